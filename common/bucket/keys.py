@@ -1,0 +1,83 @@
+"""The one place that makes object keys."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Keys of one shop; `prefix` is empty or ends in a slash."""
+
+    prefix: str = ""
+
+    @property
+    def incoming(self) -> str:
+        return f"{self.prefix}incoming/"
+
+    @property
+    def incoming_events(self) -> str:
+        return f"{self.incoming}events/"
+
+    @property
+    def incoming_items(self) -> str:
+        return f"{self.incoming}items/"
+
+    @property
+    def incoming_erasures(self) -> str:
+        return f"{self.incoming}erasures/"
+
+    @property
+    def quarantine(self) -> str:
+        return f"{self.prefix}quarantine/"
+
+    @property
+    def store(self) -> str:
+        return f"{self.prefix}store/"
+
+    @property
+    def store_current(self) -> str:
+        return f"{self.store}current.json"
+
+    def store_base(self, sha256: str) -> str:
+        return f"{self.store}base-{sha256}.duckdb"
+
+    def store_delta(self, sha256: str) -> str:
+        return f"{self.store}delta-{sha256}.duckdb"
+
+    @property
+    def serving(self) -> str:
+        return f"{self.prefix}serving/"
+
+    @property
+    def serving_current(self) -> str:
+        return f"{self.serving}current.json"
+
+    @property
+    def serving_files(self) -> str:
+        return f"{self.serving}files/"
+
+    def serving_file(self, sha256: str) -> str:
+        return f"{self.serving_files}{sha256}"
+
+    def serving_bundle(self, bundle_id: str) -> str:
+        """The manifest of one published version, kept so that `rollback` can point back to it."""
+        return f"{self.serving}bundles/{bundle_id}.json"
+
+    @property
+    def models(self) -> str:
+        return f"{self.prefix}models/"
+
+    def model_file(self, version: str, name: str) -> str:
+        return f"{self.models}{version}/{name}"
+
+    @property
+    def runs(self) -> str:
+        return f"{self.prefix}runs/"
+
+    def run(self, run_id: str) -> str:
+        return f"{self.runs}{run_id}.json"
+
+    def quarantined(self, upload_key: str) -> str:
+        """Where a refused upload goes: `incoming/events/a.csv` to `quarantine/events/a.csv`."""
+        return self.quarantine + upload_key.removeprefix(self.incoming)

@@ -1,0 +1,192 @@
+"""Settings: read from a mapping once, typed, and complete before anything starts.
+
+`Shop.from_env(os.environ)` is called by an entry point, never at import. A missing or wrong setting raises
+`SettingError`, which names it and what it takes. `docs/settings.md` is generated from the fields below.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
+
+from common.errors import SettingError
+from common.ids import MIN_KEY_BYTES, Pseudonymizer
+
+PREFIX = "RECSYS_"
+
+
+class Purchased(StrEnum):
+    """What recommend does with items the person has bought."""
+
+    HIDE = "hide"
+    SHOW = "show"
+
+
+def _comma_list(value: Any) -> Any:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+CommaList = Annotated[tuple[str, ...], BeforeValidator(_comma_list)]
+
+
+class Settings(BaseModel):
+    """One field is one environment variable: `bucket` is RECSYS_BUCKET."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    # The bucket
+    shop: str = Field(
+        "shop", pattern=r"^[a-z0-9][a-z0-9-]{0,62}$", description="Name of the shop, in logs and reports."
+    )
+    bucket: str = Field(min_length=3, description="Name of the bucket.")
+    prefix: str = Field(
+        "", pattern=r"^([^/].*/)?$", description="What every key starts with: empty, or ending in a slash."
+    )
+    s3_endpoint: str = Field(
+        description="URL of the object store. There is no default, so that nothing leaves for a store you did not name."
+    )
+    s3_region: str = Field("eu-central-1", description="Region name that the store expects in signatures.")
+    s3_access_key: SecretStr = Field(description="Access key of the object store.")
+    s3_secret_key: SecretStr = Field(description="Secret key of the object store.")
+    residency_hosts: CommaList = Field(
+        (), description="Comma-separated host names the endpoint may have; empty allows any."
+    )
+
+    # People
+    pseudonym_key: SecretStr = Field(
+        description="Secret of at least 32 hex digits; user ids become HMAC-SHA-256 of it. Never stored in the bucket."
+    )
+    token_key: SecretStr | None = Field(
+        None,
+        description="Secret with which the shop's back end signs user tokens (JWT HS256). Without it no call can name a user by token.",
+    )
+    allow_user_id: bool = Field(
+        False, description="Accept a bare user_id in storefront calls. For local development only."
+    )
+
+    # Functions
+    trigger_token: SecretStr | None = Field(
+        None,
+        description="Bearer secret that calls of ingest, update and train must carry. Required by those functions.",
+    )
+    cors_origins: CommaList = Field((), description="Comma-separated origins that a storefront may call from.")
+    cache_dir: Path = Field(Path("/tmp/recsys-cache"), description="Directory for files fetched from the bucket.")
+    cache_bytes: int = Field(4 << 30, gt=0, description="Bound of the cache directory in bytes.")
+    log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="Lowest level that is logged.")
+
+    # Data
+    max_bad_rows: float = Field(0.5, ge=0, le=1, description="Share of bad rows above which a file is refused whole.")
+    max_upload_bytes: int = Field(4 << 30, gt=0, description="Largest upload that ingest reads.")
+    keep_uploads_days: float = Field(
+        0, ge=0, description="Days that an upload stays in the bucket after its commit; 0 deletes it at once."
+    )
+    retention_days: float | None = Field(
+        None, gt=0, description="Age at which compaction drops events; empty keeps all."
+    )
+    ingest_memory_bytes: int = Field(768 << 20, gt=0, description="Memory limit of DuckDB while it reads an upload.")
+
+    # Training
+    train_budget_s: float = Field(
+        480,
+        gt=0,
+        description="Seconds a training run may take before it stops searching. Less than the function's timeout.",
+    )
+    train_families: CommaList = Field(
+        (), description="Comma-separated model families to try; empty tries all that are registered."
+    )
+    validation_days: float = Field(28, gt=0, description="Length of the validation window at the end of the data.")
+    test_days: float = Field(28, ge=0, description="Length of the test window after validation; 0 leaves it out.")
+    gate_margin: float = Field(
+        0.1, ge=0, le=1, description="Share of NDCG@10 by which a new model may be worse than what is served."
+    )
+    seed: int = Field(20261123, description="Seed of everything random.")
+    threads: int = Field(0, ge=0, description="Threads for training; 0 takes all cores.")
+
+    # Serving
+    purchased: Purchased = Field(
+        Purchased.HIDE,
+        description="Show or hide items that the person has bought, unless the request says otherwise.",
+    )
+    refresh_s: float = Field(2.0, gt=0, description="Seconds between checks for a newer bundle.")
+    max_n: int = Field(100, ge=1, le=1000, description="Largest n that a request may ask for.")
+    max_layers: int = Field(
+        8, ge=1, le=64, description="Delta layers that update leaves before it folds them into one."
+    )
+
+    @field_validator("s3_endpoint")
+    @classmethod
+    def _is_a_url(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("must be an http:// or https:// URL with a host")
+        return value.rstrip("/")
+
+    @field_validator("pseudonym_key")
+    @classmethod
+    def _is_a_key(cls, value: SecretStr) -> SecretStr:
+        try:
+            size = len(bytes.fromhex(value.get_secret_value()))
+        except ValueError:
+            raise ValueError("must be hex digits") from None
+        if size < MIN_KEY_BYTES:
+            raise ValueError(f"must be at least {2 * MIN_KEY_BYTES} hex digits")
+        return value
+
+
+@dataclass(frozen=True)
+class Shop:
+    """What a use case works for: one shop's settings and the secrets derived from them."""
+
+    settings: Settings
+    pseudonymizer: Pseudonymizer
+
+    @property
+    def name(self) -> str:
+        return self.settings.shop
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> Shop:
+        settings = read_settings(env)
+        host = urlsplit(settings.s3_endpoint).hostname
+        if settings.residency_hosts and host not in settings.residency_hosts:
+            raise SettingError(
+                f"{PREFIX}S3_ENDPOINT names host {host!r}, which {PREFIX}RESIDENCY_HOSTS does not list: "
+                f"{', '.join(settings.residency_hosts)}"
+            )
+        key = bytes.fromhex(settings.pseudonym_key.get_secret_value())
+        return cls(settings=settings, pseudonymizer=Pseudonymizer(key))
+
+
+def read_settings(env: Mapping[str, str]) -> Settings:
+    """Raises `SettingError`, naming every variable that is missing, wrong or unknown."""
+    values = {name[len(PREFIX) :].lower(): value for name, value in env.items() if name.startswith(PREFIX)}
+    # An empty variable is how Kubernetes and compose spell "not set".
+    values = {name: value for name, value in values.items() if value != "" or name == "prefix"}
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise SettingError("; ".join(_problem(item) for item in error.errors())) from None
+
+
+def _problem(item: Any) -> str:
+    name = PREFIX + str(item["loc"][0]).upper()
+    if item["type"] == "missing":
+        description = Settings.model_fields[item["loc"][0]].description
+        return f"{name} is not set. {description}"
+    if item["type"] == "extra_forbidden":
+        return f"{name} is not a setting of this version; see docs/settings.md"
+    return f"{name} {item['msg'].removeprefix('Value error, ')}"

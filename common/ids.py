@@ -1,0 +1,58 @@
+"""Identifiers: pseudonyms of people, commit and run ids, content hashes."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NewType
+
+UserKey = NewType("UserKey", bytes)
+"""A person's pseudonym: 16 bytes. Its first 8 bytes, big-endian, are `key_hi` in the store, its last 8 `key_lo`."""
+
+MIN_KEY_BYTES = 16
+
+
+class Pseudonymizer:
+    """Replaces user ids by HMAC-SHA-256(key, user_id) cut to 128 bits.
+
+    The key comes from the environment and never enters the bucket, so that what rests there names nobody.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        if len(key) < MIN_KEY_BYTES:
+            raise ValueError(f"a pseudonym key needs at least {MIN_KEY_BYTES} bytes, got {len(key)}")
+        self._key = key
+
+    def user_key(self, user_id: str) -> UserKey:
+        return UserKey(hmac.digest(self._key, user_id.encode(), "sha256")[:16])
+
+    def derived_key(self, purpose: str) -> bytes:
+        """A 32-byte key for another kind of identifier (`orders`, `sessions`, `erasures`)."""
+        return hmac.digest(self._key, b"derive:" + purpose.encode(), "sha256")
+
+
+def split_user_key(key: UserKey) -> tuple[int, int]:
+    """The pseudonym as the store keeps it: (key_hi, key_lo), two unsigned 64-bit integers."""
+    return int.from_bytes(key[:8], "big"), int.from_bytes(key[8:], "big")
+
+
+def join_user_key(key_hi: int, key_lo: int) -> UserKey:
+    return UserKey(int(key_hi).to_bytes(8, "big") + int(key_lo).to_bytes(8, "big"))
+
+
+def new_id(now: datetime | None = None) -> str:
+    """A commit, run or bundle id that sorts by time: `20261123T181500Z-1f0c9a7b2d3e4f50`."""
+    moment = (now or datetime.now(UTC)).astimezone(UTC)
+    return f"{moment:%Y%m%dT%H%M%SZ}-{secrets.token_hex(8)}"
+
+
+def sha256_of_bytes(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def sha256_of_file(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,46 @@
+"""Structured logs: one JSON object a line on standard error, with the function's name and the run or request id.
+
+No log line carries a user id, a pseudonym, an address or an item list of a person.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+from typing import Any
+
+_FIELDS = "recsys_fields"
+
+
+class JsonFormatter(logging.Formatter):
+    def __init__(self, function: str) -> None:
+        super().__init__()
+        self._function = function
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "function": self._function,
+            "event": record.getMessage(),
+        }
+        line.update(getattr(record, _FIELDS, {}))
+        if record.exc_info:
+            line["error"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str)
+
+
+def configure(function: str, level: str = "info") -> None:
+    """Sends the `common` loggers to standard error as JSON lines; safe to call again."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter(function))
+    logger = logging.getLogger("common")
+    logger.handlers[:] = [handler]
+    logger.setLevel(level.upper())
+    logger.propagate = False
+
+
+def event(logger: logging.Logger, level: int, message: str, **fields: object) -> None:
+    logger.log(level, message, extra={_FIELDS: fields})

@@ -1,0 +1,72 @@
+"""What every model family is: a config, declared capabilities, and `fit`, which ends in an `Artifact`."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+from common.models.artifact import Artifact
+from common.schemas.data import Catalogue, Interactions, Weighting
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What a family can do. Declared here, tested both ways; never found out by catching an exception.
+
+    sessions: a query vector for items just given, without a stored person. new_items: `fit` gives vectors to catalogue items
+    that have no events. incremental: `Artifact.encoder` over a person's whole history equals a refit of that person alone,
+    so update may recompute people. deterministic: the same data, config, seed and threads give the same arrays.
+    """
+
+    sessions: bool
+    new_items: bool
+    incremental: bool
+    deterministic: bool
+
+
+class ModelConfig(BaseModel):
+    """Hyperparameters of a family; subclasses add their own. What belongs to one run stands in `FitOptions`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    weighting: Weighting = Weighting()
+
+
+def _no_report(step: int, steps: int) -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """`threads` ≥ 1; `report(step, steps)` is called as the fit goes on; `now_s` is the moment (epoch seconds) from which
+    recency is counted, normally the newest event's."""
+
+    seed: int
+    threads: int
+    now_s: int
+    report: Callable[[int, int], None] = field(default=_no_report)
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    interactions: Interactions
+    catalogue: Catalogue | None = None
+
+
+class Model(ABC):
+    """A family is one subclass in a file of its own, registered in `registry`."""
+
+    family: ClassVar[str]
+    capabilities: ClassVar[Capabilities]
+    Config: ClassVar[type[ModelConfig]]
+
+    def __init__(self, config: ModelConfig) -> None:
+        self.config = config
+
+    @abstractmethod
+    def fit(self, data: TrainingData, options: FitOptions) -> Artifact:
+        """Raises `RefusedError` with a reason where the data cannot be learned from, and never returns NaN or infinity."""

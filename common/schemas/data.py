@@ -1,0 +1,178 @@
+"""Columns of data as they travel between the store, the models and what is served. numpy only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field
+
+F32 = npt.NDArray[np.float32]
+F64 = npt.NDArray[np.float64]
+I8 = npt.NDArray[np.int8]
+I32 = npt.NDArray[np.int32]
+I64 = npt.NDArray[np.int64]
+U64 = npt.NDArray[np.uint64]
+Bools = npt.NDArray[np.bool_]
+
+
+class EventType(StrEnum):
+    PURCHASE = "purchase"
+    VIEW = "view"
+    CART = "cart"
+    RETURN = "return"
+
+
+EVENT_TYPES: Final = tuple(EventType)
+"""The order gives the codes in `Interactions.event_types` and in the store."""
+
+NO_USER: Final = -1
+DAY_S: Final = 86_400
+
+
+@dataclass(frozen=True)
+class Interactions:
+    """Events as columns in one order of time (oldest first), people and items as codes.
+
+    user_keys (n_users, 2) uint64: (key_hi, key_lo), sorted; item_ids: n_items strings, sorted.
+    The other arrays are (n_events,): `users` is a row of user_keys or NO_USER (no consent), `items` a row of item_ids, `ts`
+    epoch seconds, `qty` ≥ 1, `event_types` a position in EVENT_TYPES, `orders` and `sessions` a code that equal orders or
+    sessions share (-1: not given), `prices` NaN where not given.
+    """
+
+    user_keys: U64
+    item_ids: tuple[str, ...]
+    users: I32
+    items: I32
+    ts: I64
+    qty: F32
+    event_types: I8
+    orders: I64
+    sessions: I64
+    prices: F32
+
+    def __len__(self) -> int:
+        return len(self.ts)
+
+    @property
+    def n_users(self) -> int:
+        return len(self.user_keys)
+
+    @property
+    def n_items(self) -> int:
+        return len(self.item_ids)
+
+    def where(self, mask: Bools) -> Interactions:
+        """The events that `mask` (n_events,) selects; people and items keep their codes."""
+        columns = ("users", "items", "ts", "qty", "event_types", "orders", "sessions", "prices")
+        chosen = {name: getattr(self, name)[mask] for name in columns}
+        return Interactions(user_keys=self.user_keys, item_ids=self.item_ids, **chosen)
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """The items as columns, one row an item, sorted by id; empty strings and NaN where a field was empty.
+
+    `as_of` is epoch seconds of the upload that the row comes from; `extra` the other columns of the upload, by name.
+    """
+
+    item_ids: tuple[str, ...]
+    categories: tuple[str, ...]
+    brands: tuple[str, ...]
+    prices: F64
+    img_urls: tuple[str, ...]
+    titles: tuple[str, ...]
+    urls: tuple[str, ...]
+    currencies: tuple[str, ...]
+    available: Bools
+    created_at: I64
+    as_of: I64
+    extra: tuple[dict[str, str], ...]
+
+    def __len__(self) -> int:
+        return len(self.item_ids)
+
+
+class Quantity(StrEnum):
+    """How the quantity of a line enters its weight: not at all, as 1 + ln(qty), or as min(qty, 5)."""
+
+    ONE = "one"
+    LOG = "log"
+    CAPPED = "capped"
+
+
+QUANTITY_CAP: Final = 5.0
+
+
+class Weighting(BaseModel):
+    """How much an event says about a person's taste. Training and fold-in use the same."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    view: float = Field(0.2, ge=0)
+    cart: float = Field(0.5, ge=0)
+    purchase: float = Field(1.0, gt=0)
+    returned: float = Field(-1.0, le=0, description="A return or cancellation reduces what the purchase said.")
+    half_life_days: float | None = Field(None, gt=0)
+    quantity: Quantity = Quantity.ONE
+
+    def event_weights(self) -> F32:
+        """(4,) float32 in the order of EVENT_TYPES."""
+        return np.array([self.purchase, self.view, self.cart, self.returned], dtype=np.float32)
+
+    def weigh(self, data: Interactions, now_s: int) -> F32:
+        """(n_events,) float32: event-type weight × quantity transform × recency at `now_s` (epoch seconds)."""
+        weights = self.event_weights()[data.event_types]
+        if self.quantity is Quantity.LOG:
+            weights = weights * (1 + np.log(data.qty))
+        elif self.quantity is Quantity.CAPPED:
+            weights = weights * np.minimum(data.qty, QUANTITY_CAP)
+        if self.half_life_days is not None:
+            age_days = np.maximum(now_s - data.ts, 0) / DAY_S
+            weights = weights * np.exp2(-age_days / self.half_life_days)
+        return weights.astype(np.float32)
+
+
+@dataclass(frozen=True)
+class UserRows:
+    """People of a layer, sorted by key. The history of row i is [offsets[i], offsets[i + 1]) of the last three arrays, oldest
+    last-interaction first, each item once.
+
+    keys (n, 2) uint64; vectors (n, dim) float32; offsets (n + 1,) int64; items (h,) int32 item numbers; weights (h,) float32, the
+    summed weights of `Weighting.weigh`; purchased (h,) bool.
+    """
+
+    keys: U64
+    vectors: F32
+    offsets: I64
+    items: I32
+    weights: F32
+    purchased: Bools
+
+
+@dataclass(frozen=True)
+class LayerContent:
+    """All that one layer of a bundle says. A base says everything; a delta only what changed since the layers below.
+
+    Items are numbered once for the whole bundle: a base defines 0…n-1, a delta either redefines a number below (a new price,
+    a withdrawal, a new vector) or continues after the highest. `item_nos` (n,) int32, ascending, are the numbers that this
+    layer defines; `item_vectors` (n, dim) float32, its bias column included, and the other item columns are aligned with it.
+
+    `popular` and `newest` (k,) int32 rank item numbers, best first; `popular_by_category` does so within a category. In a delta
+    they replace those of the layers below, None leaves them. `cards` are UTF-8 JSON objects. `encoder` arrays come from the
+    artifact and stand in a base only. `similar` (n, k) int32 lists the nearest items by cosine, padded with -1.
+    """
+
+    item_nos: I32
+    item_vectors: F32
+    cards: tuple[bytes, ...]
+    catalogue: Catalogue
+    users: UserRows
+    similar: I32
+    popular: I32 | None = None
+    newest: I32 | None = None
+    popular_by_category: dict[str, I32] | None = None
+    encoder: dict[str, npt.NDArray[np.generic]] = field(default_factory=dict)

@@ -1,0 +1,156 @@
+"""The JSON documents of the bucket. `format_version` is read before anything else; unknown fields are refused, because a
+writer that ignored them would drop them when it writes the document back."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+FORMAT_VERSION = 1
+MAX_COMMITS = 512
+MAX_HISTORY = 50
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class CurrentDocument(_Document):
+    """What both current documents share: the ids by which a writer recognises its own commit.
+
+    `commits` holds the newest ids last, `commit_id` among them, at most `MAX_COMMITS`: a writer whose answer was lost finds
+    its own id there even after others have committed on top.
+    """
+
+    format_version: Literal[1] = FORMAT_VERSION
+    commit_id: str
+    commits: tuple[str, ...] = ()
+    committed_at: datetime
+
+
+class FileRef(_Document):
+    """A file in the bucket, named by its content."""
+
+    key: str
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    bytes: int
+
+
+class Upload(_Document):
+    """An upload that a segment holds. (key, etag) is its identity: a second delivery of the same is done already."""
+
+    key: str
+    etag: str
+
+
+class Segment(_Document):
+    """One immutable DuckDB file. `seq` is the number of the newest batch in it; a delta is one batch."""
+
+    file: FileRef
+    seq: int
+    storage_version: str
+    events: int
+    items: int
+    min_ts: datetime | None = None
+    max_ts: datetime | None = None
+    uploads: tuple[Upload, ...] = ()
+
+
+class StoreDocument(CurrentDocument):
+    """`store/current.json`: the data is `base` and every delta, and no event is in two of them."""
+
+    next_seq: int = 1
+    base: Segment | None = None
+    deltas: tuple[Segment, ...] = ()
+
+    @property
+    def seq(self) -> int:
+        """The newest batch in the store; 0 for an empty one."""
+        return self.next_seq - 1
+
+    @property
+    def segments(self) -> tuple[Segment, ...]:
+        return ((self.base,) if self.base else ()) + self.deltas
+
+
+class LayerRef(_Document):
+    """One layer of a bundle: file name within the layer → file. A file that did not change keeps its key."""
+
+    layer_id: str
+    kind: Literal["base", "delta"]
+    covers_seq: int
+    n_items: int
+    n_users: int
+    files: dict[str, FileRef]
+
+
+class ModelInfo(_Document):
+    family: str
+    version: str
+    dim: int = Field(description="Width of the vectors, a bias column included.")
+    encoder: str
+    encoder_params: dict[str, float] = {}
+    params: dict[str, Any] = {}
+    metrics: dict[str, Any] = {}
+    trained_at: datetime
+
+
+class Bundle(_Document):
+    """What is served: layers, oldest first; the newest layer that says something about an item or a person wins."""
+
+    format_version: Literal[1] = FORMAT_VERSION
+    bundle_id: str
+    created_at: datetime
+    created_by: Literal["train", "update", "rollback", "erase"]
+    covers_seq: int
+    model: ModelInfo
+    layers: tuple[LayerRef, ...]
+
+
+class BundleRef(_Document):
+    bundle_id: str
+    key: str
+    created_at: datetime
+    created_by: str
+    family: str
+
+
+class ServingDocument(CurrentDocument):
+    """`serving/current.json`. `history` lists earlier versions, newest last, at most `MAX_HISTORY`."""
+
+    bundle: Bundle
+    history: tuple[BundleRef, ...] = ()
+
+
+class RunState(StrEnum):
+    RUNNING = "running"
+    DONE = "done"
+    REFUSED = "refused"
+    FAILED = "failed"
+
+
+class RunRecord(_Document):
+    """`runs/<id>.json`: what a function did, for `recsys status` and for an admin who asks where a file went.
+
+    `counts` are numbers of rows (`rows_read`, `rows_kept`, `rows_repeated`, `rows_refused`, …); `reasons` counts refused rows by
+    reason; `error` is {code, message}. No record holds a user id or a pseudonym.
+    """
+
+    format_version: Literal[1] = FORMAT_VERSION
+    run_id: str
+    function: Literal["ingest", "train", "update", "erase", "rollback"]
+    state: RunState
+    started_at: datetime
+    finished_at: datetime | None = None
+    upload: Upload | None = None
+    step: str = ""
+    progress: float = Field(0.0, ge=0, le=1)
+    counts: dict[str, int] = {}
+    reasons: dict[str, int] = {}
+    notices: tuple[str, ...] = ()
+    timings_s: dict[str, float] = {}
+    error: dict[str, str] | None = None
+    details: dict[str, Any] = {}

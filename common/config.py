@@ -68,11 +68,11 @@ class Settings(BaseModel):
 
     # People
     pseudonym_key: SecretStr = Field(
-        description="Secret of at least 32 hex digits; user ids become HMAC-SHA-256 of it. Never stored in the bucket."
+        description="At least 32 hex digits. User ids become HMAC-SHA-256 under it. Never in the bucket."
     )
     token_key: SecretStr | None = Field(
         None,
-        description="Secret with which the shop's back end signs user tokens (JWT HS256). Without it no call can name a user by token.",
+        description="Secret with which the shop's back end signs user tokens (JWT HS256); without it no token is accepted.",
     )
     allow_user_id: bool = Field(
         False, description="Accept a bare user_id in storefront calls. For local development only."

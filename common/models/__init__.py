@@ -1,1 +1,4 @@
-"""Training adapters. Each turns interactions into an `Artifact`: named arrays and JSON that serving reads without the library."""
+"""Training adapters.
+
+Each turns interactions into an `Artifact`: named arrays and JSON that serving reads without the library.
+"""

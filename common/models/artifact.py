@@ -22,9 +22,9 @@ class Artifact:
     """A trained model. The score of an item is the inner product of its row in `item_vectors` with a query vector.
 
     item_ids: n_items strings; item_vectors (n_items, dim) float32, a bias as the last column where the family has one;
-    user_keys (n_users, 2) uint64 sorted; user_vectors (n_users, dim) float32, 1 in the bias column, or (0, dim) for a family
-    whose encoder makes the same vector from the history. `encoder` names the function in `serving.encoders` that makes a query
-    vector from items; `encoder_arrays` and `encoder_params` are what it needs.
+    user_keys (n_users, 2) uint64 sorted; user_vectors (n_users, dim) float32, 1 in the bias column, or (0, dim) for a
+    family whose encoder makes the same vector from the history. `encoder` names the function in `serving.encoders` that
+    makes a query vector from items; `encoder_arrays` and `encoder_params` are what it needs.
     All arrays are C-order, read-only and finite.
     """
 

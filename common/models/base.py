@@ -17,9 +17,10 @@ from common.schemas.data import Catalogue, Interactions, Weighting
 class Capabilities:
     """What a family can do. Declared here, tested both ways; never found out by catching an exception.
 
-    sessions: a query vector for items just given, without a stored person. new_items: `fit` gives vectors to catalogue items
-    that have no events. incremental: `Artifact.encoder` over a person's whole history equals a refit of that person alone,
-    so update may recompute people. deterministic: the same data, config, seed and threads give the same arrays.
+    sessions: a query vector for items just given, without a stored person. new_items: `fit` gives vectors to catalogue
+    items that have no events. incremental: `Artifact.encoder` over a person's whole history equals a refit of that
+    person alone, so update may recompute people. deterministic: the same data, config, seed and threads give the same
+    arrays.
     """
 
     sessions: bool
@@ -42,8 +43,11 @@ def _no_report(step: int, steps: int) -> None:
 
 @dataclass(frozen=True)
 class FitOptions:
-    """`threads` ≥ 1; `report(step, steps)` is called as the fit goes on; `now_s` is the moment (epoch seconds) from which
-    recency is counted, normally the newest event's."""
+    """What belongs to one run.
+
+    `threads` ≥ 1; `report(step, steps)` is called as the fit goes on; `now_s` is the moment (epoch seconds) from which
+    recency is counted, normally the newest event's.
+    """
 
     seed: int
     threads: int
@@ -69,4 +73,4 @@ class Model(ABC):
 
     @abstractmethod
     def fit(self, data: TrainingData, options: FitOptions) -> Artifact:
-        """Raises `RefusedError` with a reason where the data cannot be learned from, and never returns NaN or infinity."""
+        """Raises `RefusedError` with a reason where the data cannot be learned from; never returns NaN or infinity."""

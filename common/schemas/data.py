@@ -38,9 +38,9 @@ class Interactions:
     """Events as columns in one order of time (oldest first), people and items as codes.
 
     user_keys (n_users, 2) uint64: (key_hi, key_lo), sorted; item_ids: n_items strings, sorted.
-    The other arrays are (n_events,): `users` is a row of user_keys or NO_USER (no consent), `items` a row of item_ids, `ts`
-    epoch seconds, `qty` ≥ 1, `event_types` a position in EVENT_TYPES, `orders` and `sessions` a code that equal orders or
-    sessions share (-1: not given), `prices` NaN where not given.
+    The other arrays are (n_events,): `users` is a row of user_keys or NO_USER (no consent), `items` a row of
+    item_ids, `ts` epoch seconds, `qty` ≥ 1, `event_types` a position in EVENT_TYPES, `orders` and `sessions` a code
+    that equal orders or sessions share (-1: not given), `prices` NaN where not given.
     """
 
     user_keys: U64
@@ -138,11 +138,13 @@ class Weighting(BaseModel):
 
 @dataclass(frozen=True)
 class UserRows:
-    """People of a layer, sorted by key. The history of row i is [offsets[i], offsets[i + 1]) of the last three arrays, oldest
-    last-interaction first, each item once.
+    """People of a layer, sorted by key.
 
-    keys (n, 2) uint64; vectors (n, dim) float32; offsets (n + 1,) int64; items (h,) int32 item numbers; weights (h,) float32, the
-    summed weights of `Weighting.weigh`; purchased (h,) bool.
+    The history of row i is [offsets[i], offsets[i + 1]) of the last three arrays: each item once, in the order of the
+    person's last event with it, oldest first.
+
+    keys (n, 2) uint64; vectors (n, dim) float32; offsets (n + 1,) int64; items (h,) int32 item numbers; weights (h,)
+    float32, the summed weights of `Weighting.weigh`; purchased (h,) bool.
     """
 
     keys: U64
@@ -157,13 +159,15 @@ class UserRows:
 class LayerContent:
     """All that one layer of a bundle says. A base says everything; a delta only what changed since the layers below.
 
-    Items are numbered once for the whole bundle: a base defines 0…n-1, a delta either redefines a number below (a new price,
-    a withdrawal, a new vector) or continues after the highest. `item_nos` (n,) int32, ascending, are the numbers that this
-    layer defines; `item_vectors` (n, dim) float32, its bias column included, and the other item columns are aligned with it.
+    Items are numbered once for the whole bundle: a base defines 0…n-1, a delta either redefines a number below (a new
+    price, a withdrawal, a new vector) or continues after the highest. `item_nos` (n,) int32, ascending, are the numbers
+    that this layer defines; `item_vectors` (n, dim) float32, its bias column included, and the other item columns are
+    aligned with it. `cards` are UTF-8 JSON objects. `similar` (n, k) int32 lists the nearest items by cosine, padded
+    with -1.
 
-    `popular` and `newest` (k,) int32 rank item numbers, best first; `popular_by_category` does so within a category. In a delta
-    they replace those of the layers below, None leaves them. `cards` are UTF-8 JSON objects. `encoder` arrays come from the
-    artifact and stand in a base only. `similar` (n, k) int32 lists the nearest items by cosine, padded with -1.
+    `popular` and `newest` (k,) int32 rank item numbers, best first; `popular_by_category` does so within a category.
+    In a delta they replace those of the layers below, and None leaves them. `encoder` arrays come from the artifact and
+    stand in a base only.
     """
 
     item_nos: I32

@@ -1,15 +1,18 @@
-"""The JSON documents of the bucket. `format_version` is read before anything else; unknown fields are refused, because a
-writer that ignored them would drop them when it writes the document back."""
+"""The JSON documents of the bucket.
+
+`format_version` is read before anything else; unknown fields are refused, because a writer that ignored them would
+drop them when it writes the document back.
+"""
 
 from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-FORMAT_VERSION = 1
+FORMAT_VERSION: Final = 1
 MAX_COMMITS = 512
 MAX_HISTORY = 50
 
@@ -21,8 +24,8 @@ class _Document(BaseModel):
 class CurrentDocument(_Document):
     """What both current documents share: the ids by which a writer recognises its own commit.
 
-    `commits` holds the newest ids last, `commit_id` among them, at most `MAX_COMMITS`: a writer whose answer was lost finds
-    its own id there even after others have committed on top.
+    `commits` holds the newest ids last, `commit_id` among them, at most `MAX_COMMITS`: a writer whose answer was lost
+    finds its own id there even after others have committed on top.
     """
 
     format_version: Literal[1] = FORMAT_VERSION
@@ -135,8 +138,8 @@ class RunState(StrEnum):
 class RunRecord(_Document):
     """`runs/<id>.json`: what a function did, for `recsys status` and for an admin who asks where a file went.
 
-    `counts` are numbers of rows (`rows_read`, `rows_kept`, `rows_repeated`, `rows_refused`, …); `reasons` counts refused rows by
-    reason; `error` is {code, message}. No record holds a user id or a pseudonym.
+    `counts` are numbers of rows (`rows_read`, `rows_kept`, `rows_repeated`, `rows_refused`, …); `reasons` counts
+    refused rows by reason; `error` is {code, message}. No record holds a user id or a pseudonym.
     """
 
     format_version: Literal[1] = FORMAT_VERSION

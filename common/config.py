@@ -72,7 +72,7 @@ class Settings(BaseModel):
     )
     token_key: SecretStr | None = Field(
         None,
-        description="Secret with which the shop's back end signs user tokens (JWT HS256); without it no token is accepted.",
+        description="Secret with which the shop's back end signs user tokens (JWT HS256). Empty accepts no token.",
     )
     allow_user_id: bool = Field(
         False, description="Accept a bare user_id in storefront calls. For local development only."

@@ -1,0 +1,110 @@
+"""Files of the bucket on the local disk, shared by the processes of one machine."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from common.bucket.port import Bucket
+from common.errors import CorruptError
+from common.ids import sha256_of_file
+from common.schemas.documents import FileRef
+
+# How long a file is safe from eviction after it was handed out: its reader opens it in that time, and an open or
+# mapped file outlives its name.
+GRACE_S = 600.0
+_PARTIAL = ".partial"
+
+
+class FileCache:
+    """Keeps fetched files under `root`, named by their sha256, in at most `max_bytes` if the files in use allow it.
+
+    A file gets its final name only after its length and sha256 were checked and it was synced to disk, so what has a
+    final name is not hashed again: a cold start costs a `stat` a file.
+    """
+
+    def __init__(self, root: Path, max_bytes: int, clock: Callable[[], float] = time.time) -> None:
+        self._root = root
+        self._max_bytes = max_bytes
+        self._clock = clock
+
+    def fetch(self, bucket: Bucket, ref: FileRef) -> Path:
+        """The local path of `ref`; open it within `GRACE_S` seconds.
+
+        Raises `CorruptError` naming the key if the object is missing or is not what `ref` says.
+        """
+        path = self._root / ref.sha256
+        if self._take(path, ref.bytes):
+            return path
+        self._root.mkdir(parents=True, exist_ok=True)
+        with self._only_one(ref.sha256):
+            if not self._take(path, ref.bytes):
+                self._download(bucket, ref, path)
+                self._take(path, ref.bytes)
+        self._evict()
+        return path
+
+    def _take(self, path: Path, size: int) -> bool:
+        """Marks the file as just used; False if it is not there in full length."""
+        try:
+            if path.stat().st_size != size:
+                return False
+            os.utime(path, (self._clock(), self._clock()))
+        except FileNotFoundError:
+            return False
+        return True
+
+    def _download(self, bucket: Bucket, ref: FileRef, path: Path) -> None:
+        partial = path.with_suffix(_PARTIAL)
+        try:
+            if bucket.fetch(ref.key, partial) is None:
+                raise CorruptError(f"{ref.key} is referenced and not in the bucket", key=ref.key)
+            _check(partial, ref)
+            _sync(partial)
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+
+    def _evict(self) -> None:
+        files = sorted(self._files(), key=lambda item: item[1].st_mtime)
+        total = sum(stat.st_size for _, stat in files)
+        for path, stat in files:
+            if total <= self._max_bytes or stat.st_mtime > self._clock() - GRACE_S:
+                return
+            path.unlink(missing_ok=True)
+            total -= stat.st_size
+
+    def _files(self) -> Iterator[tuple[Path, os.stat_result]]:
+        with os.scandir(self._root) as entries:
+            for entry in entries:
+                try:
+                    if entry.is_file():
+                        yield Path(entry.path), entry.stat()
+                except FileNotFoundError:
+                    continue
+
+    @contextmanager
+    def _only_one(self, name: str) -> Iterator[None]:
+        """Lets one process and thread at a time download a file; the kernel frees the lock of one that died."""
+        locks = self._root / "locks"
+        locks.mkdir(exist_ok=True)
+        with (locks / name[:2]).open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+
+def _check(path: Path, ref: FileRef) -> None:
+    size = path.stat().st_size
+    if size != ref.bytes:
+        raise CorruptError(f"{ref.key} has {size} bytes instead of {ref.bytes}", key=ref.key)
+    if sha256_of_file(path) != ref.sha256:
+        raise CorruptError(f"{ref.key} is damaged: its sha256 is not {ref.sha256}", key=ref.key)
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())

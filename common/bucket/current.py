@@ -1,0 +1,54 @@
+"""The current documents: the two small objects that say which files are current."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from pydantic import ValidationError
+
+from common.bucket.port import Bucket
+from common.errors import CorruptError
+from common.schemas.documents import FORMAT_VERSION, CurrentDocument
+
+D = TypeVar("D", bound=CurrentDocument)
+
+
+@dataclass(frozen=True)
+class Snapshot(Generic[D]):
+    """One version of a current document; both fields are None where nothing has been committed yet."""
+
+    document: D | None
+    etag: str | None
+
+
+class CurrentFile(Generic[D]):
+    """A current document at its key in the bucket."""
+
+    def __init__(self, bucket: Bucket, key: str, model: type[D]) -> None:
+        self.bucket = bucket
+        self.key = key
+        self.model = model
+
+    def read(self) -> Snapshot[D]:
+        """Raises `CorruptError` for what is no document of this version, `BucketUnavailable` where nobody answers."""
+        blob = self.bucket.get(self.key)
+        if blob is None:
+            return Snapshot(None, None)
+        return Snapshot(self._parsed(blob.data), blob.info.etag)
+
+    def _parsed(self, data: bytes) -> D:
+        try:
+            fields = json.loads(data)
+            version = fields["format_version"]
+        except (ValueError, KeyError, TypeError):
+            raise CorruptError(f"{self.key} is not a current document", key=self.key) from None
+        if version != FORMAT_VERSION:
+            raise CorruptError(
+                f"{self.key} has format version {version}; this release reads version {FORMAT_VERSION}", key=self.key
+            )
+        try:
+            return self.model.model_validate(fields)
+        except ValidationError as error:
+            raise CorruptError(f"{self.key} is damaged: {error}", key=self.key) from None

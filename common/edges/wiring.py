@@ -1,0 +1,22 @@
+"""Builds what a use case is given. Entry points call it at their first request, never at import."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from common.bucket.cache import FileCache
+from common.bucket.keys import Keys
+from common.bucket.s3 import S3Bucket
+from common.config import Shop
+from common.usecases.context import Context
+
+
+def make_context(env: Mapping[str, str]) -> Context:
+    """Connects to nothing yet. Raises `SettingError`, naming what is missing or wrong."""
+    shop = Shop.from_env(env)
+    return Context(
+        shop=shop,
+        bucket=S3Bucket.from_settings(shop.settings),
+        keys=Keys(shop.settings.prefix),
+        cache=FileCache(shop.settings.cache_dir, shop.settings.cache_bytes),
+    )

@@ -1,0 +1,84 @@
+"""Child processes that never outlive the stack: each in its own process group, all ended together."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import FrameType
+
+GRACE_S = 5.0
+"""Time between SIGTERM and SIGKILL. gunicorn's own grace is 30 s; nothing here is worth waiting for that long, because
+a killed writer leaves only files that nothing refers to."""
+
+POLL_S = 0.05
+_LEASH = (sys.executable, "-IS", str(Path(__file__).with_name("leash.py")))
+
+
+class Children:
+    """Starts processes with their output in a log file; `stop` ends every group, also on exit of the interpreter."""
+
+    def __init__(self, logs: Path) -> None:
+        self.logs = logs
+        logs.mkdir(parents=True, exist_ok=True)
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._lock = threading.Lock()
+        self._stopped = False
+        atexit.register(self.stop)
+
+    def start(self, name: str, command: Sequence[str], env: Mapping[str, str], cwd: Path) -> subprocess.Popen[bytes]:
+        with self._lock:
+            if self._stopped:
+                raise RuntimeError(f"{name} was to start while the stack stops")
+            with self.log(name).open("ab") as log:
+                child = subprocess.Popen(
+                    (*_LEASH, *command), env=dict(env), cwd=cwd, stdin=subprocess.DEVNULL, stdout=log,
+                    stderr=subprocess.STDOUT, start_new_session=True,
+                )  # fmt: skip
+            self._children[name] = child
+        return child
+
+    def log(self, name: str) -> Path:
+        return self.logs / f"{name}.log"
+
+    def pids(self) -> dict[str, int]:
+        return {name: child.pid for name, child in self._children.items()}
+
+    def stop(self) -> None:
+        """Ends all groups: SIGTERM, then SIGKILL after `GRACE_S`. Safe to call again."""
+        with self._lock:
+            self._stopped = True
+            children = list(self._children.values())
+            self._children.clear()
+        for child in children:
+            _signal_group(child, signal.SIGTERM)
+        deadline = time.monotonic() + GRACE_S
+        while any(child.poll() is None for child in children) and time.monotonic() < deadline:
+            time.sleep(POLL_S)
+        for child in children:
+            _signal_group(child, signal.SIGKILL)
+            child.wait()
+        atexit.unregister(self.stop)
+
+
+def _signal_group(child: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    # The group may live on after its leader, and is gone once all its members are.
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child.pid, number)
+
+
+def end_on_signals() -> None:
+    """Turns SIGTERM and SIGHUP into SystemExit, so that they unwind the stack as Ctrl-C does."""
+    signal.signal(signal.SIGTERM, _exit)
+    signal.signal(signal.SIGHUP, _exit)
+
+
+def _exit(number: int, _frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)

@@ -1,0 +1,43 @@
+"""Values for the Secrets that template.yaml names, made once per stack and kept in a file of mode 0600."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Iterable
+from pathlib import Path
+
+from infra.local.manifest import SecretRef
+
+SECRET_BYTES = 32
+
+
+class Credentials:
+    """`value(ref)` is the same for every start of the stack, so that its data stays readable."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._values: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+
+    def ensure(self, refs: Iterable[SecretRef]) -> None:
+        missing = sorted(_label(ref) for ref in refs if _label(ref) not in self._values)
+        if missing:
+            self._values |= {label: secrets.token_hex(SECRET_BYTES) for label in missing}
+            self._save()
+
+    def value(self, ref: SecretRef) -> str:
+        return self._values[_label(ref)]
+
+    def _save(self) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        part = self._path.with_suffix(".part")
+        part.unlink(missing_ok=True)
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            json.dump(self._values, file, indent=1)
+        part.replace(self._path)
+
+
+def _label(ref: SecretRef) -> str:
+    return f"{ref.name}/{ref.key}"

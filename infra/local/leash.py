@@ -1,0 +1,17 @@
+"""Becomes the command it is given, tied to its parent: on Linux the kernel ends it once the parent is gone, even by SIGKILL,
+when no handler of the parent can run. Elsewhere it only becomes the command.
+
+    python leash.py COMMAND [ARGUMENT …]
+"""
+
+import ctypes
+import os
+import signal
+import sys
+
+PR_SET_PDEATHSIG = 1
+
+if __name__ == "__main__":
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    os.execvpe(sys.argv[1], sys.argv[1:], os.environ)

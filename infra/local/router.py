@@ -1,0 +1,118 @@
+"""The bucket's notification rules on one machine: SeaweedFS's filer webhook in, the function whose prefix matches out.
+
+SeaweedFS has no notification rules of S3, but it posts every change of a file to one address. The router accepts what
+carries its bearer token, answers at once, and hands the body unchanged to every function whose rule matches the key. It
+de-duplicates nothing: that an event may come twice is what the functions are built for.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from infra.local.delivery import Delivery, Event
+from infra.local.ports import HOST
+
+log = logging.getLogger(__name__)
+
+MAX_BODY_BYTES = 1 << 20
+"""The webhook of a file of 4 GB lists some thousand chunks in about 400 KB."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Objects whose key starts with one of `prefixes` call the function behind `delivery`."""
+
+    prefixes: tuple[str, ...]
+    delivery: Delivery
+
+
+class Router:
+    """Listens on `port` of the loopback interface between `start` and `stop`."""
+
+    def __init__(self, *, port: int, token: str, bucket: str, rules: Sequence[Rule]) -> None:
+        self._rules = tuple(rules)
+        self._root = f"/buckets/{bucket}/"
+        self._server = ThreadingHTTPServer((HOST, port), _handler(token, self.route))
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, name="router", daemon=True)
+
+    def start(self) -> None:
+        for rule in self._rules:
+            rule.delivery.start()
+        self._thread.start()
+
+    def stop(self) -> None:
+        if self._thread.is_alive():
+            self._server.shutdown()
+        self._server.server_close()
+        for rule in self._rules:
+            rule.delivery.stop()
+
+    def drain(self) -> None:
+        """Calls every function without naming an object: it then takes in what waits, announced or not."""
+        for rule in self._rules:
+            rule.delivery.add(Event("all that waits", b"{}", {"Content-Type": "application/json"}))
+
+    def route(self, body: bytes) -> None:
+        """Raises `ValueError` if `body` is not a webhook of the filer."""
+        notice = json.loads(body)
+        key = _changed_key(notice, self._root)
+        if key is None:
+            return
+        for rule in self._rules:
+            if key.startswith(rule.prefixes):
+                rule.delivery.add(Event(key, body, {"Content-Type": "application/json"}))
+
+
+def _changed_key(notice: Any, root: str) -> str | None:
+    """The key of the object that was written; None for deletions, directories and what lies outside the bucket."""
+    if not isinstance(notice, dict) or not isinstance(path := notice.get("key"), str):
+        raise ValueError("not a notice of the filer: it has no key")
+    entry = (notice.get("message") or {}).get("new_entry")
+    if entry is None or entry.get("is_directory") or not path.startswith(root):
+        return None
+    return path.removeprefix(root)
+
+
+def _handler(token: str, route: Callable[[bytes], None]) -> type[BaseHTTPRequestHandler]:
+    expected = f"Bearer {token}".encode()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        timeout = 30
+
+        def do_POST(self) -> None:
+            self._answer(self._accept())
+
+        def _accept(self) -> HTTPStatus:
+            size = self.headers.get("Content-Length", "")
+            if not size.isdecimal() or int(size) > MAX_BODY_BYTES:
+                self.close_connection = True
+                return HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+            body = self.rfile.read(int(size))
+            if not hmac.compare_digest(self.headers.get("Authorization", "").encode(), expected):
+                return HTTPStatus.UNAUTHORIZED
+            try:
+                route(body)
+            except ValueError as error:
+                log.error("refused a webhook: %s", error)
+                return HTTPStatus.BAD_REQUEST
+            return HTTPStatus.OK
+
+        def _answer(self, status: HTTPStatus) -> None:
+            self.send_response(status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_args: Any) -> None:
+            """Every delivery is logged where it matters; requests are not."""
+
+    return Handler

@@ -18,7 +18,7 @@ def _utc_now() -> datetime:
 
 @dataclass
 class MemoryBucket:
-    """Objects in a dictionary under one lock. An ETag is the MD5 of the content, as in S3: equal content, equal ETag."""
+    """Objects in a dictionary under one lock. As in S3, an ETag is the content's MD5: equal content, equal ETag."""
 
     now: Callable[[], datetime] = _utc_now
     _objects: dict[str, Blob] = field(default_factory=dict)

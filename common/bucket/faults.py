@@ -1,0 +1,108 @@
+"""A bucket that fails as told, for tests of what must survive failures."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from enum import Enum
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TypeVar
+
+from common.bucket.port import Blob, Bucket, Conflict, ObjectInfo
+from common.errors import BucketUnavailable
+
+T = TypeVar("T")
+
+
+class Fault(Enum):
+    FAIL_BEFORE = "the request never arrives: nothing happens, BucketUnavailable"
+    LOST_ANSWER = "the request is carried out and its answer is lost: BucketUnavailable"
+    LATE = "BucketUnavailable now; the write is carried out when `land` is called"
+    CRASH_BEFORE = "the process dies before the request"
+    CRASH_AFTER = "the process dies after the request was carried out"
+    TRUNCATE = "a fetched file ends after half of its bytes"
+
+
+class ProcessKilled(BaseException):
+    """Stands for the death of the process: no handler of `Exception` may survive it."""
+
+
+@dataclass
+class Rule:
+    """Applies `fault` to the next `times` operations of this name whose key fits the pattern."""
+
+    operation: str
+    fault: Fault
+    key: str = "*"
+    times: int = 1
+
+    def takes(self, operation: str, key: str) -> bool:
+        if self.times == 0 or operation != self.operation or not fnmatchcase(key, self.key):
+            return False
+        self.times -= 1
+        return True
+
+
+@dataclass
+class FaultyBucket:
+    """Passes everything to `inner` but what a rule of `script` takes; rules may be added at any time."""
+
+    inner: Bucket
+    script: list[Rule] = field(default_factory=list)
+    _late: list[Callable[[], object]] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def get(self, key: str) -> Blob | None:
+        return self._under(self._fault("get", key), lambda: self.inner.get(key))
+
+    def fetch(self, key: str, path: Path) -> ObjectInfo | None:
+        fault = self._fault("fetch", key)
+        info = self._under(fault, lambda: self.inner.fetch(key, path))
+        if info is not None and fault is Fault.TRUNCATE:
+            path.write_bytes(path.read_bytes()[: info.size // 2])
+        return info
+
+    def head(self, key: str) -> ObjectInfo | None:
+        return self._under(self._fault("head", key), lambda: self.inner.head(key))
+
+    def put(self, key: str, data: bytes | Path) -> str:
+        content = data.read_bytes() if isinstance(data, Path) else data
+        return self._under(self._fault("put", key), lambda: self.inner.put(key, content))
+
+    def put_if(self, key: str, data: bytes, expect: str | None) -> str | Conflict:
+        return self._under(self._fault("put_if", key), lambda: self.inner.put_if(key, data, expect))
+
+    def delete(self, key: str) -> None:
+        self._under(self._fault("delete", key), lambda: self.inner.delete(key))
+
+    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+        return self._under(self._fault("list", prefix), lambda: self.inner.list(prefix))
+
+    @property
+    def late_writes(self) -> int:
+        return len(self._late)
+
+    def land(self, index: int = 0) -> None:
+        """Carries out a late write, by default the oldest, as the store would when the request arrives."""
+        self._late.pop(index)()
+
+    def _fault(self, operation: str, key: str) -> Fault | None:
+        with self._lock:
+            return next((rule.fault for rule in self.script if rule.takes(operation, key)), None)
+
+    def _under(self, fault: Fault | None, work: Callable[[], T]) -> T:
+        if fault is Fault.CRASH_BEFORE:
+            raise ProcessKilled
+        if fault is Fault.FAIL_BEFORE:
+            raise BucketUnavailable("the request failed")
+        if fault is Fault.LATE:
+            self._late.append(work)
+            raise BucketUnavailable("the request timed out")
+        result = work()
+        if fault is Fault.CRASH_AFTER:
+            raise ProcessKilled
+        if fault is Fault.LOST_ANSWER:
+            raise BucketUnavailable("the answer was lost")
+        return result

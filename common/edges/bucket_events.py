@@ -1,0 +1,213 @@
+"""Bucket events in every dialect that a function may be sent, read into one shape.
+
+* `Records[]` of MinIO, RustFS, Ceph and AWS: the object key is form-encoded, the event name may carry an `s3:` prefix,
+  and a change of tags or retention also comes as `ObjectCreated`.
+* CloudEvents, binary and structured, of types that end in such an event name (the CloudEvents adapter for S3).
+* The webhook of SeaweedFS's filer: paths under `/buckets/<bucket>/`, not encoded, an overwrite is an `update`, and
+  directories, parts of multipart uploads and stored versions come too.
+
+Events are hints: whoever handles one looks at the object itself. So nothing but the name of the object is taken from
+an event, and no address, user agent or header finds its way into a log or an answer.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, TypeVar
+from urllib.parse import unquote, unquote_plus
+
+from pydantic import BaseModel, Field, ValidationError
+
+from common.errors import BadRequest
+
+_CREATED_BY = frozenset({"Put", "Post", "Copy", "CompleteMultipartUpload"})
+_PING = "dev.knative.sources.ping"
+_FILER_ROOT = "/buckets/"
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class EventKind(StrEnum):
+    """CREATED: an object has new content. REMOVED: it is gone. OTHER: its tags, retention or the like changed."""
+
+    CREATED = "created"
+    REMOVED = "removed"
+    OTHER = "other"
+
+
+class Dialect(StrEnum):
+    RECORDS = "records"
+    CLOUDEVENT = "cloudevent"
+    SEAWEEDFS = "seaweedfs"
+
+
+@dataclass(frozen=True)
+class ObjectEvent:
+    """`key` is the decoded key; `etag` is as the event spells it, which is not always as the store spells it."""
+
+    kind: EventKind
+    bucket: str
+    key: str
+    etag: str | None
+    dialect: Dialect
+
+
+def parse(headers: Mapping[str, str], body: bytes) -> list[ObjectEvent]:
+    """The objects that an event names; empty for a call that names none (no body, `{}`, a timer, a test event).
+
+    Raises `BadRequest` for a body in none of the dialects. Its message says what is wrong, never what a header held.
+    """
+    lower = {name.lower(): value for name, value in headers.items()}
+    if "ce-specversion" in lower:
+        attributes = {name.removeprefix("ce-"): unquote(value) for name, value in lower.items() if name[:3] == "ce-"}
+        return _from_cloudevent(attributes, _json_object(body))
+    content = _json_object(body)
+    if lower.get("content-type", "").startswith("application/cloudevents") or "specversion" in content:
+        return _from_cloudevent(content, _data(content))
+    if "Records" in content:
+        return _from_records(content, Dialect.RECORDS)
+    if "event_type" in content:
+        return _from_filer(content)
+    if not content or content.get("Event") == "s3:TestEvent":
+        return []
+    raise BadRequest("the body is no bucket event: expected Records[], a CloudEvent or a SeaweedFS filer event")
+
+
+class _Bucket(BaseModel):
+    name: str = Field(min_length=1)
+
+
+class _Object(BaseModel):
+    key: str = Field(min_length=1)
+    etag: str | None = Field(None, alias="eTag")
+
+
+class _S3(BaseModel):
+    bucket: _Bucket
+    object: _Object
+
+
+class _Record(BaseModel):
+    event_name: str = Field(alias="eventName")
+    s3: _S3
+
+
+class _Records(BaseModel):
+    records: list[_Record] = Field(alias="Records")
+
+
+class _CloudEvent(BaseModel):
+    type: str
+    source: str
+    subject: str | None = None
+
+
+class _Entry(BaseModel):
+    name: str = ""
+    is_directory: bool = False
+
+
+class _FilerMessage(BaseModel):
+    new_entry: _Entry | None = None
+    old_entry: _Entry | None = None
+    new_parent_path: str = ""
+
+
+class _FilerEvent(BaseModel):
+    key: str
+    message: _FilerMessage
+
+
+def _json_object(body: bytes) -> dict[str, Any]:
+    if not body.strip():
+        return {}
+    try:
+        content = json.loads(body)
+    except (ValueError, RecursionError):
+        raise BadRequest("the body is not JSON") from None
+    if not isinstance(content, dict):
+        raise BadRequest("the body is JSON but not an object")
+    return content
+
+
+def _checked(model: type[M], content: Mapping[str, Any], what: str) -> M:
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+        field = ".".join(map(str, first["loc"]))
+        raise BadRequest(f"the body is no {what}: {field}: {first['msg']}") from None
+
+
+def _kind(event_name: str) -> EventKind:
+    group, _, operation = event_name.removeprefix("s3:").partition(":")
+    if group == "ObjectCreated" and operation in _CREATED_BY:
+        return EventKind.CREATED
+    removed = group == "ObjectRemoved" or group.startswith("Lifecycle")
+    return EventKind.REMOVED if removed else EventKind.OTHER
+
+
+def _from_records(content: Mapping[str, Any], dialect: Dialect) -> list[ObjectEvent]:
+    records = _checked(_Records, content, "list of S3 event records").records
+    return [_from_record(record, dialect) for record in records]
+
+
+def _from_record(record: _Record, dialect: Dialect) -> ObjectEvent:
+    item = record.s3.object
+    return ObjectEvent(_kind(record.event_name), record.s3.bucket.name, unquote_plus(item.key), item.etag, dialect)
+
+
+def _data(content: Mapping[str, Any]) -> dict[str, Any]:
+    """The data of a structured CloudEvent."""
+    if "data_base64" in content:
+        try:
+            return _json_object(base64.b64decode(str(content["data_base64"]), validate=True))
+        except ValueError:
+            raise BadRequest("the body is no CloudEvent: data_base64 is not base64") from None
+    data = content.get("data", {})
+    return data if isinstance(data, dict) else {}
+
+
+def _from_cloudevent(attributes: Mapping[str, Any], data: Mapping[str, Any]) -> list[ObjectEvent]:
+    event = _checked(_CloudEvent, attributes, "CloudEvent")
+    if event.type == _PING:
+        return []
+    event_name = event.type.rpartition(".")[2]
+    if ":" not in event_name:
+        raise BadRequest(
+            "the CloudEvent's type is not that of a bucket event, such as com.amazonaws.s3.ObjectCreated:Put"
+        )
+    if "Records" in data:
+        return _from_records(data, Dialect.CLOUDEVENT)
+    if "s3" in data:
+        record = _checked(_Record, {"eventName": event_name, **data}, "S3 event record")
+        return [_from_record(record, Dialect.CLOUDEVENT)]
+    # The adapter writes the source as eventSource.awsRegion.bucket, and a bucket's name may hold dots.
+    bucket = event.source.split(".", 2)[-1]
+    if not event.subject:
+        raise BadRequest("the CloudEvent names no object: it has neither a subject nor an S3 event record as data")
+    return [ObjectEvent(_kind(event_name), bucket, event.subject, None, Dialect.CLOUDEVENT)]
+
+
+def _from_filer(content: Mapping[str, Any]) -> list[ObjectEvent]:
+    event = _checked(_FilerEvent, content, "SeaweedFS filer event")
+    entry = event.message.new_entry or event.message.old_entry
+    path = event.key
+    if event.message.new_entry and event.message.old_entry and event.message.new_parent_path:
+        # `key` is the old path: after a rename the object is at the new one.
+        path = f"{event.message.new_parent_path}/{event.message.new_entry.name}"
+    bucket, _, key = path.removeprefix(_FILER_ROOT).partition("/")
+    kind = EventKind.CREATED if event.message.new_entry else EventKind.REMOVED
+    if entry is None or entry.is_directory or not path.startswith(_FILER_ROOT) or not key or _internal(key):
+        kind = EventKind.OTHER
+    return [ObjectEvent(kind, bucket, key, None, Dialect.SEAWEEDFS)]
+
+
+def _internal(key: str) -> bool:
+    """Whether a filer path is one of SeaweedFS's own: parts of an upload that is under way, or stored versions."""
+    folders = key.split("/")[:-1]
+    return folders[:1] == [".uploads"] or any(folder.endswith(".versions") for folder in folders)

@@ -15,7 +15,7 @@
     │   └── NotReady            nothing is published yet
     └── CorruptError        what is stored is damaged or from an unknown format  500
 
-`code` is stable: dashboards and clients may match on it. `edges.http` is the one place that maps errors to HTTP.
+`code` is stable: dashboards and clients may match on it. `edges.problems` is the one place that maps errors to HTTP.
 """
 
 from __future__ import annotations

@@ -1,0 +1,53 @@
+"""The one place that maps the error tree to HTTP: RFC 9457 problem documents."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from common.errors import InputError, RecsysError, RefusedError, UnavailableError
+
+CONTENT_TYPE: Final = "application/problem+json"
+RETRY_AFTER_S: Final = 2
+"""What a 503 suggests. A commit race is over and a bundle is fetched within about that time."""
+
+_TITLES: Final = {
+    400: "Bad request",
+    401: "Unauthorized",
+    404: "Not found",
+    405: "Method not allowed",
+    409: "Refused",
+    413: "Too large",
+    422: "File rejected",
+    500: "Internal error",
+    503: "Try again later",
+}
+_SEE_LOG: Final = "Something is wrong inside; the function's log says what."
+
+
+def problem_of(error: Exception) -> tuple[int, dict[str, Any]]:
+    """The status and the problem document of an error.
+
+    What is wrong inside (settings, damaged files, anything unforeseen) is told to the log and not to the caller.
+    """
+    if isinstance(error, InputError | RefusedError | UnavailableError):
+        return error.status, problem(error.status, error.code, error.message)
+    code = error.code if isinstance(error, RecsysError) else "internal"
+    return 500, problem(500, code, _SEE_LOG)
+
+
+def problem(status: int, code: str, detail: str) -> dict[str, Any]:
+    """`code` is the stable code of `common.errors`; `detail` is for people."""
+    return {
+        "type": f"urn:recsys-lite:problem:{code}",
+        "title": _TITLES[status],
+        "status": status,
+        "code": code,
+        "detail": detail,
+    }
+
+
+def headers_of(status: int) -> dict[str, str]:
+    """The headers that go with a problem of this status, beside its content type."""
+    if status == 401:
+        return {"WWW-Authenticate": "Bearer"}
+    return {"Retry-After": str(RETRY_AFTER_S)} if status == 503 else {}

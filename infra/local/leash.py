@@ -1,5 +1,5 @@
-"""Becomes the command it is given, tied to its parent: on Linux the kernel ends it once the parent is gone, even by SIGKILL,
-when no handler of the parent can run. Elsewhere it only becomes the command.
+"""Becomes the command it is given, tied to its parent: on Linux the kernel ends it once the parent is gone, even by
+SIGKILL, when no handler of the parent can run. Elsewhere it only becomes the command.
 
     python leash.py COMMAND [ARGUMENT …]
 """

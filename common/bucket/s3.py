@@ -69,6 +69,16 @@ class S3Bucket:
             )
         )
 
+    def create(self) -> bool:
+        """Makes the bucket itself; False if it is there already and belongs to these credentials."""
+        region = {"LocationConstraint": self._location.region}
+        with translated("create", self._location.bucket):
+            try:
+                self._client.create_bucket(Bucket=self._location.bucket, CreateBucketConfiguration=region)
+            except self._client.exceptions.BucketAlreadyOwnedByYou:
+                return False
+            return True
+
     def get(self, key: str) -> Blob | None:
         with translated("read", key):
             answer = self._found(self._client.get_object, key)

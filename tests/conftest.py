@@ -1,0 +1,84 @@
+"""What tests share: a clean environment, a real S3 server, a fresh bucket on it, and a use case's context."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from common.bucket.s3 import S3Bucket, S3Location
+from common.edges.wiring import make_context
+from common.usecases.context import Context
+from infra.local.object_store import ObjectStore
+
+FOREIGN = ("RECSYS_", "AWS_")
+TEST_BUCKET = "recsys-tests"
+
+
+@pytest.fixture(autouse=True)
+def isolated_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No setting and no credential from outside reaches a test."""
+    for name in [name for name in os.environ if name.startswith(FOREIGN)]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def object_store() -> Iterator[ObjectStore]:
+    """A real S3 server with an empty bucket `TEST_BUCKET`; one for each worker of pytest-xdist."""
+    with ObjectStore() as store:
+        s3_bucket(store).create()
+        yield store
+
+
+@pytest.fixture
+def environment(object_store: ObjectStore, tmp_path: Path) -> dict[str, str]:
+    """Settings of a shop with a prefix of its own on the real server, as environment variables."""
+    return {
+        "RECSYS_BUCKET": TEST_BUCKET,
+        "RECSYS_PREFIX": f"{secrets.token_hex(8)}/",
+        "RECSYS_S3_ENDPOINT": object_store.endpoint,
+        "RECSYS_S3_ACCESS_KEY": object_store.access_key,
+        "RECSYS_S3_SECRET_KEY": object_store.secret_key,
+        "RECSYS_PSEUDONYM_KEY": "5ec2e7" * 11,
+        "RECSYS_TRIGGER_TOKEN": "trigger-token-of-the-tests",
+        "RECSYS_CACHE_DIR": str(tmp_path / "cache"),
+    }
+
+
+@pytest.fixture
+def context_with(environment: dict[str, str]) -> Callable[..., Context]:
+    """`context_with(max_layers=2)`: a context on this test's shop, with settings replaced by name."""
+
+    def make(**settings: object) -> Context:
+        replaced = {f"RECSYS_{name.upper()}": str(value) for name, value in settings.items()}
+        return make_context({**environment, **replaced})
+
+    return make
+
+
+@pytest.fixture
+def context(context_with: Callable[..., Context]) -> Context:
+    return context_with()
+
+
+@pytest.fixture
+def bucket(object_store: ObjectStore) -> Iterator[S3Bucket]:
+    """A bucket of its own on the real server, removed after the test."""
+    bucket = s3_bucket(object_store, f"test-{secrets.token_hex(8)}")
+    bucket.create()
+    yield bucket
+
+
+def s3_bucket(store: ObjectStore, name: str = TEST_BUCKET) -> S3Bucket:
+    return S3Bucket(
+        S3Location(
+            endpoint=store.endpoint,
+            region="eu-central-1",
+            access_key=store.access_key,
+            secret_key=store.secret_key,
+            bucket=name,
+        )
+    )

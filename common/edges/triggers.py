@@ -1,0 +1,186 @@
+"""What ingest, update and train share as functions: one POST is one call of a use case.
+
+* `POST /` with a bearer token does the work and answers 200 with the run records. That includes what can never
+  succeed, such as a refused file or an object that is gone: it is recorded, and a 4xx or 5xx would only make a store
+  that delivers in order send it again for ever, with every later event waiting behind it.
+* 4xx: the call itself is wrong (token, body). 503: try again later. 500: something is wrong inside.
+* `GET /healthz` and `GET /metrics` need no token: these functions are reachable from within the cluster only.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Generic, TypeVar
+
+from flask import Request, Response
+from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+from common import logs
+from common.bucket.keys import Keys
+from common.edges import bucket_events, problems
+from common.edges.bucket_events import EventKind, ObjectEvent
+from common.edges.wiring import make_context
+from common.errors import InputError, RecsysError, RefusedError, SettingError, TooLarge, Unauthorized
+from common.schemas.documents import RunRecord, RunState
+from common.usecases.context import Context
+
+MAX_BODY_BYTES = 1 << 20
+"""A bucket event is about 1 KB; the webhook of a file of 4 GB lists its chunks in about 400 KB."""
+_CALL_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600)
+
+log = logging.getLogger(__name__)
+
+Order = TypeVar("Order")
+Read = Callable[[Mapping[str, str], bytes], Order]
+Work = Callable[[Context, Order], Sequence[RunRecord]]
+
+
+class Trigger(Generic[Order]):
+    """One function's HTTP side. `read` turns headers and body into what `work` is asked to do.
+
+    The context is made from the environment at the first call, so that an import opens nothing and a fork is safe.
+    """
+
+    def __init__(self, function: str, read: Read[Order], work: Work[Order]) -> None:
+        self._function = function
+        self._read = read
+        self._work = work
+        self._lock = threading.Lock()
+        self._context: Context | None = None
+        self._metrics = _Metrics(function)
+
+    def handle(self, request: Request) -> Response:
+        route = (request.method, request.path)
+        if route == ("GET", "/healthz"):
+            return _json({"status": "ok"})
+        if route == ("GET", "/metrics"):
+            return Response(self._metrics.exposition(), content_type=CONTENT_TYPE_LATEST)
+        if request.path != "/":
+            return _problem(problems.problem(404, "not_found", "this function answers /, /healthz and /metrics"))
+        if request.method != "POST":
+            return _problem(problems.problem(405, "method_not_allowed", "call this function by POST"))
+        return self._call(request)
+
+    def _call(self, request: Request) -> Response:
+        started = time.monotonic()
+        outcomes = ["internal"]
+        try:
+            answer, outcomes = self._run(self._admit(request))
+            return answer
+        except RecsysError as error:
+            status, document = problems.problem_of(error)
+            outcomes = [error.code]
+            level = logging.ERROR if status == 500 else logging.WARNING
+            logs.event(log, level, "call failed", code=error.code, detail=error.message)
+            return _problem(document)
+        finally:
+            self._metrics.observe(outcomes, time.monotonic() - started)
+
+    def _admit(self, request: Request) -> Order:
+        _check_token(self._ready(), request.headers.get("Authorization", ""))
+        if (request.content_length or 0) > MAX_BODY_BYTES:
+            raise TooLarge(f"the body has more than {MAX_BODY_BYTES} bytes")
+        body = request.stream.read(MAX_BODY_BYTES + 1)
+        if len(body) > MAX_BODY_BYTES:
+            raise TooLarge(f"the body has more than {MAX_BODY_BYTES} bytes")
+        return self._read(dict(request.headers), body)
+
+    def _run(self, order: Order) -> tuple[Response, list[str]]:
+        try:
+            records = self._work(self._ready(), order)
+        except (InputError, RefusedError) as error:
+            logs.event(log, logging.WARNING, "refused", code=error.code, detail=error.message)
+            _, document = problems.problem_of(error)
+            return _json({"runs": [], "refused": document}), [RunState.REFUSED]
+        for record in records:
+            _log_run(record)
+        answer = _json({"runs": [record.model_dump(mode="json") for record in records]})
+        return answer, [record.state for record in records]
+
+    def _ready(self) -> Context:
+        with self._lock:
+            if self._context is None:
+                context = make_context(os.environ)
+                logs.configure(self._function, context.settings.log_level)
+                self._context = context
+            return self._context
+
+
+def on_events(
+    function: str, watched: Callable[[Keys], str], work: Work[list[ObjectEvent]]
+) -> Trigger[list[ObjectEvent]]:
+    """A function that bucket events call.
+
+    `work` gets the events that tell of new objects whose key starts with `watched`, each object once; or an empty list
+    when a call names no object, and then does everything that waits. Events about anything else are ignored.
+    """
+
+    def named(ctx: Context, events: list[ObjectEvent]) -> Sequence[RunRecord]:
+        prefix = watched(ctx.keys)
+        ours = {
+            event.key: event
+            for event in events
+            if event.kind is EventKind.CREATED and event.bucket == ctx.settings.bucket and event.key.startswith(prefix)
+        }
+        return work(ctx, list(ours.values())) if ours or not events else []
+
+    return Trigger(function, bucket_events.parse, named)
+
+
+class _Metrics:
+    """In a registry of their own, because one test process may hold several functions."""
+
+    def __init__(self, function: str) -> None:
+        registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        self._runs = Counter(
+            "recsys_runs", "Runs by outcome: a state, or an error's code.", ["function", "outcome"], registry=registry
+        )
+        self._seconds = Histogram(
+            "recsys_call_seconds", "Duration of calls.", ["function"], buckets=_CALL_SECONDS, registry=registry
+        )
+        self._function = function
+        self._registry = registry
+
+    def observe(self, outcomes: Sequence[str], seconds: float) -> None:
+        for outcome in outcomes:
+            self._runs.labels(self._function, outcome).inc()
+        self._seconds.labels(self._function).observe(seconds)
+
+    def exposition(self) -> bytes:
+        return generate_latest(self._registry)
+
+
+def _check_token(ctx: Context, authorization: str) -> None:
+    expected = ctx.settings.trigger_token
+    if expected is None:
+        raise SettingError("RECSYS_TRIGGER_TOKEN is not set: without it nobody may call this function")
+    scheme, _, token = authorization.partition(" ")
+    if scheme.lower() != "bearer" or not hmac.compare_digest(
+        token.strip().encode(), expected.get_secret_value().encode()
+    ):
+        raise Unauthorized("this function needs its bearer token: RECSYS_TRIGGER_TOKEN")
+
+
+def _log_run(record: RunRecord) -> None:
+    fields = {"run_id": record.run_id, "state": record.state.value, "counts": record.counts}
+    logs.event(log, logging.INFO, "run", **fields, timings_s=record.timings_s, error=record.error)
+
+
+def _json(content: Mapping[str, Any]) -> Response:
+    return Response(json.dumps(content), content_type="application/json")
+
+
+def _problem(document: Mapping[str, Any]) -> Response:
+    response = _json(document)
+    response.status_code = document["status"]
+    response.content_type = problems.CONTENT_TYPE
+    response.headers.update(problems.headers_of(document["status"]))
+    return response

@@ -65,11 +65,11 @@ def context(context_with: Callable[..., Context]) -> Context:
 
 
 @pytest.fixture
-def bucket(object_store: ObjectStore) -> Iterator[S3Bucket]:
-    """A bucket of its own on the real server, removed after the test."""
+def bucket(object_store: ObjectStore) -> S3Bucket:
+    """A bucket of its own on the real server, which ends with the session."""
     bucket = s3_bucket(object_store, f"test-{secrets.token_hex(8)}")
     bucket.create()
-    yield bucket
+    return bucket
 
 
 def s3_bucket(store: ObjectStore, name: str = TEST_BUCKET) -> S3Bucket:

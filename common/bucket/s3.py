@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
+from datetime import UTC
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from botocore.session import Session
 
+from common.bucket.notifications import NotificationRule, RulesOutcome, set_rules
 from common.bucket.port import CONFLICT, Blob, Conflict, ObjectInfo
 from common.bucket.s3_errors import is_absent, is_conflict, translated
 from common.config import Settings
@@ -79,12 +82,16 @@ class S3Bucket:
                 return False
             return True
 
+    def set_rules(self, rules: Sequence[NotificationRule]) -> RulesOutcome:
+        """Has the store announce new objects as `rules` say; see `notifications`."""
+        return set_rules(self._client, self._location.bucket, rules)
+
     def get(self, key: str) -> Blob | None:
         with translated("read", key):
             answer = self._found(self._client.get_object, key)
             if answer is None:
                 return None
-            with answer["Body"] as body:
+            with closing(answer["Body"]) as body:
                 data = body.read()
             return Blob(data, _info(key, answer, len(data)))
 
@@ -95,7 +102,7 @@ class S3Bucket:
                 return None
             partial = path.with_name(f"{path.name}.{os.getpid()}.{threading.get_ident()}.partial")
             try:
-                with answer["Body"] as body, partial.open("wb") as file:
+                with closing(answer["Body"]) as body, partial.open("wb") as file:
                     for chunk in body.iter_chunks(CHUNK_BYTES):
                         file.write(chunk)
                 partial.replace(path)
@@ -136,9 +143,10 @@ class S3Bucket:
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         with translated("list", prefix):
             pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._location.bucket, Prefix=prefix)
-            for page in pages:
-                for entry in page.get("Contents", ()):
-                    yield ObjectInfo(entry["Key"], entry["ETag"], entry["Size"], entry["LastModified"])
+            entries = [entry for page in pages for entry in page.get("Contents", ())]
+        # Sorted here: SeaweedFS lists by path, so that `x/a` comes before `x-1`.
+        for entry in sorted(entries, key=lambda entry: str(entry["Key"])):
+            yield _info(entry["Key"], entry, entry["Size"])
 
     def _found(self, operation: Callable[..., dict[str, Any]], key: str) -> dict[str, Any] | None:
         try:
@@ -208,4 +216,4 @@ def _config(attempts: int) -> Config:
 
 
 def _info(key: str, answer: dict[str, Any], size: int) -> ObjectInfo:
-    return ObjectInfo(key, answer["ETag"], size, answer["LastModified"])
+    return ObjectInfo(key, answer["ETag"], size, answer["LastModified"].astimezone(UTC))

@@ -1,0 +1,91 @@
+"""Notification rules of a bucket, where the store has them: MinIO, RustFS and Ceph do; several others do not.
+
+Of those without, some answer an error, and some do not know the request and take it for another one. So what was put is
+read back before it counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+from botocore.client import BaseClient
+from botocore.exceptions import ClientError
+
+from common.bucket.s3_errors import translated
+
+OUR_RULES: Final = "recsys-"
+_EVENTS: Final = [f"s3:ObjectCreated:{kind}" for kind in ("Put", "Post", "Copy", "CompleteMultipartUpload")]
+_NOT_THERE: Final = frozenset(
+    {
+        "NotImplemented", "XNotImplemented", "MethodNotAllowed", "UnsupportedOperation", "405", "501",
+        "BucketAlreadyOwnedByYou", "BucketAlreadyExists",  # taken for the making of a bucket: SeaweedFS 4.48
+    }
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class NotificationRule:
+    """An object whose key starts with `prefix` is announced to `target`, a queue ARN that the store knows."""
+
+    function: str
+    prefix: str
+    target: str
+
+
+class RulesOutcome(StrEnum):
+    SET = "set"
+    UNCHANGED = "unchanged"
+    NOT_SUPPORTED = "not supported"
+
+
+def set_rules(client: BaseClient, bucket: str, rules: Sequence[NotificationRule]) -> RulesOutcome:
+    """Puts our rules beside those of others; ours that are not in `rules` go. The same rules again change nothing."""
+    with translated("set the notification rules of", bucket):
+        try:
+            return _set_rules(client, bucket, rules)
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") in _NOT_THERE:
+                return RulesOutcome.NOT_SUPPORTED
+            raise
+
+
+def _set_rules(client: BaseClient, bucket: str, rules: Sequence[NotificationRule]) -> RulesOutcome:
+    wanted = [_configuration(rule) for rule in rules]
+    current = _current(client, bucket)
+    queues = current.get("QueueConfigurations", [])
+    if _ours(queues) == _ours(wanted):
+        return RulesOutcome.UNCHANGED
+    others = [queue for queue in queues if not _is_ours(queue)]
+    client.put_bucket_notification_configuration(
+        Bucket=bucket, NotificationConfiguration={**current, "QueueConfigurations": [*others, *wanted]}
+    )
+    kept = _ours(_current(client, bucket).get("QueueConfigurations", []))
+    return RulesOutcome.SET if kept == _ours(wanted) else RulesOutcome.NOT_SUPPORTED
+
+
+def _current(client: BaseClient, bucket: str) -> dict[str, Any]:
+    answer: dict[str, Any] = client.get_bucket_notification_configuration(Bucket=bucket)
+    answer.pop("ResponseMetadata", None)
+    return answer
+
+
+def _configuration(rule: NotificationRule) -> dict[str, Any]:
+    # One prefix a rule: several are several rules, told apart by their Id.
+    return {
+        "Id": f"{OUR_RULES}{rule.function}-{rule.prefix.strip('/').replace('/', '-')}",
+        "QueueArn": rule.target,
+        "Events": _EVENTS,
+        "Filter": {"Key": {"FilterRules": [{"Name": "prefix", "Value": rule.prefix}]}},
+    }
+
+
+def _is_ours(queue: dict[str, Any]) -> bool:
+    return str(queue.get("Id", "")).startswith(OUR_RULES)
+
+
+def _ours(queues: Sequence[dict[str, Any]]) -> set[tuple[str, str]]:
+    """Id, which holds function and prefix, and target of our rules; stores send the rest back in forms of their own."""
+    return {(queue["Id"], queue["QueueArn"]) for queue in queues if _is_ours(queue)}

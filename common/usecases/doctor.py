@@ -1,0 +1,155 @@
+"""Checks of a deployment, each with what to do about what it finds."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+from common.bucket.current import CurrentFile
+from common.bucket.probe import probe_conditional_put
+from common.errors import RecsysError
+from common.ids import new_id
+from common.schemas.documents import RunState, ServingDocument, StoreDocument
+from common.usecases.context import Context
+from common.usecases.watch import describe_failure, recent_runs
+
+MAX_SKEW: Final = timedelta(minutes=5)
+"""S3 refuses signatures that are 15 minutes off; the order of run ids suffers earlier."""
+
+WAITING_TOO_LONG: Final = timedelta(hours=1)
+RUNS_LOOKED_AT: Final = 20
+
+
+class Outcome(StrEnum):
+    OK = "ok"
+    WARNING = "warning"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """`advice` is what to do, empty where all is well."""
+
+    check: str
+    outcome: Outcome
+    message: str
+    advice: str = ""
+
+
+Check = Callable[[Context], Finding]
+
+
+def doctor(ctx: Context) -> Iterator[Finding]:
+    """Runs every check; one that cannot be made counts as failed. Stops early where the store does not answer."""
+    for name, check in CHECKS.items():
+        try:
+            finding = check(ctx)
+        except RecsysError as error:
+            finding = Finding(name, Outcome.FAILED, error.message, "Correct it and run `recsys doctor` again.")
+        yield finding
+        if name in _NEEDED and finding.outcome is Outcome.FAILED:
+            return
+
+
+def _object_store(ctx: Context) -> Finding:
+    ctx.bucket.head(ctx.keys.store_current)
+    for _ in ctx.bucket.list(ctx.keys.store):
+        break
+    return Finding("object store", Outcome.OK, f"{ctx.settings.s3_endpoint} answers for bucket {ctx.settings.bucket}")
+
+
+def _conditional_put(ctx: Context) -> Finding:
+    probe_conditional_put(ctx.bucket, ctx.keys.prefix)
+    return Finding("conditional put", Outcome.OK, "honoured")
+
+
+def _clock(ctx: Context) -> Finding:
+    key = f"{ctx.keys.prefix}probes/{new_id()}"
+    ctx.bucket.put(key, b"")
+    info = ctx.bucket.head(key)
+    ctx.bucket.delete(key)
+    skew = abs(info.modified - ctx.now()) if info else timedelta()
+    if skew > MAX_SKEW:
+        message = f"this machine and the object store are {skew.total_seconds():.0f} s apart"
+        return Finding("clock", Outcome.WARNING, message, "Set the time by NTP on both.")
+    return Finding("clock", Outcome.OK, "agrees with the object store")
+
+
+def _secrets(ctx: Context) -> Finding:
+    missing = [name for name in ("trigger_token", "token_key") if getattr(ctx.settings, name) is None]
+    if missing:
+        names = ", ".join(f"RECSYS_{name.upper()}" for name in missing)
+        return Finding(
+            "secrets", Outcome.WARNING, f"{names} not set here", "The functions need them; see docs/settings.md."
+        )
+    return Finding("secrets", Outcome.OK, "set")
+
+
+def _cache(ctx: Context) -> Finding:
+    directory = _existing(ctx.settings.cache_dir)
+    if not os.access(directory, os.W_OK):
+        return Finding(
+            "cache", Outcome.FAILED, f"{directory} is not writable", "Set RECSYS_CACHE_DIR to a directory that is."
+        )
+    return Finding("cache", Outcome.OK, f"{ctx.settings.cache_dir} is writable")
+
+
+def _store(ctx: Context) -> Finding:
+    document = CurrentFile(ctx.bucket, ctx.keys.store_current, StoreDocument).read().document
+    if document is None:
+        return Finding("store", Outcome.WARNING, "empty", "Upload items and events: `recsys upload --help`.")
+    missing = [part.file.key for part in document.segments if ctx.bucket.head(part.file.key) is None]
+    if missing:
+        return Finding("store", Outcome.FAILED, f"{missing[0]} is gone", "Restore it from a backup of the bucket.")
+    return Finding("store", Outcome.OK, f"{sum(part.events for part in document.segments)} events")
+
+
+def _serving(ctx: Context) -> Finding:
+    document = CurrentFile(ctx.bucket, ctx.keys.serving_current, ServingDocument).read().document
+    if document is None:
+        return Finding("serving", Outcome.WARNING, "nothing is published", "Train: `recsys train`.")
+    refs = [ref for layer in document.bundle.layers for ref in layer.files.values()]
+    missing = [ref.key for ref in refs if ctx.bucket.head(ref.key) is None]
+    if missing:
+        return Finding("serving", Outcome.FAILED, f"{missing[0]} is gone", "Train again, or `recsys rollback`.")
+    return Finding("serving", Outcome.OK, f"{document.bundle.model.family}, bundle {document.bundle.bundle_id}")
+
+
+def _waiting(ctx: Context) -> Finding:
+    oldest = min((info.modified for info in ctx.bucket.list(ctx.keys.incoming)), default=None)
+    if oldest is not None and ctx.now() - oldest > WAITING_TOO_LONG:
+        message = f"an upload has waited since {oldest:%Y-%m-%d %H:%M} UTC"
+        return Finding("uploads", Outcome.WARNING, message, "`recsys sweep` takes it in; check the notification rules.")
+    return Finding("uploads", Outcome.OK, "none waits for long")
+
+
+def _runs(ctx: Context) -> Finding:
+    runs = recent_runs(ctx, RUNS_LOOKED_AT)
+    failed = [run for run in runs if run.state is RunState.FAILED]
+    if failed:
+        message = f"{len(failed)} of the last {len(runs)} failed; the newest: {describe_failure(failed[0])}"
+        return Finding("runs", Outcome.WARNING, message, "`recsys status` lists them.")
+    return Finding("runs", Outcome.OK, f"none of the last {len(runs)} failed")
+
+
+def _existing(path: Path) -> Path:
+    return next(parent for parent in (path, *path.absolute().parents) if parent.exists())
+
+
+CHECKS: Final[dict[str, Check]] = {
+    "object store": _object_store,
+    "conditional put": _conditional_put,
+    "clock": _clock,
+    "secrets": _secrets,
+    "cache": _cache,
+    "store": _store,
+    "serving": _serving,
+    "uploads": _waiting,
+    "runs": _runs,
+}
+_NEEDED: Final = frozenset({"object store"})

@@ -1,0 +1,108 @@
+"""What a shop's bucket holds just now, in one look."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from common.bucket.current import CurrentFile
+from common.schemas.documents import RunRecord, ServingDocument, StoreDocument
+from common.usecases.context import Context
+from common.usecases.watch import recent_runs
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class StoreStatus(_Part):
+    """`seq` is the newest batch."""
+
+    committed_at: datetime
+    seq: int
+    segments: int
+    events: int
+    items: int
+    newest_event: datetime | None
+    bytes: int
+
+
+class ServingStatus(_Part):
+    """`batches_behind` is how many batches of the store are not served yet."""
+
+    bundle_id: str
+    family: str
+    trained_at: datetime
+    published_at: datetime
+    published_by: str
+    layers: int
+    items: int
+    batches_behind: int
+    bytes: int
+    metrics: dict[str, Any]
+
+
+class Waiting(_Part):
+    key: str
+    bytes: int
+    since: datetime
+
+
+class Status(_Part):
+    """None where nothing has been committed or published yet."""
+
+    shop: str
+    bucket: str
+    store: StoreStatus | None
+    serving: ServingStatus | None
+    waiting: tuple[Waiting, ...]
+    quarantined: int
+    runs: tuple[RunRecord, ...]
+
+
+def status(ctx: Context, runs: int = 10) -> Status:
+    """With the newest `runs` runs. Raises `BucketUnavailable`, `CorruptError`."""
+    store = CurrentFile(ctx.bucket, ctx.keys.store_current, StoreDocument).read().document
+    serving = CurrentFile(ctx.bucket, ctx.keys.serving_current, ServingDocument).read().document
+    incoming = ctx.bucket.list(ctx.keys.incoming)
+    return Status(
+        shop=ctx.shop.name,
+        bucket=ctx.settings.bucket,
+        store=_store(store) if store else None,
+        serving=_serving(serving, store.seq if store else 0) if serving else None,
+        waiting=tuple(Waiting(key=info.key, bytes=info.size, since=info.modified) for info in incoming),
+        quarantined=sum(1 for info in ctx.bucket.list(ctx.keys.quarantine) if info.key.endswith(".json")),
+        runs=tuple(recent_runs(ctx, runs)),
+    )
+
+
+def _store(document: StoreDocument) -> StoreStatus:
+    segments = document.segments
+    return StoreStatus(
+        committed_at=document.committed_at,
+        seq=document.seq,
+        segments=len(segments),
+        events=sum(segment.events for segment in segments),
+        items=sum(segment.items for segment in segments),
+        newest_event=max((segment.max_ts for segment in segments if segment.max_ts), default=None),
+        bytes=sum(segment.file.bytes for segment in segments),
+    )
+
+
+def _serving(document: ServingDocument, seq: int) -> ServingStatus:
+    bundle = document.bundle
+    files = {ref.key: ref.bytes for layer in bundle.layers for ref in layer.files.values()}
+    return ServingStatus(
+        bundle_id=bundle.bundle_id,
+        family=bundle.model.family,
+        trained_at=bundle.model.trained_at,
+        published_at=bundle.created_at,
+        published_by=bundle.created_by,
+        layers=len(bundle.layers),
+        items=sum(layer.n_items for layer in bundle.layers),
+        batches_behind=max(0, seq - bundle.covers_seq),
+        bytes=sum(files.values()),
+        metrics=bundle.model.metrics,
+    )

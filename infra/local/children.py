@@ -7,19 +7,19 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 
+from infra.local.leash import LEASH
+
 GRACE_S = 5.0
 """Time between SIGTERM and SIGKILL. gunicorn's own grace is 30 s; nothing here is worth waiting for that long, because
 a killed writer leaves only files that nothing refers to."""
 
 POLL_S = 0.05
-_LEASH = (sys.executable, "-IS", str(Path(__file__).with_name("leash.py")))
 
 
 class Children:
@@ -39,11 +39,14 @@ class Children:
                 raise RuntimeError(f"{name} was to start while the stack stops")
             with self.log(name).open("ab") as log:
                 child = subprocess.Popen(
-                    (*_LEASH, *command), env=dict(env), cwd=cwd, stdin=subprocess.DEVNULL, stdout=log,
+                    (*LEASH, *command), env=dict(env), cwd=cwd, stdin=subprocess.DEVNULL, stdout=log,
                     stderr=subprocess.STDOUT, start_new_session=True,
                 )  # fmt: skip
             self._children[name] = child
         return child
+
+    def __getitem__(self, name: str) -> subprocess.Popen[bytes]:
+        return self._children[name]
 
     def log(self, name: str) -> Path:
         return self.logs / f"{name}.log"

@@ -24,19 +24,21 @@ class Credentials:
         missing = sorted(_label(ref) for ref in refs if _label(ref) not in self._values)
         if missing:
             self._values |= {label: secrets.token_hex(SECRET_BYTES) for label in missing}
-            self._save()
+            write_private(self._path, json.dumps(self._values, indent=1))
 
     def value(self, ref: SecretRef) -> str:
         return self._values[_label(ref)]
 
-    def _save(self) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        part = self._path.with_suffix(".part")
-        part.unlink(missing_ok=True)
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            json.dump(self._values, file, indent=1)
-        part.replace(self._path)
+
+def write_private(path: Path, text: str) -> None:
+    """Replaces the file as a whole; nobody else may read it at any moment."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.part")
+    part.unlink(missing_ok=True)
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+    part.replace(path)
 
 
 def _label(ref: SecretRef) -> str:

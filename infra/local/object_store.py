@@ -31,6 +31,8 @@ START_S = 30.0
 # Its orderly shutdown waits for idle connections without end. What it has acknowledged survives the kill that follows.
 STOP_S = 2.0
 POLL_S = 0.05
+# The Go runtime's soft limit. After a 300 MB upload the server held 165 MB instead of 690, at the same speed.
+MEMORY_LIMIT = "300MiB"
 # Servers inside the one process; each has an HTTP and a gRPC port.
 _INNER = ("master", "volume", "filer")
 _FLAGS = (
@@ -157,7 +159,7 @@ class ObjectStore:
             self._process = subprocess.Popen(
                 [_weed(), f"-logdir={directory}", "server", *_FLAGS, *paths, *ports],
                 cwd=directory,
-                env={"HOME": str(directory), "PATH": os.defpath},
+                env={"HOME": str(directory), "PATH": os.defpath, "GOMEMLIMIT": MEMORY_LIMIT},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

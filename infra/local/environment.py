@@ -1,0 +1,75 @@
+"""The environment variables of the stack's processes: template.yaml's, with this machine's addresses in place."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from infra.local.credentials import Credentials, write_private
+from infra.local.manifest import Container, Manifest, SecretRef
+from infra.local.object_store import ObjectStore
+from infra.local.ports import HOST
+
+OPERATOR_FILE = "operator.env"
+_INHERITED = ("PATH", "LANG", "TZ")
+_OPERATOR_SECRETS = ("RECSYS_TRIGGER_TOKEN", "RECSYS_TOKEN_KEY")
+
+
+@dataclass(frozen=True)
+class Environment:
+    """`replaced` are settings that whoever started the stack wants otherwise than template.yaml has them."""
+
+    manifest: Manifest
+    directory: Path
+    credentials: Credentials
+    object_store: ObjectStore
+    storefront_url: str
+    replaced: Mapping[str, str] = field(default_factory=dict)
+
+    def of(self, name: str, container: Container) -> dict[str, str]:
+        """All variables of one process, and a home and a cache directory of its own."""
+        home = self.directory / "home" / name
+        home.mkdir(parents=True, exist_ok=True)
+        here = {
+            "HOME": str(home),
+            "RECSYS_S3_ENDPOINT": self.object_store.endpoint,
+            "RECSYS_RESIDENCY_HOSTS": HOST,
+            "RECSYS_CACHE_DIR": str(self.directory / "cache" / name),
+        }
+        if "RECSYS_CORS_ORIGINS" in container.env:
+            here["RECSYS_CORS_ORIGINS"] = self.storefront_url
+        inherited = {variable: os.environ[variable] for variable in _INHERITED if variable in os.environ}
+        secrets = {variable: self._value(ref) for variable, ref in container.secrets.items()}
+        return inherited | container.env | secrets | here | dict(self.replaced)
+
+    def of_operator(self) -> dict[str, str]:
+        """What an operator of this stack has for `recsys` and the use cases: a job's settings and every secret."""
+        return self.of("operator", self.manifest.jobs[0].container) | {
+            name: self.secret(name) for name in _OPERATOR_SECRETS
+        }
+
+    def write_operator_file(self) -> None:
+        """For a shell: `source .local/operator.env` makes `recsys` speak to this stack."""
+        settings = {name: value for name, value in self.of_operator().items() if name.startswith("RECSYS_")}
+        lines = [f"export {name}={shlex.quote(value)}\n" for name, value in settings.items()]
+        write_private(self.directory / OPERATOR_FILE, "".join(lines))
+
+    def secret(self, variable: str) -> str:
+        """The value of a variable that template.yaml takes from a Secret."""
+        containers = (function.container for function in self.manifest.functions)
+        return self._value(next(part.secrets[variable] for part in containers if variable in part.secrets))
+
+    def _value(self, ref: SecretRef) -> str:
+        """The object store makes its own identities; all other secrets were made for this stack."""
+        of_store = {"access-key": self.object_store.access_key, "secret-key": self.object_store.secret_key}
+        return of_store.get(ref.key) or self.credentials.value(ref)
+
+
+def command_here(container: Container) -> list[str]:
+    """Images have the container's program on their PATH; on this machine it lies beside the interpreter."""
+    program, *arguments = container.command
+    return [str(Path(sys.executable).parent / program), *arguments]

@@ -1,31 +1,43 @@
 """The neutral end of training: named arrays and JSON. No pickle, ever.
 
-On disk an artifact is a directory: `artifact.json`, and one `.npy` file an array.
+On disk an artifact is a directory: `artifact.json`, `item_ids.json`, and one `.npy` file an array.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any, Final
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from common.errors import CorruptError
 from common.schemas.data import F32, U64
 
 FORMAT_VERSION = 1
+DESCRIPTION: Final = "artifact.json"
+ITEM_IDS: Final = "item_ids.json"
+_COLUMNS: Final = ("item_vectors", "user_keys", "user_vectors")
+_ENCODER_PREFIX: Final = "encoder_"
+
+Array = npt.NDArray[np.generic]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Artifact:
     """A trained model. The score of an item is the inner product of its row in `item_vectors` with a query vector.
 
     item_ids: n_items strings; item_vectors (n_items, dim) float32, a bias as the last column where the family has one;
     user_keys (n_users, 2) uint64 sorted; user_vectors (n_users, dim) float32, 1 in the bias column, or (0, dim) for a
     family whose encoder makes the same vector from the history. `encoder` names the function in `serving.encoders` that
-    makes a query vector from items; `encoder_arrays` and `encoder_params` are what it needs.
-    All arrays are C-order, read-only and finite.
+    makes a query vector from items; `encoder_arrays` and `encoder_params` are what it needs. `params` are the family's
+    config, its weighting included.
+
+    All arrays are C-order and read-only, and every float is finite; anything else raises `CorruptError`.
     """
 
     family: str
@@ -36,4 +48,110 @@ class Artifact:
     user_vectors: F32
     encoder: str
     encoder_params: dict[str, float] = field(default_factory=dict)
-    encoder_arrays: Mapping[str, npt.NDArray[np.generic]] = field(default_factory=dict)
+    encoder_arrays: Mapping[str, Array] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in _COLUMNS:
+            object.__setattr__(self, name, _frozen(name, getattr(self, name)))
+        arrays = {name: _frozen(name, array) for name, array in self.encoder_arrays.items()}
+        object.__setattr__(self, "encoder_arrays", arrays)
+        _check_shapes(self)
+
+    @property
+    def dim(self) -> int:
+        """Width of the vectors, a bias column included."""
+        return int(self.item_vectors.shape[1])
+
+    def save(self, directory: Path) -> None:
+        """Writes the files into `directory`, which is made if it is not there."""
+        directory.mkdir(parents=True, exist_ok=True)
+        description = _Description(
+            family=self.family,
+            params=self.params,
+            encoder=self.encoder,
+            encoder_params=self.encoder_params,
+            encoder_arrays=tuple(sorted(self.encoder_arrays)),
+        )
+        for name in _COLUMNS:
+            np.save(directory / f"{name}.npy", getattr(self, name), allow_pickle=False)
+        for name, array in self.encoder_arrays.items():
+            np.save(directory / f"{_ENCODER_PREFIX}{name}.npy", array, allow_pickle=False)
+        (directory / ITEM_IDS).write_text(json.dumps(self.item_ids, ensure_ascii=False), encoding="utf-8")
+        (directory / DESCRIPTION).write_text(description.model_dump_json(indent=1), encoding="utf-8")
+
+    @classmethod
+    def load(cls, directory: Path) -> Artifact:
+        """Raises `CorruptError`, naming the file, where one is missing, damaged or of another format version."""
+        description = _read_description(directory / DESCRIPTION)
+        encoder_files = {name: directory / f"{_ENCODER_PREFIX}{name}.npy" for name in description.encoder_arrays}
+        return cls(
+            family=description.family,
+            params=description.params,
+            item_ids=tuple(_read_json(directory / ITEM_IDS)),
+            encoder=description.encoder,
+            encoder_params=description.encoder_params,
+            encoder_arrays={name: _read_array(path) for name, path in encoder_files.items()},
+            **{name: _read_array(directory / f"{name}.npy") for name in _COLUMNS},
+        )
+
+
+class _Description(BaseModel):
+    """`artifact.json`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    format_version: int = FORMAT_VERSION
+    family: str
+    params: dict[str, Any]
+    encoder: str
+    encoder_params: dict[str, float]
+    encoder_arrays: tuple[Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")], ...]
+
+
+def _read_description(path: Path) -> _Description:
+    content = _read_json(path)
+    version = content.get("format_version") if isinstance(content, dict) else None
+    if version != FORMAT_VERSION:
+        raise CorruptError(f"{path}: format_version is {version}; this release reads {FORMAT_VERSION}")
+    try:
+        return _Description.model_validate(content)
+    except ValidationError as error:
+        raise CorruptError(f"{path}: {error}") from error
+
+
+def _frozen(name: str, array: Array) -> Array:
+    frozen = np.ascontiguousarray(array).view()
+    if np.issubdtype(frozen.dtype, np.floating) and not np.isfinite(frozen).all():
+        raise CorruptError(f"artifact: {name} holds NaN or infinity")
+    frozen.setflags(write=False)
+    return frozen
+
+
+def _check_shapes(artifact: Artifact) -> None:
+    vectors, keys, people = artifact.item_vectors, artifact.user_keys, artifact.user_vectors
+    problems = {
+        "item_vectors must be (n_items, dim) float32": vectors.dtype != np.float32 or vectors.ndim != 2,
+        "item_vectors must have one row for each of item_ids": len(vectors) != len(artifact.item_ids),
+        "user_keys must be (n_users, 2) uint64": keys.dtype != np.uint64 or keys.shape != (len(keys), 2),
+        "user_vectors must be as wide as item_vectors, float32": people.dtype != np.float32
+        or people.ndim != 2
+        or people.shape[1:] != vectors.shape[1:],
+        "user_vectors must have a row for each of user_keys, or none": len(people) not in (0, len(keys)),
+    }
+    for problem, is_so in problems.items():
+        if is_so:
+            raise CorruptError(f"artifact of {artifact.family}: {problem}")
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CorruptError(f"{path}: {error}") from error
+
+
+def _read_array(path: Path) -> Any:
+    try:
+        return np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise CorruptError(f"{path}: {error}") from error

@@ -1,0 +1,95 @@
+"""Alternating least squares on implicit feedback: Hu, Koren and Volinsky (2008), by the library `implicit`."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Final, cast
+
+import numpy as np
+from implicit.cpu.als import AlternatingLeastSquares
+from implicit.recommender_base import ModelFitError
+from pydantic import Field
+from threadpoolctl import threadpool_limits
+
+from common.errors import RefusedError
+from common.models.artifact import Artifact
+from common.models.base import Capabilities, FitOptions, Model, ModelConfig, TrainingData
+from common.models.matrix import user_items
+from common.schemas.data import F32, Weighting
+
+LEAST_SCORE: Final = 0.01
+
+
+class ALSConfig(ModelConfig):
+    """`alpha` is the weight of an event of weight 1 against the 1 of a cell without events."""
+
+    factors: int = Field(64, ge=1, le=2048)
+    regularization: float = Field(1.0, gt=0)
+    alpha: float = Field(3.0, gt=0)
+    iterations: int = Field(15, ge=1)
+    weighting: Weighting = Weighting(half_life_days=28)
+
+
+class ALS(Model):
+    family: ClassVar[str] = "als"
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        sessions=True, new_items=False, incremental=True, deterministic=True
+    )
+    Config: ClassVar[type[ModelConfig]] = ALSConfig
+
+    def fit(self, data: TrainingData, options: FitOptions) -> Artifact:
+        config = cast(ALSConfig, self.config)
+        matrix = user_items(data.interactions, config.weighting, options.now_s)
+        # BLAS threads of its own on top of implicit's make the fit several times slower.
+        with threadpool_limits(1, "blas"):
+            library = _factorize(matrix.cells, config, options)
+            # The last half step moved the items: solved once more, a stored person equals what the encoder makes.
+            user_factors = library.recalculate_user(np.arange(len(matrix.user_keys)), matrix.cells)
+            gram = _gram(library)
+        _refuse_collapse(library.item_factors, user_factors)
+        return Artifact(
+            family=self.family,
+            params=config.model_dump(mode="json"),
+            item_ids=matrix.item_ids,
+            item_vectors=library.item_factors,
+            user_keys=matrix.user_keys,
+            user_vectors=user_factors,
+            encoder="als_fold_in",
+            encoder_params={"alpha": config.alpha},
+            encoder_arrays={"gram": gram},
+        )
+
+
+def _factorize(cells: Any, config: ALSConfig, options: FitOptions) -> Any:
+    library = AlternatingLeastSquares(
+        factors=config.factors,
+        regularization=config.regularization,
+        alpha=config.alpha,
+        iterations=config.iterations,
+        num_threads=options.threads,
+        random_state=options.seed,
+    )
+
+    def report(iteration: int, _elapsed_s: float, _loss: float | None) -> None:
+        options.report(iteration + 1, config.iterations)
+
+    try:
+        library.fit(cells, show_progress=False, callback=report)
+    except ModelFitError as error:
+        raise RefusedError(f"als did not converge: {error}; raise regularization or lower alpha") from error
+    return library
+
+
+def _gram(library: Any) -> F32:
+    """(factors, factors) float32: what the normal equations of all people have in common."""
+    ridge = library.regularization * np.eye(library.factors)
+    return np.asarray(library.YtY + ridge, dtype=np.float32)
+
+
+def _refuse_collapse(item_factors: F32, user_factors: F32) -> None:
+    """Where regularization outweighs the few events there are, all factors shrink to nothing and would rank noise."""
+    longest = np.linalg.norm(item_factors, axis=1).max() * np.linalg.norm(user_factors, axis=1).max()
+    if longest < LEAST_SCORE:
+        raise RefusedError(
+            f"als learned nothing: no score reaches {LEAST_SCORE}, where a liked item should have about 1; "
+            "there are too few events for this regularization and alpha"
+        )

@@ -1,0 +1,28 @@
+"""Every model family, by name. A new family is one file and one line here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from common.errors import BadRequest
+from common.models.als import ALS
+from common.models.base import Model
+from common.models.popular import Popular
+
+FAMILIES: Final[dict[str, type[Model]]] = {model.family: model for model in (ALS, Popular)}
+"""In the order in which training tries them."""
+
+
+def make(family: str, params: Mapping[str, Any] | None = None) -> Model:
+    """A model of `family` with its defaults, or with `params` in their place. Raises `BadRequest` for an unknown family
+    or a parameter that it does not take."""
+    if family not in FAMILIES:
+        raise BadRequest(f"model family {family!r} is not known; there are {', '.join(FAMILIES)}")
+    model = FAMILIES[family]
+    try:
+        return model(model.Config.model_validate(params or {}))
+    except ValidationError as error:
+        raise BadRequest(f"parameters of {family}: {error}") from error

@@ -1,0 +1,61 @@
+"""Query vectors of known people, made as serving makes them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from common.evaluation.split import Fold
+from common.models.artifact import Array, Artifact
+from common.models.matrix import weight_matrix
+from common.schemas.data import F32, I64, U64, Weighting
+
+Encoder = Callable[[F32, F32, Mapping[str, Array], Mapping[str, float]], F32]
+"""(vectors (m, dim) float32, weights (m,) float32, encoder_arrays, encoder_params) → (dim,) float32, as the functions
+in `serving.encoders`."""
+
+
+def make_queries(artifact: Artifact, fold: Fold, user_keys: U64, encode: Encoder) -> F32:
+    """(n, dim) float32: each person's stored vector, or else the encoder's over the events before the cut.
+
+    Zeros where the model can say nothing of the person.
+    """
+    queries = np.zeros((len(user_keys), artifact.dim), dtype=np.float32)
+    rows = rows_of(artifact.user_keys[: len(artifact.user_vectors)], user_keys)
+    queries[rows >= 0] = artifact.user_vectors[rows[rows >= 0]]
+    missing = np.flatnonzero(rows < 0)
+    if len(missing):
+        histories = _histories(artifact, fold)[rows_of(fold.past.user_keys, user_keys[missing])]
+        for person, start, end in zip(missing, histories.indptr, histories.indptr[1:], strict=False):
+            vectors = artifact.item_vectors[histories.indices[start:end]]
+            weights = histories.data[start:end]
+            queries[person] = encode(vectors, weights, artifact.encoder_arrays, artifact.encoder_params)
+    return queries
+
+
+def rows_of(keys: U64, wanted: U64) -> I64:
+    """(n,) the row of `keys`, which is sorted, that equals each row of `wanted`; -1 where there is none."""
+    if len(keys) == 0:
+        return np.full(len(wanted), -1)
+    have, want = _as_bytes(keys), _as_bytes(wanted)
+    rows = np.minimum(np.searchsorted(have, want), len(have) - 1)
+    return np.where(have[rows] == want, rows, -1)
+
+
+def _as_bytes(keys: U64) -> Any:
+    """(n,) 16-byte strings in the same order as the keys: big-endian bytes compare as the numbers do."""
+    return np.ascontiguousarray(keys.astype(">u8")).view("S16").ravel()
+
+
+def _histories(artifact: Artifact, fold: Fold) -> Any:
+    """csr_matrix (n_users, n_items of the artifact) of the weights that the model gives to the past."""
+    weighting = Weighting.model_validate(artifact.params["weighting"])
+    return weight_matrix(fold.past, weighting, fold.cut_s)[:, item_codes(artifact, fold)]
+
+
+def item_codes(artifact: Artifact, fold: Fold) -> I64:
+    """(n_items of the artifact,) the code of each of its items in the fold's events."""
+    code = {item_id: code for code, item_id in enumerate(fold.past.item_ids)}
+    return np.array([code[item_id] for item_id in artifact.item_ids], dtype=np.int64)

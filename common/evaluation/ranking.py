@@ -1,0 +1,49 @@
+"""Ranking the whole catalogue for many people at once, in bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import numpy as np
+
+from common.schemas.data import F32, I32, I64, Bools
+
+BLOCK_BYTES: Final = 64 << 20
+"""Scores that are held at once; larger blocks gained nothing with 92 k items and 2.4 k people."""
+
+
+def blocks_of_scores(queries: F32, item_vectors: F32, codes: I64, n_items: int) -> Iterator[tuple[slice, F32]]:
+    """Scores of all items for a block of people at a time, which the caller may overwrite.
+
+    Yields (rows of queries, (n, n_items) float32). Row i of item_vectors is the item `codes[i]`; an item without a row
+    has -inf.
+    """
+    step = max(1, BLOCK_BYTES // (4 * n_items))
+    for start in range(0, len(queries), step):
+        rows = slice(start, min(start + step, len(queries)))
+        scores = np.full((rows.stop - start, n_items), -np.inf, dtype=np.float32)
+        scores[:, codes] = queries[rows] @ item_vectors.T
+        yield rows, scores
+
+
+def top_k(scores: F32, relevant: Any, k: int) -> tuple[I32, Bools]:
+    """The best k items of each row, best first, and whether each is relevant.
+
+    scores (n, n_items) float32, -inf for what may not be shown; relevant csr_matrix (n, n_items). Returns (n, k) int32
+    items, -1 where no more may be shown, and (n, k) bool hits. Of equal scores the irrelevant comes first: a tie counts
+    against the model.
+    """
+    n, n_items = scores.shape
+    items = np.full((n, k), -1, dtype=np.int32)
+    hits = np.zeros((n, k), dtype=np.bool_)
+    last = n_items - min(k, n_items)
+    least = np.partition(scores, last, axis=1)[:, last]
+    for row in range(n):
+        # Everything that ties with the last place is a candidate for it.
+        candidates = np.flatnonzero((scores[row] >= least[row]) & (scores[row] > -np.inf))
+        is_hit = np.isin(candidates, relevant.indices[relevant.indptr[row] : relevant.indptr[row + 1]])
+        best = np.lexsort((is_hit, -scores[row, candidates]))[:k]
+        items[row, : len(best)] = candidates[best]
+        hits[row, : len(best)] = is_hit[best]
+    return items, hits

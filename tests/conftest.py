@@ -27,10 +27,16 @@ def isolated_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def object_store() -> Iterator[ObjectStore]:
-    """A real S3 server with an empty bucket `TEST_BUCKET`; one for each worker of pytest-xdist."""
+    """A real S3 server with the bucket `TEST_BUCKET`; one for each worker of pytest-xdist."""
     with ObjectStore() as store:
-        s3_bucket(store).create()
+        s3_bucket(store, TEST_BUCKET).create()
         yield store
+
+
+@pytest.fixture(scope="session")
+def shared_bucket(object_store: ObjectStore) -> S3Bucket:
+    """`TEST_BUCKET`: for tests that keep to a prefix of their own."""
+    return s3_bucket(object_store, TEST_BUCKET)
 
 
 @pytest.fixture
@@ -72,7 +78,7 @@ def bucket(object_store: ObjectStore) -> S3Bucket:
     return bucket
 
 
-def s3_bucket(store: ObjectStore, name: str = TEST_BUCKET) -> S3Bucket:
+def s3_bucket(store: ObjectStore, name: str) -> S3Bucket:
     return S3Bucket(
         S3Location(
             endpoint=store.endpoint,

@@ -189,9 +189,12 @@ class S3Bucket:
     def _once(self) -> BaseClient:
         return self._new_client(1)
 
+    @cached_property
+    def _session(self) -> Session:
+        return Session(session_vars=_NO_AMBIENT)
+
     def _new_client(self, attempts: int) -> BaseClient:
-        session = Session(session_vars=_NO_AMBIENT)
-        return session.create_client(
+        return self._session.create_client(
             "s3",
             region_name=self._location.region,
             endpoint_url=self._location.endpoint,

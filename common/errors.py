@@ -9,6 +9,7 @@
     │   ├── TooLarge            a body, a list or an id over its limit           413
     │   └── FileRejected        an upload goes to quarantine whole               422
     ├── RefusedError        the work was understood and refused, with the figures 409
+    │   └── Diverged            a fit ran away to NaN or infinity                409
     ├── UnavailableError    try again later: nothing was lost                    503
     │   ├── BucketUnavailable   the object store does not answer
     │   ├── CommitContention    other writers won until the deadline
@@ -73,6 +74,12 @@ class FileRejected(InputError):
 class RefusedError(RecsysError):
     code = "refused"
     status = 409
+
+
+class Diverged(RefusedError):
+    """These hyperparameters do not suit this data; others may."""
+
+    code = "diverged"
 
 
 class UnavailableError(RecsysError):

@@ -1,0 +1,46 @@
+"""GRU4Rec's hyperparameters."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pydantic import Field
+
+from common.models.base import ModelConfig
+
+
+class Loss(StrEnum):
+    BPR_MAX = "bpr-max"
+    CROSS_ENTROPY = "cross-entropy"
+
+
+class SequenceOf(StrEnum):
+    """What is learned as one sequence: a session (or order), or all that a person did."""
+
+    SESSION = "session"
+    PERSON = "person"
+
+
+class GRU4RecConfig(ModelConfig):
+    """`n_sample` negatives are shared by a mini-batch and drawn by popularity to the power of `sample_alpha`.
+
+    `score_regularization` and `elu` (0: linear scores) belong to BPR-max, `logq` to cross-entropy. The defaults are for
+    a catalogue of thousands of items; smaller ones need fewer negatives. A person's query steps through the last
+    `history_length` items only.
+    """
+
+    sequence_of: SequenceOf = SequenceOf.SESSION
+    history_length: int = Field(30, ge=1, le=1000)
+    embedding_size: int = Field(100, ge=1, le=1024)
+    loss: Loss = Loss.CROSS_ENTROPY
+    epochs: int = Field(10, ge=1)
+    batch_size: int = Field(64, ge=1)
+    learning_rate: float = Field(0.1, gt=0)
+    momentum: float = Field(0.0, ge=0, lt=1)
+    dropout_embedding: float = Field(0.2, ge=0, lt=1)
+    dropout_hidden: float = Field(0.1, ge=0, lt=1)
+    n_sample: int = Field(2048, ge=1)
+    sample_alpha: float = Field(0.5, ge=0, le=1)
+    score_regularization: float = Field(1.0, ge=0)
+    elu: float = Field(0.5, ge=0)
+    logq: float = Field(1.0, ge=0)

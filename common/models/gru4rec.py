@@ -1,0 +1,111 @@
+"""GRU4Rec: what comes next in a session, by a recurrent network.
+
+Worked from Hidasi et al. (2016), Hidasi and Karatzoglou (2018), and Hidasi and Czapp (2023), who measured what each
+part that re-implementations leave out costs. Trained with torch; served with numpy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, ClassVar, Final, cast
+
+import numpy as np
+
+from common.errors import RefusedError
+from common.models.artifact import Artifact
+from common.models.base import Capabilities, FitOptions, Model, ModelConfig, TrainingData
+from common.models.gru.config import GRU4RecConfig, SequenceOf
+from common.models.sessions import Sequences, histories_of, people_of, sessions_of
+from common.schemas.data import I64, Interactions
+
+if TYPE_CHECKING:
+    from common.models.gru.network import Network
+
+
+MAX_SESSION: Final = 200
+"""Longer sessions are cut: one that outlasts all others would be learned from alone, a row at a time."""
+
+
+class GRU4Rec(Model):
+    """The query vector of a person is the hidden state after their latest items; 1 stands beside it for the bias."""
+
+    family: ClassVar[str] = "gru4rec"
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        sessions=True, new_items=False, incremental=True, deterministic=True
+    )
+    Config: ClassVar[type[ModelConfig]] = GRU4RecConfig
+
+    def fit(self, data: TrainingData, options: FitOptions) -> Artifact:
+        # Importing torch takes seconds and 200 MB, which only a fit of this family is to pay.
+        from common.models.gru.training import Trainer
+
+        config = cast(GRU4RecConfig, self.config)
+        sessions, items = _numbered(_sequences(data.interactions, config))
+        with _alone(options.seed):
+            trainer = Trainer(config, sessions, len(items), options.seed)
+            for epoch, _loss in enumerate(trainer.epochs(), start=1):
+                options.report(epoch, config.epochs)
+            return self._artifact(trainer.network, items, data.interactions, options.now_s)
+
+    def _artifact(self, network: Network, items: I64, data: Interactions, now_s: int) -> Artifact:
+        config = cast(GRU4RecConfig, self.config)
+        histories = _within(histories_of(data, config.weighting, now_s), items, data.n_items)
+        states = network.last_states(histories, config.history_length)
+        return Artifact(
+            family=self.family,
+            params=config.model_dump(mode="json"),
+            item_ids=tuple(data.item_ids[item] for item in items),
+            item_vectors=network.item_vectors(),
+            user_keys=data.user_keys[histories.people],
+            user_vectors=np.column_stack([states, np.ones(len(states), dtype=np.float32)]),
+            encoder="gru",
+            encoder_params={"history_length": float(config.history_length)},
+            encoder_arrays=network.encoder_arrays(),
+        )
+
+
+@contextmanager
+def _alone(seed: int) -> Iterator[None]:
+    """torch with a seeded generator and on one thread; both are as before afterwards.
+
+    The steps are too small to share: on two busy cores two threads took five times as long as one.
+    """
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _sequences(data: Interactions, config: GRU4RecConfig) -> Sequences:
+    cut = sessions_of if config.sequence_of is SequenceOf.SESSION else people_of
+    sequences = cut(data, config.weighting)
+    sessions = sequences.cut(MAX_SESSION).of_length(2)
+    if len(np.unique(sessions.items)) < 2:
+        raise RefusedError(
+            f"nothing to learn what comes next from: {len(sequences)} sequences, {len(sessions)} of two items or more",
+            sequences=len(sequences),
+        )
+    return sessions
+
+
+def _numbered(sequences: Sequences) -> tuple[Sequences, I64]:
+    """The sequences with items numbered from 0 without gaps, and (n_items,) the code of each number."""
+    items, numbers = np.unique(sequences.items, return_inverse=True)
+    return Sequences(sequences.offsets, numbers.astype(np.int32), sequences.people), items.astype(np.int64)
+
+
+def _within(sequences: Sequences, items: I64, n_items: int) -> Sequences:
+    """Only those of `items`, and numbered like them; people without any are left out."""
+    number = np.full(n_items, -1, dtype=np.int32)
+    number[items] = np.arange(len(items))
+    numbers = number[sequences.items]
+    kept = np.concatenate([[0], np.cumsum(numbers >= 0)])
+    inside = Sequences(kept[sequences.offsets], numbers[numbers >= 0], sequences.people)
+    return inside.of_length(1)

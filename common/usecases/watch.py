@@ -25,6 +25,10 @@ def of_upload(upload: Upload) -> Matches:
     return lambda run: run.upload is not None and run.upload.key == upload.key
 
 
+def of_function(name: str) -> Matches:
+    return lambda run: run.function == name
+
+
 def recent_runs(ctx: Context, limit: int) -> list[RunRecord]:
     """The newest `limit` runs, newest first. A record that this version cannot read is left out."""
     keys = [info.key for info in ctx.bucket.list(ctx.keys.runs)]

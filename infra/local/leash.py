@@ -1,7 +1,5 @@
 """A program that becomes the command it is given, tied to its parent: on Linux the kernel ends it once the parent is
 gone, even by SIGKILL, when no handler of the parent can run. Elsewhere it only becomes the command.
-
-    subprocess.Popen([*LEASH, "sleep", "60"])
 """
 
 import ctypes
@@ -9,10 +7,21 @@ import os
 import signal
 import sys
 
-LEASH = (sys.executable, "-IS", os.path.abspath(__file__))
 _PR_SET_PDEATHSIG = 1
 
-if __name__ == "__main__":
+
+def leashed(command: list[str]) -> list[str]:
+    """`command` such that it ends with the process that starts it."""
+    return [sys.executable, "-IS", os.path.abspath(__file__), str(os.getpid()), *command]
+
+
+def _become(parent: int, command: list[str]) -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    os.execvpe(sys.argv[1], sys.argv[1:], os.environ)
+    # The parent may have gone before the kernel was asked.
+    if os.getppid() == parent:
+        os.execvpe(command[0], command, os.environ)
+
+
+if __name__ == "__main__":
+    _become(int(sys.argv[1]), sys.argv[2:])

@@ -9,8 +9,9 @@ from typing import Any
 
 import yaml
 
+from common.cli.template import annotated_prefixes
+
 TEMPLATE = Path(__file__).parents[2] / "template.yaml"
-BUCKET_EVENTS = "recsys.lite/bucket-events"
 
 
 class ManifestError(Exception):
@@ -85,13 +86,12 @@ def read_manifest(path: Path = TEMPLATE) -> Manifest:
 
 def _function(document: Mapping[str, Any], config_maps: Mapping[str, dict[str, str]]) -> Function:
     spec = document["spec"]["template"]["spec"]
-    prefixes = document["metadata"].get("annotations", {}).get(BUCKET_EVENTS, "")
     return Function(
         name=document["metadata"]["name"],
         container=_container(document, spec, config_maps),
         concurrency=spec["containerConcurrency"],
         timeout_s=spec["timeoutSeconds"],
-        event_prefixes=tuple(part.strip() for part in prefixes.split(",") if part.strip()),
+        event_prefixes=annotated_prefixes(document["metadata"]),
     )
 
 

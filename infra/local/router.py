@@ -25,6 +25,9 @@ log = logging.getLogger(__name__)
 MAX_BODY_BYTES = 1 << 20
 """The webhook of a file of 4 GB lists some thousand chunks in about 400 KB."""
 
+POLL_S = 0.05
+"""How soon the server notices that it is to stop."""
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -42,7 +45,7 @@ class Router:
         self._root = f"/buckets/{bucket}/"
         self._server = ThreadingHTTPServer((HOST, port), _handler(token, self.route))
         self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, name="router", daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(POLL_S,), name="router", daemon=True)
 
     def start(self) -> None:
         for rule in self._rules:
@@ -74,12 +77,14 @@ class Router:
 
 def _changed_key(notice: Any, root: str) -> str | None:
     """The key of the object that was written; None for deletions, directories and what lies outside the bucket."""
-    if not isinstance(notice, dict) or not isinstance(path := notice.get("key"), str):
-        raise ValueError("not a notice of the filer: it has no key")
-    entry = (notice.get("message") or {}).get("new_entry")
-    if entry is None or entry.get("is_directory") or not path.startswith(root):
-        return None
-    return path.removeprefix(root)
+    match notice:
+        case {"key": str(path), "message": {"new_entry": dict(entry)}}:
+            inside = path.startswith(root) and not entry.get("is_directory")
+            return path.removeprefix(root) if inside else None
+        case {"key": str(), "message": dict(message)} if "new_entry" not in message:
+            return None
+        case _:
+            raise ValueError("not a notice of the filer")
 
 
 def _handler(token: str, route: Callable[[bytes], None]) -> type[BaseHTTPRequestHandler]:

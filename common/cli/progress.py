@@ -1,0 +1,60 @@
+"""A run's progress while one waits for it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from common.errors import BucketUnavailable
+from common.schemas.documents import RunRecord
+
+LOOK_S = 0.5
+
+Look = Callable[[], RunRecord | None]
+
+
+def show_run(console: Console, title: str, records: Iterator[RunRecord]) -> RunRecord:
+    """Draws what `records` say as they come; returns the last. `records` yields at least one."""
+    with _progress(console) as progress:
+        task = progress.add_task(title, total=1.0, step="waiting")
+        for record in records:
+            _draw(progress, task, record)
+    return record
+
+
+@contextmanager
+def drawn(console: Console, title: str, look: Look) -> Iterator[None]:
+    """Draws what `look` finds, every `LOOK_S`, while the body does the work."""
+    ended = threading.Event()
+    with _progress(console) as progress:
+        task = progress.add_task(title, total=1.0, step="starting")
+        thread = threading.Thread(target=_keep_drawing, args=(progress, task, look, ended), daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
+
+
+def _keep_drawing(progress: Progress, task: TaskID, look: Look, ended: threading.Event) -> None:
+    while not ended.wait(LOOK_S):
+        try:
+            record = look()
+        except BucketUnavailable:
+            continue  # only the picture suffers: the work reports its own troubles
+        if record is not None:
+            _draw(progress, task, record)
+
+
+def _draw(progress: Progress, task: TaskID, record: RunRecord) -> None:
+    progress.update(task, completed=record.progress, step=record.step)
+
+
+def _progress(console: Console) -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[step]}"), TimeElapsedColumn())
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)

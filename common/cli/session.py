@@ -1,0 +1,85 @@
+"""What every command does around its work: settings in, an answer or an error out."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from common.errors import (
+    CorruptError,
+    InputError,
+    RecsysError,
+    RefusedError,
+    SettingError,
+    UnavailableError,
+)
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from common.usecases.context import Context
+
+AsJson = Annotated[bool, typer.Option("--json", help="Answer with one JSON document on standard output.")]
+
+UNFORESEEN: Final = 1
+_STATUS_OF: Final[Mapping[type[RecsysError], int]] = {
+    SettingError: 3,
+    InputError: 4,
+    RefusedError: 5,
+    UnavailableError: 6,
+    CorruptError: 7,
+}
+
+
+class Session:
+    """One command's run. People read `console`, which is standard error where `--json` asks for a document."""
+
+    def __init__(self, as_json: bool) -> None:
+        from rich.console import Console
+
+        self.as_json = as_json
+        self.console: Console = Console(stderr=as_json, highlight=False)
+
+    def context(self) -> Context:
+        """Raises `SettingError`."""
+        from common import logs
+        from common.edges.wiring import make_context
+
+        ctx = make_context(os.environ)
+        logs.configure("recsys", "warning")
+        return ctx
+
+    def answer(self, document: Any, show: Callable[[Console], None]) -> None:
+        """`document` as JSON, or what `show` prints for people."""
+        if self.as_json:
+            print(json.dumps(document, default=str, indent=2))  # noqa: T201 (the command's answer)
+        else:
+            show(self.console)
+
+
+@contextmanager
+def session(as_json: bool) -> Iterator[Session]:
+    """Turns the error tree into a message and an exit status. Anything else keeps its traceback."""
+    current = Session(as_json)
+    try:
+        yield current
+    except RecsysError as error:
+        _report(current, error)
+        raise typer.Exit(status_of(error)) from None
+
+
+def status_of(error: RecsysError) -> int:
+    return next((status for kind, status in _STATUS_OF.items() if isinstance(error, kind)), UNFORESEEN)
+
+
+def _report(current: Session, error: RecsysError) -> None:
+    if current.as_json:
+        document = {"error": {"code": error.code, "message": error.message}}
+        current.answer(document, lambda _console: None)
+    else:
+        current.console.print(f"{error.code}: {error.message}", style="red", markup=False, soft_wrap=True)

@@ -1,0 +1,31 @@
+"""`recsys sweep`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from common.cli.session import AsJson, session
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from common.usecases.sweep import SweepReport
+
+
+def sweep(as_json: AsJson = False) -> None:
+    """Take in uploads that no event announced, serve them, and remove files that nothing refers to any more."""
+    with session(as_json) as current:
+        from common.usecases.sweep import sweep as clean
+
+        report = clean(current.context())
+        document = {
+            "runs": [run.model_dump(mode="json") for run in report.runs],
+            "deleted": report.deleted,
+        }
+        current.answer(document, lambda console: _show(console, report))
+
+
+def _show(console: Console, report: SweepReport) -> None:
+    for run in report.runs:
+        console.print(f"{run.function}: {run.state}", f"({run.upload.key})" if run.upload else "", soft_wrap=True)
+    console.print(f"{len(report.deleted)} unreferenced files deleted")

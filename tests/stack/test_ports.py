@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from infra.local.ports import DEFAULT_PORTS, HOST, PortError, choose_ports, free_ports, require_free
+
+
+def test_a_port_can_be_replaced_and_the_others_stay() -> None:
+    ports = choose_ports(["s3=9000", "recommend=9001"])
+    assert ports == DEFAULT_PORTS | {"s3": 9000, "recommend": 9001}
+
+
+@pytest.mark.parametrize("entry", ["nobody=9000", "s3=", "s3=70000", "s3=-1", "9000"])
+def test_a_wrong_replacement_is_refused_with_the_names(entry: str) -> None:
+    with pytest.raises(PortError, match="recommend"):
+        choose_ports([entry])
+
+
+def test_a_taken_port_is_named_in_one_line() -> None:
+    with socket.create_server((HOST, 0)) as server:
+        taken = server.getsockname()[1]
+        with pytest.raises(PortError) as caught:
+            require_free({"recommend": taken})
+    message = str(caught.value)
+    assert f"{taken}" in message
+    assert "recommend" in message
+    assert "\n" not in message
+
+
+def test_free_ports_are_free() -> None:
+    require_free(free_ports())

@@ -1,0 +1,64 @@
+"""From items to a query vector: how a session, a basket or a person with news is turned into what the index is asked.
+
+An encoder is found by the name that the artifact gives it. It takes the vectors (m, dim) float32 of the items, their
+weights (m,) float32 as `Weighting.weigh` sums them, the artifact's encoder arrays and parameters, and returns a (dim,)
+float32 query. The inner product of the query with an item's vector is the item's score.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from common.schemas.data import F32, F64
+
+Arrays = Mapping[str, npt.NDArray[Any]]
+Encoder = Callable[[F32, F32, Arrays, Mapping[str, float]], F32]
+
+
+def als_fold_in(vectors: F32, weights: F32, arrays: Arrays, params: Mapping[str, float]) -> F32:
+    """The user half of an ALS iteration, for one person (Hu, Koren and Volinsky 2008, equation 4):
+
+        (gram + Σ (|c| - 1) y yᵀ) x = Σ max(c, 0) y,    c = alpha · weight
+
+    where `gram` (dim, dim) is YᵀY + regularization · I. A negative weight says "not this", as `implicit` takes it; a
+    weight of 0 says nothing. No items give the zero vector.
+    """
+    confidence = params["alpha"] * weights.astype(np.float64)
+    said = confidence != 0
+    items, confidence = vectors[said].astype(np.float64), confidence[said]
+    extra, wanted = np.abs(confidence) - 1, np.maximum(confidence, 0)
+    inverse = arrays.get("gram_inverse")
+    if inverse is None or len(items) >= vectors.shape[1]:
+        system = arrays["gram"] + (items.T * extra) @ items
+        return np.linalg.solve(system, items.T @ wanted).astype(np.float32)
+    return _fold_in_few(items, extra, wanted, inverse)
+
+
+def _fold_in_few(items: F64, extra: F64, wanted: F64, inverse: F64) -> F32:
+    """The same x with a system as large as the number of items: x = gram⁻¹ Yᵀ z, (I + diag(extra) Y gram⁻¹ Yᵀ) z = wanted."""
+    reach = items @ inverse
+    system = extra[:, None] * (reach @ items.T)
+    system.flat[:: len(system) + 1] += 1
+    return (np.linalg.solve(system, wanted) @ reach).astype(np.float32)
+
+
+def constant(_vectors: F32, _weights: F32, _arrays: Arrays, _params: Mapping[str, float]) -> F32:
+    """Says the same of everybody: for a family whose item vectors are scores."""
+    return np.ones(1, np.float32)
+
+
+ENCODERS: Final[dict[str, Encoder]] = {"als_fold_in": als_fold_in, "constant": constant}
+
+IMPERSONAL: Final = frozenset({"constant"})
+"""Encoders that do not look at the items, so that their answers are nobody's own."""
+
+
+def prepare(arrays: Arrays) -> Arrays:
+    """The arrays and what is derived from them once, so that no request has to: `gram_inverse` (dim, dim) float64."""
+    if "gram" not in arrays:
+        return arrays
+    return {**arrays, "gram_inverse": np.linalg.inv(arrays["gram"].astype(np.float64))}

@@ -1,0 +1,149 @@
+"""One layer of a bundle, mapped: its items, its people and its lists."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from common.errors import CorruptError
+from common.schemas.data import F32, I32, I64, Bools
+from common.schemas.documents import FORMAT_VERSION, FileRef, LayerRef
+from common.serving.arrays import OFFSETS, Strings, load_array, map_array
+from common.serving.filters import FILE as CATALOGUE_FILE
+from common.serving.filters import CatalogueFile
+from common.serving.index import IndexInfo, VectorIndex
+from common.serving.lookup import ItemLookup
+from common.serving.people import People
+
+INFO_FILE: Final = "layer.json"
+INDEX_FILE: Final = "items.faiss"
+ENCODER_PREFIX: Final = "encoder_"
+
+
+class LayerInfo(BaseModel):
+    """`layer.json`: the lengths that the other files are checked against, and how the index is searched."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format_version: Literal[1] = FORMAT_VERSION
+    kind: Literal["base", "delta"]
+    n_items: int
+    n_users: int
+    n_user_vectors: int
+    dim: int
+    similar_k: int
+    index: IndexInfo
+    categories: tuple[str, ...]
+    popular_categories: tuple[str, ...] | None
+    encoder_arrays: tuple[str, ...]
+
+
+class LayerFiles:
+    """Finds and checks a layer's files by their names within the layer."""
+
+    def __init__(self, ref: LayerRef, path_of: Callable[[FileRef], Path]) -> None:
+        self._ref = ref
+        self._path_of = path_of
+
+    def path(self, name: str) -> Path:
+        """Raises `CorruptError` where the layer names no such file or the file has another length."""
+        file = self._ref.files.get(name)
+        if file is None:
+            raise CorruptError(f"layer {self._ref.layer_id} has no file {name}")
+        path = self._path_of(file)
+        if path.stat().st_size != file.bytes:
+            raise CorruptError(f"{name} of layer {self._ref.layer_id} is not {file.bytes} bytes long")
+        return path
+
+    def info(self) -> LayerInfo:
+        try:
+            return LayerInfo.model_validate_json(self.path(INFO_FILE).read_bytes())
+        except ValidationError as error:
+            raise CorruptError(f"{INFO_FILE} of layer {self._ref.layer_id} is not of this format: {error}") from None
+
+    def array(self, name: str, dtype: npt.DTypeLike, *shape: int | None) -> npt.NDArray[Any]:
+        return load_array(self.path(f"{name}.npy"), name, dtype, shape)
+
+    def optional(self, name: str) -> I32 | None:
+        return self.array(name, np.int32, None) if f"{name}.npy" in self._ref.files else None
+
+    def strings(self, name: str, n: int) -> Strings:
+        return Strings.load(self.path(f"{name}.bin"), self.path(f"{name}{OFFSETS}.npy"), name, n)
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """What `LayerContent` says, opened; `categories` are the names that `category_codes` (n,) stand for."""
+
+    info: LayerInfo
+    index: VectorIndex
+    item_nos: I32
+    item_vectors: F32
+    encoded_ids: Strings
+    lookup: ItemLookup
+    cards: Strings
+    available: Bools
+    created_at: I64
+    category_codes: I32
+    similar: I32
+    catalogue: CatalogueFile
+    people: People
+    popular: I32 | None
+    newest: I32 | None
+    popular_by_category: dict[str, I32] | None
+    encoder: dict[str, npt.NDArray[Any]]
+
+
+def open_layer(ref: LayerRef, path_of: Callable[[FileRef], Path]) -> Layer:
+    """Maps the layer's files. Raises `CorruptError`, naming the file, for what is missing, damaged or does not fit."""
+    files = LayerFiles(ref, path_of)
+    info = files.info()
+    n, dim = info.n_items, info.dim
+    encoded_ids = files.strings("item_ids", n)
+    hashes, rows = files.array("id_hashes", np.uint64, n), files.array("id_rows", np.int32, n)
+    return Layer(
+        info=info,
+        index=VectorIndex.open(files.path(INDEX_FILE), info.index, n, dim),
+        item_nos=files.array("item_nos", np.int32, n),
+        item_vectors=files.array("item_vectors", np.float32, n, dim),
+        encoded_ids=encoded_ids,
+        lookup=ItemLookup(hashes, rows, encoded_ids),
+        cards=files.strings("cards", n),
+        available=files.array("available", np.bool_, n),
+        created_at=files.array("created_at", np.int64, n),
+        category_codes=files.array("category_codes", np.int32, n),
+        similar=files.array("similar", np.int32, n, info.similar_k),
+        catalogue=CatalogueFile(files.path(CATALOGUE_FILE)),
+        people=_open_people(files, info),
+        popular=files.optional("popular"),
+        newest=files.optional("newest"),
+        popular_by_category=_open_categories(files, info),
+        encoder={name: map_array(files.path(f"{ENCODER_PREFIX}{name}.npy"), name) for name in info.encoder_arrays},
+    )
+
+
+def _open_people(files: LayerFiles, info: LayerInfo) -> People:
+    items = files.array("history_items", np.int32, None)
+    return People(
+        keys=files.array("user_keys", np.uint64, 2, info.n_users),
+        vectors=files.array("user_vectors", np.float32, info.n_user_vectors, info.dim),
+        offsets=files.array("history_offsets", np.int64, info.n_users + 1),
+        items=items,
+        weights=files.array("history_weights", np.float32, len(items)),
+        purchased=files.array("history_purchased", np.bool_, len(items)),
+    )
+
+
+def _open_categories(files: LayerFiles, info: LayerInfo) -> dict[str, I32] | None:
+    names = info.popular_categories
+    if names is None:
+        return None
+    items = files.array("category_popular", np.int32, None)
+    offsets = files.array("category_popular_offsets", np.int64, len(names) + 1)
+    return {name: items[offsets[at] : offsets[at + 1]] for at, name in enumerate(names)}

@@ -1,0 +1,51 @@
+"""The people of one layer: found by binary search in mapped arrays."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import dataclass
+
+from common.errors import CorruptError
+from common.ids import UserKey, split_user_key
+from common.schemas.data import F32, I32, I64, U64, Bools
+
+
+@dataclass(frozen=True, eq=False)
+class Person:
+    """What is known of a person: `items` (h,) int32 numbers, oldest first, their `weights` (h,) float32, which of them
+    were `purchased` (h,) bool, and the (dim,) query vector, None where the encoder makes it from the items."""
+
+    vector: F32 | None
+    items: I32
+    weights: F32
+    purchased: Bools
+
+
+class People:
+    """Columns as in `UserRows`, except `keys` (2, n): all first halves, then all second halves."""
+
+    def __init__(self, keys: U64, vectors: F32, offsets: I64, items: I32, weights: F32, purchased: Bools) -> None:
+        if len(vectors) not in (0, keys.shape[1]) or offsets[-1] != len(items):
+            raise CorruptError(f"{keys.shape[1]} people have {len(vectors)} vectors and histories to {offsets[-1]}")
+        self._highs, self._lows = keys[0].data, keys[1].data
+        self._vectors = vectors
+        self._offsets = offsets.data
+        self._items, self._weights, self._purchased = items, weights, purchased
+
+    def find(self, key: UserKey) -> Person | None:
+        high, low = split_user_key(key)
+        row = bisect_left(self._highs, high)
+        while row < len(self._highs) and self._highs[row] == high:
+            if self._lows[row] == low:
+                return self._person(row)
+            row += 1
+        return None
+
+    def _person(self, row: int) -> Person:
+        history = slice(self._offsets[row], self._offsets[row + 1])
+        return Person(
+            vector=self._vectors[row] if len(self._vectors) else None,
+            items=self._items[history],
+            weights=self._weights[history],
+            purchased=self._purchased[history],
+        )

@@ -40,6 +40,7 @@ _FLAGS = (
     f"-ip.bind={HOST}",
     "-s3",
     "-s3.iam=false",
+    "-s3.autoCreateBucket=false",
     "-s3.port.iceberg=0",
     "-s3.port.lance=0",
     "-master.telemetry=false",

@@ -12,6 +12,9 @@ from common.schemas.data import F32, I32, I64, Bools
 BLOCK_BYTES: Final = 64 << 20
 """Scores that are held at once; larger blocks gained nothing with 92 k items and 2.4 k people."""
 
+GROUPS_PER_PLACE: Final = 32
+"""Groups of items in the search for the best k: with 32, about one item in a hundred is looked at in vain."""
+
 
 def blocks_of_scores(queries: F32, item_vectors: F32, codes: I64, n_items: int) -> Iterator[tuple[slice, F32]]:
     """Scores of all items for a block of people at a time, which the caller may overwrite.
@@ -34,16 +37,28 @@ def top_k(scores: F32, relevant: Any, k: int) -> tuple[I32, Bools]:
     items, -1 where no more may be shown, and (n, k) bool hits. Of equal scores the irrelevant comes first: a tie counts
     against the model.
     """
-    n, n_items = scores.shape
-    items = np.full((n, k), -1, dtype=np.int32)
-    hits = np.zeros((n, k), dtype=np.bool_)
-    last = n_items - min(k, n_items)
-    least = np.partition(scores, last, axis=1)[:, last]
-    for row in range(n):
+    items = np.full((len(scores), k), -1, dtype=np.int32)
+    hits = np.zeros((len(scores), k), dtype=np.bool_)
+    enough = _reached_by_k(scores, k)
+    for row in range(len(scores)):
         # Everything that ties with the last place is a candidate for it.
-        candidates = np.flatnonzero((scores[row] >= least[row]) & (scores[row] > -np.inf))
+        candidates = np.flatnonzero((scores[row] >= enough[row]) & (scores[row] > -np.inf))
         is_hit = np.isin(candidates, relevant.indices[relevant.indptr[row] : relevant.indptr[row + 1]])
         best = np.lexsort((is_hit, -scores[row, candidates]))[:k]
         items[row, : len(best)] = candidates[best]
         hits[row, : len(best)] = is_hit[best]
     return items, hits
+
+
+def _reached_by_k(scores: F32, k: int) -> F32:
+    """(n,) float32: a score that at least k items of the row reach, or all of them, and few more.
+
+    The k-th best of the best scores of many groups of items. One pass; a partition of each row takes 20 times as long
+    on 63 k items.
+    """
+    n_items = scores.shape[1]
+    n_groups = min(n_items, GROUPS_PER_PLACE * k)
+    starts = np.arange(n_groups) * n_items // n_groups
+    best = np.maximum.reduceat(scores, starts, axis=1)
+    place = n_groups - min(k, n_groups)
+    return np.asarray(np.partition(best, place, axis=1)[:, place])

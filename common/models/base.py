@@ -62,11 +62,15 @@ class TrainingData:
 
 
 class Model(ABC):
-    """A family is one subclass in a file of its own, registered in `registry`."""
+    """A family is one subclass in a file of its own, registered in `registry`.
+
+    `starts` are configs worth a trial beside the defaults, because shops differ most in them.
+    """
 
     family: ClassVar[str]
     capabilities: ClassVar[Capabilities]
     Config: ClassVar[type[ModelConfig]]
+    starts: ClassVar[tuple[ModelConfig, ...]] = ()
 
     def __init__(self, config: ModelConfig) -> None:
         self.config = config

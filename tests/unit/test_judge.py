@@ -45,6 +45,16 @@ class TestTopK:
         assert items.tolist() == [[1, -1, -1, -1, -1]]
         assert hits.tolist() == [[True, False, False, False, False]]
 
+    def test_it_agrees_with_a_full_sort(self) -> None:
+        rng = np.random.default_rng(5)
+        scores = rng.integers(0, 40, (20, 3000)).astype(np.float32)
+        scores[rng.random(scores.shape) < 0.3] = -np.inf
+        bought = csr_matrix(rng.random(scores.shape) < 0.2)
+        _, hits = top_k(scores, bought, 20)
+        for row, (line, owned) in enumerate(zip(scores, bought.toarray(), strict=True)):
+            best = sorted(zip(-line, owned, strict=True))[:20]
+            assert hits[row].tolist() == [hit for _, hit in best]
+
 
 def test_blocks_cover_every_person_and_leave_unknown_items_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ranking, "BLOCK_BYTES", 4 * 5 * 2)

@@ -1,0 +1,43 @@
+"""Each family's scores, computed by its library alone: what the adapter must reproduce."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import numpy as np
+from implicit.cpu.als import AlternatingLeastSquares
+from scipy.sparse import csr_matrix
+
+from common.schemas.data import F32, Interactions
+
+SMALL: Final[dict[str, dict[str, Any]]] = {
+    "als": {"factors": 2, "alpha": 10.0, "regularization": 1.0, "weighting": {"half_life_days": None}},
+    "popular": {"weighting": {"half_life_days": None}},
+}
+"""Configs that fit in milliseconds."""
+
+
+def _counts(data: Interactions) -> Any:
+    ones = np.ones(len(data), dtype=np.float32)
+    return csr_matrix((ones, (data.users, data.items)), shape=(data.n_users, data.n_items))
+
+
+def _als(data: Interactions) -> F32:
+    library = AlternatingLeastSquares(factors=2, regularization=1, alpha=10, num_threads=1, random_state=1)
+    matrix = _counts(data)
+    library.fit(matrix, show_progress=False)
+    library.partial_fit_users(np.arange(data.n_users), matrix)
+    ids, scores = library.recommend(np.arange(data.n_users), matrix, N=data.n_items, filter_already_liked_items=False)
+    by_item = np.empty_like(scores)
+    np.put_along_axis(by_item, ids, scores, axis=1)
+    return by_item
+
+
+def _popular(data: Interactions) -> F32:
+    counts = np.bincount(data.items, minlength=data.n_items).astype(np.float32)
+    return np.tile(counts, (data.n_users, 1))
+
+
+LIBRARY_SCORES: Final[dict[str, Callable[[Interactions], F32]]] = {"als": _als, "popular": _popular}
+"""(n_users, n_items) for events of weight 1, seed 1 and one thread, by family."""

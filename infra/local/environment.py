@@ -65,8 +65,14 @@ class Environment:
 
     def _value(self, ref: SecretRef) -> str:
         """The object store makes its own identities; all other secrets were made for this stack."""
-        of_store = {"access-key": self.object_store.access_key, "secret-key": self.object_store.secret_key}
-        return of_store.get(ref.key) or self.credentials.value(ref)
+        store = self.object_store
+        identities = {
+            SecretRef("recsys-s3-writer", "access-key"): store.access_key,
+            SecretRef("recsys-s3-writer", "secret-key"): store.secret_key,
+            SecretRef("recsys-s3-reader", "access-key"): store.reader_access_key,
+            SecretRef("recsys-s3-reader", "secret-key"): store.reader_secret_key,
+        }
+        return identities.get(ref) or self.credentials.value(ref)
 
 
 def command_here(container: Container) -> list[str]:

@@ -26,6 +26,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+from infra.local.leash import leashed
+
 HOST = "127.0.0.1"
 START_S = 30.0
 # Its orderly shutdown waits for idle connections without end. What it has acknowledged survives the kill that follows.
@@ -100,6 +102,8 @@ class ObjectStore:
         self._ports: tuple[int, ...] = ()
         self.access_key = ""
         self.secret_key = ""
+        self.reader_access_key = ""
+        self.reader_secret_key = ""
         self.endpoint = ""
 
     def __enter__(self) -> ObjectStore:
@@ -141,8 +145,9 @@ class ObjectStore:
         identities = directory / "s3.json"
         if not identities.exists():
             _write_private(identities, json.dumps(_new_identities()))
-        credentials = json.loads(identities.read_text())["identities"][0]["credentials"][0]
-        self.access_key, self.secret_key = credentials["accessKey"], credentials["secretKey"]
+        writer, reader = (item["credentials"][0] for item in json.loads(identities.read_text())["identities"])
+        self.access_key, self.secret_key = writer["accessKey"], writer["secretKey"]
+        self.reader_access_key, self.reader_secret_key = reader["accessKey"], reader["secretKey"]
         (directory / "master.toml").write_text(_MASTER_TOML)
         notification = directory / "notification.toml"
         notification.unlink(missing_ok=True)
@@ -158,7 +163,7 @@ class ObjectStore:
         self._ports = (port, *inner)
         with (directory / "weed.log").open("wb") as log:
             self._process = subprocess.Popen(
-                [_weed(), f"-logdir={directory}", "server", *_FLAGS, *paths, *ports],
+                leashed([_weed(), f"-logdir={directory}", "server", *_FLAGS, *paths, *ports]),
                 cwd=directory,
                 env={"HOME": str(directory), "PATH": os.defpath, "GOMEMLIMIT": MEMORY_LIMIT},
                 stdin=subprocess.DEVNULL,
@@ -212,8 +217,13 @@ def _free_ports(wanted: int | None, count: int) -> list[int]:
 
 
 def _new_identities() -> dict[str, object]:
+    """One that may do everything, and one that may only read, as recommend has it."""
+    return {"identities": [_new_identity("recsys", "Admin"), _new_identity("reader", "Read", "List")]}
+
+
+def _new_identity(name: str, *actions: str) -> dict[str, object]:
     keys = {"accessKey": secrets.token_hex(10), "secretKey": secrets.token_hex(20)}
-    return {"identities": [{"name": "recsys", "credentials": [keys], "actions": ["Admin"]}]}
+    return {"name": name, "credentials": [keys], "actions": actions}
 
 
 def _write_private(path: Path, text: str) -> None:

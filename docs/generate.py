@@ -1,0 +1,150 @@
+"""Writes what the documentation takes from the code: `docs/settings.md`, and tables between markers in other pages.
+
+python docs/generate.py           writes
+python docs/generate.py --check   exit status 1 if something would change
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterable
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from pydantic_core import PydanticUndefined
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+from common.config import PREFIX, Settings  # noqa: E402 (the repository's root comes first)
+from infra.local.manifest import read_manifest  # noqa: E402
+from infra.local.ports import DEFAULT_PORTS  # noqa: E402
+
+SETTINGS_HEAD = """\
+# Settings
+
+Every setting is an environment variable. A missing or wrong one stops the start, and the message names it; an empty
+value counts as not set. An unknown variable that starts with `RECSYS_` is refused, because it is a typing error.
+
+This page is made by `python docs/generate.py` from `common/config.py`.
+"""
+
+
+def table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    lines = [list(header), *map(list, rows)]
+    lines.insert(1, ["---"] * len(lines[0]))
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def settings_page() -> str:
+    rows = [
+        (f"`{PREFIX}{name.upper()}`", _default(field), field.description)
+        for name, field in Settings.model_fields.items()
+    ]
+    return f"{SETTINGS_HEAD}\n{table(('variable', 'default', 'what it is'), rows)}\n"
+
+
+def _default(field: Any) -> str:
+    if field.default is PydanticUndefined:
+        return "**required**"
+    value = field.default.value if isinstance(field.default, Enum) else field.default
+    return "" if value in (None, "", ()) else f"`{value}`"
+
+
+def required_settings() -> str:
+    rows = [
+        (f"`{PREFIX}{name.upper()}`", str(field.description))
+        for name, field in Settings.model_fields.items()
+        if field.is_required()
+    ]
+    return table(("variable", "what it is"), rows)
+
+
+def functions() -> str:
+    manifest = read_manifest()
+    rows = [
+        (
+            f"`{function.name}`",
+            ", ".join(f"`{prefix}`" for prefix in function.event_prefixes) or "–",
+            "many" if function.concurrency != 1 else "1",
+            f"{function.timeout_s} s",
+            str(DEFAULT_PORTS[function.name]),
+        )
+        for function in manifest.functions
+    ]
+    header = ("function", "objects that call it", "requests at a time", "timeout", "port on one machine")
+    return table(header, rows)
+
+
+def jobs() -> str:
+    rows = [
+        (f"`{job.name}`", f"`{job.schedule}` ({job.time_zone})", f"`{' '.join(job.container.command)}`")
+        for job in read_manifest().jobs
+    ]
+    return table(("job", "when", "what it runs"), rows)
+
+
+def ports() -> str:
+    return table(("part", "port"), ((f"`{name}`", str(port)) for name, port in DEFAULT_PORTS.items()))
+
+
+def handlers() -> str:
+    """One command line a function, as `template.yaml` starts it."""
+    lines = []
+    for function in read_manifest().functions:
+        env = function.container.env
+        lines.append(f"functions-framework --source {env['FUNCTION_SOURCE']} --target {env['FUNCTION_TARGET']}")
+    return "\n".join(("```sh", "source .local/operator.env", *lines, "```"))
+
+
+def commands() -> str:
+    from common.cli.app import app
+
+    rows = []
+    for info in app.registered_commands:
+        assert info.callback is not None
+        rows.append((f"`recsys {info.callback.__name__}`", (info.callback.__doc__ or "").strip().splitlines()[0]))
+    return table(("command", "what it does"), rows)
+
+
+SECTIONS: dict[str, Callable[[], str]] = {
+    "functions": functions,
+    "ports": ports,
+    "handlers": handlers,
+    "jobs": jobs,
+    "required settings": required_settings,
+    "commands": commands,
+}
+
+
+def with_sections(text: str) -> str:
+    """`text` with what stands between `<!-- begin: name -->` and `<!-- end -->` made anew."""
+
+    def made(match: re.Match[str]) -> str:
+        return f"<!-- begin: {match[1]} -->\n{SECTIONS[match[1]]()}\n<!-- end -->"
+
+    return re.sub(r"<!-- begin: ([a-z ]+) -->\n.*?<!-- end -->", made, text, flags=re.DOTALL)
+
+
+def pages() -> dict[Path, str]:
+    written = [ROOT / "README.md", ROOT / "docs" / "develop.md"]
+    return {ROOT / "docs" / "settings.md": settings_page()} | {
+        page: with_sections(page.read_text()) for page in written
+    }
+
+
+def main(arguments: list[str]) -> int:
+    stale = [path for path, text in pages().items() if not path.exists() or path.read_text() != text]
+    if "--check" in arguments:
+        for path in stale:
+            print(f"{path.relative_to(ROOT)} is stale: run python docs/generate.py")
+        return 1 if stale else 0
+    for path in stale:
+        path.write_text(pages()[path])
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

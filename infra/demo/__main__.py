@@ -1,0 +1,128 @@
+"""`make demo`: a real shop's year through the whole system on this machine, then a storefront to look at.
+
+`--once` ends after the summary, with exit status 1 if any step did not happen as it should.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from rich.console import Console
+
+from common.edges.wiring import make_context
+from common.errors import RecsysError
+from common.usecases.upload import UploadKind
+from infra.demo import visitors
+from infra.demo.checks import DemoError
+from infra.demo.recommend_client import RecommendClient
+from infra.demo.report import Report
+from infra.demo.shop import Shop, build_shop
+from infra.demo.steps import Demo
+from infra.demo.storefront import Storefront, create_app
+from infra.local.calls import StartError
+from infra.local.children import end_on_signals
+from infra.local.object_store import ObjectStoreError
+from infra.local.ports import PortError, choose_ports, require_free
+from infra.local.stack import ROOT, Stack
+
+BUILD = ROOT / "build"
+DIRECTORY = ROOT / ".local" / "demo"
+FAILURES = (DemoError, PortError, StartError, ObjectStoreError, RecsysError)
+INTERRUPTED = 130
+
+
+class Stopwatch:
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        started = time.monotonic()
+        yield
+        self.seconds[name] = time.monotonic() - started
+
+
+def main() -> int:
+    arguments = _arguments()
+    console = Console(highlight=False)
+    end_on_signals()
+    try:
+        ports = choose_ports(arguments.port)
+        require_free(ports)
+        _start_afresh()
+        _run(console, ports, once=arguments.once)
+    except FAILURES as error:
+        console.print(f"The demo stopped: {error}", style="red", markup=False)
+        console.print(f"Logs are in {DIRECTORY / 'logs'}.", markup=False)
+        return 1
+    except KeyboardInterrupt:
+        console.print("stopped")
+        return INTERRUPTED
+    return 0
+
+
+def _run(console: Console, ports: dict[str, int], *, once: bool) -> None:
+    watch = Stopwatch()
+    with console.status("reading the grocer's year"), watch.step("shop"):
+        shop = build_shop(BUILD / "shop", datetime.now(UTC))
+    status = console.status("starting")
+    with status, Stack(DIRECTORY, ports=ports, say=lambda part: status.update(f"starting {part}")) as stack:
+        status.stop()
+        client = RecommendClient(stack.url("recommend"), stack.environment.secret("RECSYS_TOKEN_KEY"))
+        demo = Demo(console, stack, make_context(stack.environment.of_operator()), shop, client)
+        report = _report(demo, watch)
+        report.write(BUILD / "demo.json")
+        for visit in report.visits:
+            visitors.show(console, visit)
+        report.show(console)
+        if not once:
+            _stay(console, shop, client, ports["storefront"], stack.url("storefront"))
+
+
+def _report(demo: Demo, watch: Stopwatch) -> Report:
+    with watch.step("ingest"):
+        ingests = [
+            demo.take_in(demo.shop.items, UploadKind.ITEMS),
+            demo.take_in(demo.shop.events, UploadKind.EVENTS),
+        ]
+    with watch.step("train"):
+        training = demo.train()
+        bundle = demo.served()
+    found = visitors.visits(demo.shop, demo.client)
+    with watch.step("change"):
+        change = demo.change()
+    return Report(ingests, training, bundle, found, change, watch.seconds)
+
+
+def _stay(console: Console, shop: Shop, client: RecommendClient, port: int, url: str) -> None:
+    with Storefront(create_app(shop, client), port):
+        console.print(f"\nThe storefront is at [bold]{url}[/bold]. Ctrl-C ends everything.")
+        while True:
+            signal.pause()
+
+
+def _start_afresh() -> None:
+    """A demo is the same every time: without what the one before left."""
+    shutil.rmtree(DIRECTORY, ignore_errors=True)
+    logs = DIRECTORY / "logs"
+    logs.mkdir(parents=True)
+    logging.basicConfig(filename=logs / "stack.log", level=logging.INFO, format="%(asctime)s %(message)s")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m infra.demo", description=__doc__)
+    parser.add_argument("--once", action="store_true", help="end after the summary")
+    parser.add_argument("--port", action="append", default=[], metavar="NAME=NUMBER", help="another port for a part")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

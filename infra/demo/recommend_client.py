@@ -1,0 +1,95 @@
+"""The recommend function, as a shop's back end calls it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import jwt
+
+from infra.local.calls import Answer, call
+
+TOKEN_LIFE = timedelta(minutes=5)
+N = 10
+
+
+@dataclass(frozen=True)
+class Recommended:
+    """A card of an answer. `rung` is the step of the ladder that it came from, `reason` the same for people."""
+
+    item_id: str
+    title: str
+    category: str
+    brand: str
+    price: float | None
+    rung: str
+    reason: str
+
+
+class RecommendClient:
+    """`token_key` is the secret by which the shop's back end vouches for a user. An answer that does not come, or is no
+    success, is an empty tuple: a shop's page goes on without recommendations."""
+
+    def __init__(self, url: str, token_key: str) -> None:
+        self._url = url
+        self._token_key = token_key
+
+    def for_person(self, user_id: str, **filters: str | None) -> tuple[Recommended, ...]:
+        return self._items(self.answer("GET", "/v1/recommendations", filters, token=self._token(user_id)))
+
+    def for_basket(self, item_ids: Sequence[str], **filters: str | None) -> tuple[Recommended, ...]:
+        body = {"basket": list(item_ids), "n": N, **_given(filters)}
+        return self._items(self.answer("POST", "/v1/recommendations", body=body))
+
+    def for_nobody(self) -> tuple[Recommended, ...]:
+        """What a visitor gets of whom nothing is known."""
+        return self._items(self.answer("GET", "/v1/recommendations", {}))
+
+    def similar(self, item_id: str) -> tuple[Recommended, ...]:
+        return self._items(self.answer("GET", f"/v1/items/{quote(item_id, safe='')}/similar", {}))
+
+    def popular(self, **filters: str | None) -> tuple[Recommended, ...]:
+        return self._items(self.answer("GET", "/v1/popular", filters))
+
+    def answer(
+        self,
+        method: str,
+        path: str,
+        query: dict[str, str | None] | None = None,
+        *,
+        body: dict[str, Any] | None = None,
+        token: str | None = None,
+    ) -> Answer | None:
+        url = f"{self._url}{path}?{urlencode({'n': N, **_given(query)})}" if query is not None else f"{self._url}{path}"
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        return call(method, url, body=json.dumps(body).encode() if body is not None else None, headers=headers)
+
+    def _token(self, user_id: str) -> str:
+        return jwt.encode({"sub": user_id, "exp": datetime.now(UTC) + TOKEN_LIFE}, self._token_key, algorithm="HS256")
+
+    def _items(self, answer: Answer | None) -> tuple[Recommended, ...]:
+        if answer is None or answer.status != 200:
+            return ()
+        return tuple(_recommended(item) for item in answer.json()["items"])
+
+
+def _given(filters: dict[str, str | None] | None) -> dict[str, str]:
+    return {name: value for name, value in (filters or {}).items() if value is not None}
+
+
+def _recommended(item: dict[str, Any]) -> Recommended:
+    return Recommended(
+        item_id=item["item_id"],
+        title=item["title"] or item["item_id"],
+        category=item["category"] or "",
+        brand=item["brand"] or "",
+        price=item["price"],
+        rung=item["rung"],
+        reason=item["reason"],
+    )

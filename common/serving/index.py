@@ -176,11 +176,11 @@ class VectorIndex:
         return scores[0][found], rows[0][found]
 
 
-def nearest_by_graph(directions: F32, rows: I64, k: int, threads: int = 0) -> tuple[F32, I64]:
-    """(len(rows), k) inner products and rows of `directions` (n, dim) near `directions[rows]`, by an HNSW graph."""
+def nearest_by_graph(directions: F32, queries: F32, k: int, threads: int = 0) -> tuple[F32, I64]:
+    """(m, k) inner products and rows of `directions` (n, dim) near each of `queries` (m, dim), by an HNSW graph."""
     with faiss_threads(threads):
         index = faiss.IndexHNSWFlat(directions.shape[1], _HNSW_LINKS, faiss.METRIC_INNER_PRODUCT)
         index.hnsw.efSearch = _HNSW_EF_SEARCH
         index.add(directions)
-        scores, found = index.search(directions[rows], k)
+        scores, found = index.search(queries, k)
     return scores, found

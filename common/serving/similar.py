@@ -19,23 +19,26 @@ _BLOCK: Final = 64
 _GROUP: Final = 32
 
 
-def similar_items(vectors: F32, k: int, rows: I32 | None = None, threads: int = 2) -> I32:
+def similar_items(vectors: F32, k: int, rows: I32 | None = None, threads: int = 2, among: I32 | None = None) -> I32:
     """(len(rows), k) int32: the rows of `vectors` (n, dim) nearest by cosine to each of `rows` (default: all of them),
-    without the row itself, best first, padded with -1. Only positive cosines count; a zero vector is near nothing."""
+    without the row itself, best first, padded with -1. Only positive cosines count; a zero vector is near nothing.
+    `among` (m,) are the rows that may be listed (default: all of them)."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     directions = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
     wanted = np.arange(len(vectors)) if rows is None else rows.astype(np.int64)
-    depth = min(k + 1, len(vectors))
-    if len(vectors) > EXACT_MAX and len(wanted) > EXACT_MAX:
-        scores, found = nearest_by_graph(directions, wanted, depth, threads)
-    else:
-        scores, found = _nearest_of_all(directions, wanted, depth, threads)
-    return _without_self(wanted, scores, found, k)
+    listed = np.arange(len(vectors)) if among is None else among.astype(np.int64)
+    depth = min(k + 1, len(listed))
+    if depth == 0:
+        return np.full((len(wanted), k), -1, np.int32)
+    search = nearest_by_graph if min(len(listed), len(wanted)) > EXACT_MAX else _nearest_of_all
+    scores, found = search(directions[listed], directions[wanted], depth, threads)
+    # Positions beyond the last are padding; their scores keep them out.
+    return _without_self(wanted, scores, listed[np.minimum(found, len(listed) - 1)], k)
 
 
-def _nearest_of_all(directions: F32, rows: I64, depth: int, threads: int) -> tuple[F32, I64]:
+def _nearest_of_all(directions: F32, queries: F32, depth: int, threads: int) -> tuple[F32, I64]:
     search = _exact_search(directions, depth)
-    blocks = [rows[start : start + _BLOCK] for start in range(0, len(rows), _BLOCK)]
+    blocks = [queries[start : start + _BLOCK] for start in range(0, len(queries), _BLOCK)]
     with ThreadPoolExecutor(max(threads, 1)) as pool:  # the matrix product releases the interpreter lock
         parts = list(pool.map(search, blocks))
     if not parts:
@@ -44,7 +47,7 @@ def _nearest_of_all(directions: F32, rows: I64, depth: int, threads: int) -> tup
     return np.concatenate(scores), np.concatenate(found)
 
 
-def _exact_search(directions: F32, depth: int) -> Callable[[I64], tuple[F32, I64]]:
+def _exact_search(directions: F32, depth: int) -> Callable[[F32], tuple[F32, I64]]:
     """The best `depth` lie in the `depth` groups with the best maxima, so only those groups are looked at twice."""
     groups = max(-(-len(directions) // _GROUP), depth)
     # Column c is in group c % groups, so that a maximum over a group runs along contiguous memory.
@@ -52,12 +55,12 @@ def _exact_search(directions: F32, depth: int) -> Callable[[I64], tuple[F32, I64
     columns[:, : len(directions)] = directions.T
     group_members = groups * np.arange(_GROUP)
 
-    def search(rows: I64) -> tuple[F32, I64]:
-        scores = directions[rows] @ columns
+    def search(queries: F32) -> tuple[F32, I64]:
+        scores = queries @ columns
         scores[:, len(directions) :] = -np.inf
-        maxima = scores.reshape(len(rows), _GROUP, groups).max(axis=1)
+        maxima = scores.reshape(len(queries), _GROUP, groups).max(axis=1)
         best_groups = np.argpartition(-maxima, depth - 1, axis=1)[:, :depth]
-        candidates = (best_groups[:, :, None] + group_members).reshape(len(rows), -1)
+        candidates = (best_groups[:, :, None] + group_members).reshape(len(queries), -1)
         values = np.take_along_axis(scores, candidates, 1)
         top = np.argpartition(-values, depth - 1, axis=1)[:, :depth]
         return np.take_along_axis(values, top, 1), np.take_along_axis(candidates, top, 1)

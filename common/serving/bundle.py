@@ -2,6 +2,86 @@
 
 from __future__ import annotations
 
-from common.serving.layer_writer import write_layer
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
 
-__all__ = ["write_layer"]
+import numpy as np
+
+from common.errors import CorruptError
+from common.ids import UserKey
+from common.schemas.data import F32, I32, Weighting
+from common.schemas.documents import Bundle, FileRef
+from common.serving.encoders import ENCODERS, IMPERSONAL, prepare
+from common.serving.items import Items
+from common.serving.layer import Layer, open_layer
+from common.serving.layer_writer import write_layer
+from common.serving.people import Person
+from common.serving.selection import Selections
+
+__all__ = ["ServedBundle", "open_bundle", "write_layer"]
+
+_NOTHING: Final = np.empty(0, np.int32)
+
+
+def open_bundle(bundle: Bundle, path_of: Callable[[FileRef], Path]) -> ServedBundle:
+    """Maps every layer. Raises `CorruptError` for what is damaged, of another format, or does not fit together."""
+    layers = tuple(open_layer(ref, path_of) for ref in bundle.layers)
+    if not layers or [layer.info.kind for layer in layers] != ["base"] + ["delta"] * (len(layers) - 1):
+        raise CorruptError(f"bundle {bundle.bundle_id} is not one base and its deltas")
+    if any(layer.info.dim != bundle.model.dim for layer in layers):
+        raise CorruptError(f"bundle {bundle.bundle_id} has a layer that is not {bundle.model.dim} wide")
+    if bundle.model.encoder not in ENCODERS:
+        raise CorruptError(f"bundle {bundle.bundle_id} needs encoder {bundle.model.encoder}, unknown to this release")
+    return ServedBundle(bundle, layers)
+
+
+class ServedBundle:
+    """One version of everything that is served; read-only, so that requests in flight keep theirs when it is replaced.
+
+    The newest layer that says something about an item or a person, or that brings a list, wins.
+    """
+
+    def __init__(self, document: Bundle, layers: tuple[Layer, ...]) -> None:
+        self.document = document
+        self.items = Items(layers)
+        self.selections = Selections(self.items)
+        self.weighting = Weighting.model_validate(document.model.params.get("weighting", {}))
+        self.personal = document.model.encoder not in IMPERSONAL
+        self._people = [layer.people for layer in reversed(layers)]
+        self._newest_first = layers[::-1]
+        self._encode = ENCODERS[document.model.encoder]
+        self._arrays = prepare(layers[0].encoder)
+        inverse = self._arrays.get("gram_inverse")
+        self._metric = None if inverse is None else inverse.astype(np.float32)
+        self.popular = self._list("popular")
+        self.newest = self._list("newest")
+
+    def find_person(self, key: UserKey) -> Person | None:
+        for people in self._people:
+            person = people.find(key)
+            if person is not None:
+                return person
+        return None
+
+    def encode(self, item_nos: I32, weights: F32) -> F32:
+        """The (dim,) query vector of items, oldest first, that weigh as `weighting` says."""
+        return self._encode(self.items.vectors(item_nos), weights, self._arrays, self.document.model.encoder_params)
+
+    def influence(self, item_nos: I32, causes: I32) -> F32:
+        """(len(item_nos), len(causes)): how much an event with a cause adds to an item's score, to first order."""
+        vectors = self.items.vectors(item_nos)
+        if self._metric is not None:
+            vectors = vectors @ self._metric
+        influence: F32 = vectors @ self.items.vectors(causes).T
+        return influence
+
+    def popular_in(self, category: str) -> I32:
+        for layer in self._newest_first:
+            if layer.popular_by_category is not None:
+                return layer.popular_by_category.get(category, _NOTHING)
+        return _NOTHING
+
+    def _list(self, name: str) -> I32:
+        lists = (getattr(layer, name) for layer in self._newest_first)
+        return next((listed for listed in lists if listed is not None), _NOTHING)

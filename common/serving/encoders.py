@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from common.schemas.data import F32, F64
+from common.serving.gru import gru
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 Encoder = Callable[[F32, F32, Arrays, Mapping[str, float]], F32]
@@ -39,7 +40,7 @@ def als_fold_in(vectors: F32, weights: F32, arrays: Arrays, params: Mapping[str,
 
 
 def _fold_in_few(items: F64, extra: F64, wanted: F64, inverse: F64) -> F32:
-    """The same x with a system as large as the number of items: x = gram⁻¹ Yᵀ z, (I + diag(extra) Y gram⁻¹ Yᵀ) z = wanted."""
+    """The same x by a system as large as the items: x = gram⁻¹ Yᵀ z, (I + diag(extra) Y gram⁻¹ Yᵀ) z = wanted."""
     reach = items @ inverse
     system = extra[:, None] * (reach @ items.T)
     system.flat[:: len(system) + 1] += 1
@@ -51,7 +52,7 @@ def constant(_vectors: F32, _weights: F32, _arrays: Arrays, _params: Mapping[str
     return np.ones(1, np.float32)
 
 
-ENCODERS: Final[dict[str, Encoder]] = {"als_fold_in": als_fold_in, "constant": constant}
+ENCODERS: Final[dict[str, Encoder]] = {"als_fold_in": als_fold_in, "constant": constant, "gru": gru}
 
 IMPERSONAL: Final = frozenset({"constant"})
 """Encoders that do not look at the items, so that their answers are nobody's own."""

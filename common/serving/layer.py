@@ -89,7 +89,7 @@ class Layer:
     lookup: ItemLookup
     cards: Strings
     available: Bools
-    created_at: I64
+    born_at: I64
     category_codes: I32
     similar: I32
     catalogue: CatalogueFile
@@ -116,7 +116,7 @@ def open_layer(ref: LayerRef, path_of: Callable[[FileRef], Path]) -> Layer:
         lookup=ItemLookup(hashes, rows, encoded_ids),
         cards=files.strings("cards", n),
         available=files.array("available", np.bool_, n),
-        created_at=files.array("created_at", np.int64, n),
+        born_at=files.array("born_at", np.int64, n),
         category_codes=files.array("category_codes", np.int32, n),
         similar=files.array("similar", np.int32, n, info.similar_k),
         catalogue=CatalogueFile(files.path(CATALOGUE_FILE)),

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from common.schemas.data import F32, I32, Catalogue, LayerContent, UserRows
+from common.schemas.data import F32, I32, I64, Catalogue, LayerContent, UserRows
 from common.serving.arrays import save_array, save_strings
 from common.serving.filters import write_catalogue
 from common.serving.index import IndexInfo, write_index
@@ -68,7 +68,7 @@ def _write_items(content: LayerContent, category_codes: I32, directory: Path) ->
         "id_hashes": hashes,
         "id_rows": rows,
         "available": content.catalogue.available.astype(np.bool_),
-        "created_at": content.catalogue.created_at.astype(np.int64),
+        "born_at": _born_at(content.catalogue),
         "category_codes": category_codes,
         "similar": content.similar.astype(np.int32),
     }
@@ -76,6 +76,11 @@ def _write_items(content: LayerContent, category_codes: I32, directory: Path) ->
     for name, column in columns.items():
         files |= save_array(directory, name, column)
     return files | write_catalogue(content.catalogue, directory)
+
+
+def _born_at(catalogue: Catalogue) -> I64:
+    """(n,) int64 epoch seconds; where the shop gave no `created_at`, the upload's time stands for it."""
+    return np.where(catalogue.created_at > 0, catalogue.created_at, catalogue.as_of).astype(np.int64)
 
 
 def _write_users(users: UserRows, directory: Path) -> Files:

@@ -1,0 +1,90 @@
+"""The items of all layers as one catalogue."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from common.errors import CorruptError
+from common.schemas.data import F32, I32, I64, Bools
+from common.serving.layer import Layer
+from common.serving.lookup import encode_id
+
+
+class Items:
+    """Items go by their numbers, 0 … n - 1; the newest layer that defines an item is the one that counts."""
+
+    def __init__(self, layers: tuple[Layer, ...]) -> None:
+        self.layers = layers
+        self.dim = layers[0].info.dim
+        self.n = 1 + max((int(layer.item_nos[-1]) for layer in layers if layer.info.n_items), default=-1)
+        self._defining = np.full(self.n, -1, np.int8)
+        self._rows = np.zeros(self.n, np.int32)
+        for position, layer in enumerate(layers):
+            self._defining[layer.item_nos] = position
+            self._rows[layer.item_nos] = np.arange(layer.info.n_items, dtype=np.int32)
+        if (self._defining < 0).any():
+            raise CorruptError(f"no layer defines item number {int(np.argmin(self._defining))} of {self.n}")
+
+    def live(self, position: int) -> Bools:
+        """(layer's items,) which rows of a layer no newer layer redefines."""
+        live: Bools = self._defining[self.layers[position].item_nos] == position
+        return live
+
+    def rows_in(self, position: int, item_nos: I32) -> I32:
+        """The rows of those of the items that the layer defines."""
+        rows: I32 = self._rows[item_nos[self._defining[item_nos] == position]]
+        return rows
+
+    def find(self, item_id: str) -> int | None:
+        """The item's number; None for an id that no layer knows."""
+        encoded = encode_id(item_id)
+        for layer in reversed(self.layers):
+            row = layer.lookup.row(encoded)
+            if row is not None:
+                return layer.item_nos.item(row)
+        return None
+
+    def card(self, item_no: int) -> bytes:
+        """The item's JSON object."""
+        layer, row = self._at(item_no)
+        return layer.cards[row]
+
+    def encoded_id(self, item_no: int) -> bytes:
+        """The item's id as a JSON string, quotes included."""
+        layer, row = self._at(item_no)
+        return layer.encoded_ids[row]
+
+    def category(self, item_no: int) -> str:
+        layer, row = self._at(item_no)
+        return layer.info.categories[layer.category_codes.item(row)]
+
+    def similar(self, item_no: int) -> I32:
+        """Item numbers, best first, as the layer lists them; some may no longer be allowed."""
+        layer, row = self._at(item_no)
+        listed: I32 = layer.similar[row]
+        return listed[: np.count_nonzero(listed >= 0)]
+
+    def vectors(self, item_nos: I32) -> F32:
+        """(len(item_nos), dim) float32."""
+        found = np.empty((len(item_nos), self.dim), np.float32)
+        for layer, mask, rows in self._by_layer(item_nos):
+            found[mask] = layer.item_vectors[rows]
+        return found
+
+    def born_at(self, item_nos: I32) -> I64:
+        """(len(item_nos),) int64 epoch seconds."""
+        found = np.empty(len(item_nos), np.int64)
+        for layer, mask, rows in self._by_layer(item_nos):
+            found[mask] = layer.born_at[rows]
+        return found
+
+    def _at(self, item_no: int) -> tuple[Layer, int]:
+        return self.layers[self._defining.item(item_no)], self._rows.item(item_no)
+
+    def _by_layer(self, item_nos: I32) -> list[tuple[Layer, Bools | slice, I32]]:
+        rows = self._rows[item_nos]
+        if len(self.layers) == 1:
+            return [(self.layers[0], slice(None), rows)]
+        defining = self._defining[item_nos]
+        masks = ((self.layers[position], defining == position) for position in set(defining.tolist()))
+        return [(layer, mask, rows[mask]) for layer, mask in masks]

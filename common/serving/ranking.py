@@ -1,0 +1,175 @@
+"""The ladder: from what is most a visitor's own down to what everybody sees, until the answer is full.
+
+personal → session → related → popular in category → popular → newest. Each item says which rung it comes from and why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import islice
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from common.schemas.data import I32, EventType
+from common.serving.bundle import ServedBundle
+from common.serving.evidence import Cause, Evidence, Reason, SessionItem
+from common.serving.filters import AVAILABLE, Filter
+from common.serving.people import Person
+from common.serving.search import nearest, search
+
+NO_ITEMS: Final = np.empty(0, np.int32)
+_PIECE: Final = 256
+
+
+class Rung(StrEnum):
+    PERSONAL = "personal"
+    SESSION = "session"
+    RELATED = "related"
+    POPULAR_IN_CATEGORY = "popular_in_category"
+    POPULAR = "popular"
+    NEWEST = "newest"
+
+
+class Pick(NamedTuple):
+    """One item of an answer; `score` is what its rung ranked it by, None for a list."""
+
+    item_no: int
+    rung: Rung
+    cause: Cause
+    score: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Wish:
+    """What is asked for: `n` items that `wanted` keeps, for a person, a session, a page or nobody in particular.
+
+    session: oldest first; page: the number of the item whose page is looked at; hide: item numbers (m,) int32 that must
+    not be shown, beside those of the session and the page.
+    """
+
+    n: int
+    wanted: Filter = AVAILABLE
+    person: Person | None = None
+    session: tuple[SessionItem, ...] = ()
+    page: int | None = None
+    hide: I32 = NO_ITEMS
+
+
+def rank(bundle: ServedBundle, wish: Wish) -> list[Pick]:
+    """The picks, best first: `n` of them, or all that the filter and what must be hidden leave.
+
+    Raises `CorruptError` where a layer's catalogue cannot be read.
+    """
+    ladder = _Ladder(bundle, wish)
+    for rung in (ladder.own, ladder.related, ladder.popular_in_category, ladder.popular, ladder.newest):
+        rung()
+        if ladder.missing == 0:
+            break
+    return ladder.picks
+
+
+class _Ladder:
+    """Fills `picks` rung by rung; `taken` (m,) int32 are the items that may not come, or not again."""
+
+    def __init__(self, bundle: ServedBundle, wish: Wish) -> None:
+        self.bundle = bundle
+        self.wish = wish
+        self.selection = bundle.selections.of(wish.wanted)
+        self.picks: list[Pick] = []
+        self.taken = wish.hide
+        seen = [item.item_no for item in wish.session] + ([] if wish.page is None else [wish.page])
+        if seen:
+            self.taken = np.append(wish.hide, np.array(seen, np.int32))
+
+    @property
+    def missing(self) -> int:
+        return self.wish.n - len(self.picks)
+
+    def own(self) -> None:
+        """The model's ranking for a person, for a session, or for a person in a session."""
+        wish = self.wish
+        if not self.bundle.personal or (wish.person is None and not wish.session):
+            return
+        evidence = self._evidence()
+        query = evidence.query(self.bundle)
+        if query is None:
+            return
+        found = search(self.bundle.items, query, self.missing, self.selection, self.taken)
+        rung = Rung.SESSION if wish.person is None else Rung.PERSONAL
+        causes = evidence.causes(self.bundle, found.item_nos)
+        chosen = zip(found.item_nos.tolist(), causes, found.scores.tolist(), strict=True)
+        self.picks += [Pick(item_no, rung, cause, score) for item_no, cause, score in chosen]
+        if self.missing:
+            self.taken = np.append(self.taken, found.item_nos)
+
+    def _evidence(self) -> Evidence:
+        """The page that is looked at counts as a view."""
+        person, session = self.wish.person, self.wish.session
+        if self.wish.page is not None:
+            session = (*session, SessionItem(self.wish.page, EventType.VIEW))
+        if person is None:
+            return Evidence.of_session(self.bundle, session)
+        known = Evidence.of_person(person)
+        return known.then(Evidence.of_session(self.bundle, session)) if session else known
+
+    def related(self) -> None:
+        """What is like the page's item or, where the model knows no sessions, like the newest items of the session."""
+        if not self.bundle.personal:
+            return
+        for cause in self._seeds():
+            if cause.item_no is None or self.missing == 0:
+                return
+            found = nearest(self.bundle.items, cause.item_no, self.missing, self.selection, self.taken)
+            chosen = zip(found.item_nos.tolist(), found.scores.tolist(), strict=True)
+            self.picks += [Pick(item_no, Rung.RELATED, cause, score) for item_no, score in chosen]
+            self.taken = np.append(self.taken, found.item_nos)
+
+    def _seeds(self) -> list[Cause]:
+        if self.wish.page is not None:
+            return [Cause(Reason.SIMILAR_TO, self.wish.page)]
+        carts = [item.kind is EventType.CART for item in self.wish.session]
+        reasons = [Reason.IN_YOUR_BASKET if cart else Reason.SIMILAR_TO for cart in carts]
+        seeds = zip(reasons, self.wish.session, strict=True)
+        return [Cause(reason, item.item_no) for reason, item in seeds][::-1]
+
+    def popular_in_category(self) -> None:
+        """Of the one category that is asked for, or of the page's and the session's, newest first."""
+        for category in self._categories():
+            if self.missing:
+                listed = self.bundle.popular_in(category)
+                self._take(listed, Rung.POPULAR_IN_CATEGORY, Reason.POPULAR_IN_CATEGORY)
+
+    def _categories(self) -> list[str]:
+        asked = self.wish.wanted.categories
+        if asked:
+            return list(asked) if len(asked) == 1 else []
+        seen = [seed.item_no for seed in self._seeds() if seed.item_no is not None]
+        categories = dict.fromkeys(self.bundle.items.category(item_no) for item_no in seen)
+        return [category for category in categories if category]
+
+    def popular(self) -> None:
+        self._take(self.bundle.popular, Rung.POPULAR, Reason.POPULAR)
+
+    def newest(self) -> None:
+        """The list, and behind it every other allowed item, the latest first."""
+        self._take(self.bundle.newest, Rung.NEWEST, Reason.NEW)
+        if self.missing:
+            rest = self.selection.all_items()
+            latest_first = np.argsort(-self.bundle.items.born_at(rest), kind="stable")
+            self._take(rest[latest_first], Rung.NEWEST, Reason.NEW)
+
+    def _take(self, listed: I32, rung: Rung, reason: Reason) -> None:
+        taken = set(self.taken.tolist())
+        allowed = (item_no for item_no in self._allowed(listed) if item_no not in taken)
+        chosen = list(islice(allowed, self.missing))
+        self.picks += [Pick(item_no, rung, Cause(reason)) for item_no in chosen]
+        self.taken = np.append(self.taken, np.array(chosen, np.int32))
+
+    def _allowed(self, listed: I32) -> Iterator[int]:
+        """In pieces, because a list is long and an answer is short."""
+        for start in range(0, len(listed), _PIECE):
+            piece = listed[start : start + _PIECE]
+            yield from piece[self.selection.allows(piece)].tolist()

@@ -1,0 +1,91 @@
+"""The best items for a query vector, or those nearest to an item, inside a selection."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from common.schemas.data import F32, I32
+from common.serving.items import Items
+from common.serving.selection import IndexPart, Selection, without
+
+
+class Found(NamedTuple):
+    """item_nos (m,) int32 and scores (m,) float32, best first."""
+
+    item_nos: I32
+    scores: F32
+
+
+def search(items: Items, query: F32, n: int, selection: Selection, excluded: I32) -> Found:
+    """The `n` allowed items with the highest inner product with `query` (dim,), without the `excluded` item numbers.
+
+    Exact over the gathered part of the selection; an index part has the recall of its index.
+    """
+    found = [_search_part(items, query, n, part, excluded) for part in selection.index_parts]
+    if len(selection.item_nos):
+        found.append(_best(selection.item_nos, _scores(selection, query, excluded), n))
+    if len(found) == 1:
+        return found[0]
+    return _merge(found, n)
+
+
+def _search_part(items: Items, query: F32, n: int, part: IndexPart, excluded: I32) -> Found:
+    layer = items.layers[part.position]
+    bits = without(part.bits, items.rows_in(part.position, excluded))
+    scores, rows = layer.index.search(query, n, bits, part.share)
+    return Found(layer.item_nos[rows], scores)
+
+
+def _scores(selection: Selection, query: F32, excluded: I32) -> F32:
+    scores: F32 = selection.vectors @ query
+    at = np.minimum(np.searchsorted(selection.item_nos, excluded), len(scores) - 1)
+    scores[at[selection.item_nos[at] == excluded]] = -np.inf
+    return scores
+
+
+def _best(item_nos: I32, scores: F32, n: int) -> Found:
+    """What was excluded, with a score of -inf, is left out."""
+    if n < len(scores):
+        top = np.argpartition(-scores, n - 1)[:n]
+        item_nos, scores = item_nos[top], scores[top]
+    order = np.argsort(-scores, kind="stable")
+    order = order[scores[order] > -np.inf]
+    return Found(item_nos[order], scores[order])
+
+
+def _merge(found: list[Found], n: int) -> Found:
+    item_nos = np.concatenate([np.empty(0, np.int32), *(part.item_nos for part in found)])
+    scores = np.concatenate([np.empty(0, np.float32), *(part.scores for part in found)])
+    return _best(item_nos, scores, n)
+
+
+def nearest(items: Items, item_no: int, n: int, selection: Selection, excluded: I32) -> Found:
+    """The `n` allowed items nearest to one by cosine, of its list and of the gathered part of the selection.
+
+    So items that came after the list was made are there, and a narrow filter is searched to its end. Items without
+    a positive cosine are left out.
+    """
+    vector = items.vectors(np.array([item_no], np.int32))[0]
+    excluded = np.append(excluded, np.int32(item_no))
+    found = [_nearest_listed(items, vector, items.similar(item_no), selection, excluded)]
+    if len(selection.item_nos):
+        cosines = _cosines(_scores(selection, vector, excluded), selection.lengths, vector)
+        found.append(Found(selection.item_nos, cosines))
+    best = _merge(found, n)
+    near = best.scores > 0
+    return Found(best.item_nos[near], best.scores[near])
+
+
+def _nearest_listed(items: Items, vector: F32, listed: I32, selection: Selection, excluded: I32) -> Found:
+    """What the list adds to the gathered part."""
+    listed = listed[selection.allows(listed)]
+    listed = listed[~np.isin(listed, excluded) & ~np.isin(listed, selection.item_nos)]
+    vectors = items.vectors(listed)
+    return Found(listed, _cosines(vectors @ vector, np.linalg.norm(vectors, axis=1), vector))
+
+
+def _cosines(products: F32, lengths: F32, vector: F32) -> F32:
+    lengths = lengths * np.linalg.norm(vector)
+    return np.divide(products, lengths, out=np.zeros_like(products), where=lengths > 0)

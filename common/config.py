@@ -108,6 +108,12 @@ class Settings(BaseModel):
     train_families: CommaList = Field(
         (), description="Comma-separated model families to try; empty tries all that are registered."
     )
+    max_dim: int = Field(256, ge=8, description="Widest vectors that tuning may choose: memory and time in serving.")
+    optuna_storage: SecretStr | None = Field(
+        None,
+        description="SQLAlchemy URL of the database in which parallel training jobs share their trials; "
+        "empty keeps them in the process.",
+    )
     validation_days: float = Field(28, gt=0, description="Length of the validation window at the end of the data.")
     test_days: float = Field(28, ge=0, description="Length of the test window after validation; 0 leaves it out.")
     gate_margin: float = Field(

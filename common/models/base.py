@@ -10,6 +10,7 @@ from typing import ClassVar
 from pydantic import BaseModel, ConfigDict
 
 from common.models.artifact import Artifact
+from common.models.space import Space
 from common.schemas.data import Catalogue, Interactions, Weighting
 
 
@@ -41,18 +42,24 @@ def _no_report(step: int, steps: int) -> None:
     pass
 
 
+def _no_inspection(step: int, snapshot: Callable[[], Artifact]) -> None:
+    pass
+
+
 @dataclass(frozen=True)
 class FitOptions:
     """What belongs to one run.
 
-    `threads` ≥ 1; `report(step, steps)` is called as the fit goes on; `now_s` is the moment (epoch seconds) from which
-    recency is counted, normally the newest event's.
+    `threads` ≥ 1; `now_s` is the moment (epoch seconds) from which recency is counted, normally the newest event's.
+    `report(step, steps)` is called as the fit goes on, and `inspect(step, snapshot)` where a family can show on the way
+    what it has learned: `snapshot()` is the artifact so far. Both may end the fit by an exception.
     """
 
     seed: int
     threads: int
     now_s: int
     report: Callable[[int, int], None] = field(default=_no_report)
+    inspect: Callable[[int, Callable[[], Artifact]], None] = field(default=_no_inspection)
 
 
 @dataclass(frozen=True)
@@ -64,13 +71,15 @@ class TrainingData:
 class Model(ABC):
     """A family is one subclass in a file of its own, registered in `registry`.
 
-    `starts` are configs worth a trial beside the defaults, because shops differ most in them.
+    `starts` are configs worth a trial beside the defaults, because shops differ most in them; `search_space` is where
+    tuning looks for better ones, empty for a family that has nothing to tune.
     """
 
     family: ClassVar[str]
     capabilities: ClassVar[Capabilities]
     Config: ClassVar[type[ModelConfig]]
     starts: ClassVar[tuple[ModelConfig, ...]] = ()
+    search_space: ClassVar[Space] = {}
 
     def __init__(self, config: ModelConfig) -> None:
         self.config = config

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Final, cast
 
 import numpy as np
@@ -15,8 +16,9 @@ import numpy as np
 from common.errors import RefusedError
 from common.models.artifact import Artifact
 from common.models.base import Capabilities, FitOptions, Model, ModelConfig, TrainingData
-from common.models.gru.config import GRU4RecConfig, SequenceOf
+from common.models.gru.config import GRU4RecConfig, Loss, SequenceOf
 from common.models.sessions import Sequences, histories_of, people_of, sessions_of
+from common.models.space import Choice, Float, Int, Space, Width
 from common.schemas.data import I64, Interactions
 
 if TYPE_CHECKING:
@@ -35,6 +37,22 @@ class GRU4Rec(Model):
         sessions=True, new_items=False, incremental=True, deterministic=True
     )
     Config: ClassVar[type[ModelConfig]] = GRU4RecConfig
+    search_space: ClassVar[Space] = {
+        "sequence_of": Choice(tuple(SequenceOf)),
+        "history_length": Choice((10, 30, 100)),
+        "embedding_size": Width((32, 64, 100, 128, 192, 256)),
+        "loss": Choice(tuple(Loss)),
+        "epochs": Int(3, 12),
+        "batch_size": Choice((32, 64, 128, 256)),
+        "learning_rate": Float(0.01, 0.25, log=True),
+        "momentum": Float(0.0, 0.9),
+        "dropout_embedding": Float(0.0, 0.5),
+        "dropout_hidden": Float(0.0, 0.7),
+        "n_sample": Choice((256, 1024, 2048)),
+        "sample_alpha": Float(0.0, 1.0),
+        "score_regularization": Float(0.0, 2.0),
+        "elu": Choice((0.0, 0.5, 1.0)),
+    }
 
     def fit(self, data: TrainingData, options: FitOptions) -> Artifact:
         # Importing torch takes seconds and 200 MB, which only a fit of this family is to pay.
@@ -44,9 +62,12 @@ class GRU4Rec(Model):
         sessions, items = _numbered(_sequences(data.interactions, config))
         with _alone(options.seed):
             trainer = Trainer(config, sessions, len(items), options.seed)
+            snapshot = partial(self._artifact, trainer.network, items, data.interactions, options.now_s)
             for epoch, _loss in enumerate(trainer.epochs(), start=1):
                 options.report(epoch, config.epochs)
-            return self._artifact(trainer.network, items, data.interactions, options.now_s)
+                if epoch < config.epochs:
+                    options.inspect(epoch, snapshot)
+            return snapshot()
 
     def _artifact(self, network: Network, items: I64, data: Interactions, now_s: int) -> Artifact:
         config = cast(GRU4RecConfig, self.config)

@@ -72,15 +72,17 @@ def histories_of(data: Interactions, weighting: Weighting, now_s: int) -> Sequen
     """
     known = data.where(data.users != NO_USER)
     cells = weight_matrix(data, weighting, now_s)
-    # Positions of the last event of each (person, item): later ones overwrite earlier ones.
-    last = dict(zip(zip(known.users.tolist(), known.items.tolist(), strict=True), range(len(known)), strict=True))
     people = np.repeat(np.arange(data.n_users), np.diff(cells.indptr))
-    positions = np.array(
-        [last[cell] for cell in zip(people.tolist(), cells.indices.tolist(), strict=True)], dtype=np.int64
-    )
-    order = np.lexsort((positions, people))
+    pairs, from_the_end = np.unique(_pairs(known.users, known.items, data.n_items)[::-1], return_index=True)
+    newness = from_the_end[np.searchsorted(pairs, _pairs(people, cells.indices, data.n_items))]
+    order = np.lexsort((-newness, people))
     present, counts = np.unique(people, return_counts=True)
     return Sequences(np.concatenate([[0], np.cumsum(counts)]), cells.indices[order].astype(np.int32), present)
+
+
+def _pairs(users: I32 | I64, items: I32, n_items: int) -> I64:
+    """(n,) int64: a number for each pair of a person and an item."""
+    return users.astype(np.int64) * n_items + items
 
 
 def _learned(data: Interactions, weighting: Weighting) -> Interactions:

@@ -1,0 +1,82 @@
+"""The trials of one family."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.trial import TrialState
+
+from common.errors import RefusedError
+from common.models.base import Model
+from common.models.space import bounded, nested, within
+from common.tuning.records import State, TrialRecord, record_of, resampled_means
+from common.tuning.study import suggest
+from common.tuning.trial import Objective, OutOfTime, Watch
+
+
+class FamilySearch:
+    def __init__(self, family: type[Model], study: optuna.Study, max_width: int, max_trials: int, seed: int) -> None:
+        self.name = family.family
+        self._family = family
+        self._study = study
+        self._space = bounded(family.search_space, max_width)
+        self._max_trials = max_trials if self._space else 1
+        self._seed = seed
+        self._seconds: list[float] = []
+
+    def enqueue(self, first: Sequence[Mapping[str, Any]]) -> None:
+        """To be tried before anything is sampled: `first`, the family's defaults and its other starts."""
+        own = [config.model_dump(mode="json") for config in (self._family.Config(), *self._family.starts)]
+        for params in [*first, *own]:
+            self._study.enqueue_trial(within(params, self._space), skip_if_exists=True)
+
+    def may_go_on(self, deadline: float) -> bool:
+        """Whether another trial is allowed, and is likely to end in time."""
+        enough = bool(self._seconds) and time.monotonic() + float(np.median(self._seconds)) < deadline
+        return enough and self._has_room()
+
+    def hold_trial(self, objective: Objective, deadline: float) -> None:
+        """Nothing, if there have been enough: other processes may have held them."""
+        if self._has_room():
+            self._study.optimize(lambda trial: self._timed(trial, objective, deadline), n_trials=1)
+
+    def _has_room(self) -> bool:
+        return len(self._study.get_trials(deepcopy=False, states=_HELD)) < self._max_trials
+
+    def records(self) -> list[TrialRecord]:
+        waiting = (TrialState.WAITING,)
+        return [record_of(self.name, trial) for trial in self._study.trials if trial.state not in waiting]
+
+    def _timed(self, trial: optuna.Trial, objective: Objective, deadline: float) -> float:
+        start = time.monotonic()
+        try:
+            return self._hold(trial, objective, deadline)
+        finally:
+            if trial.user_attrs.get("state") != State.OUT_OF_TIME:
+                self._seconds.append(time.monotonic() - start)
+
+    def _hold(self, trial: optuna.Trial, objective: Objective, deadline: float) -> float:
+        model = self._family(self._family.Config.model_validate(nested(suggest(trial, self._space))))
+        try:
+            verdict = objective(model, Watch(trial, deadline))
+        except RefusedError as refusal:
+            raise _ended(trial, State.REFUSED, refusal.message) from refusal
+        except OutOfTime as end:
+            raise _ended(trial, State.OUT_OF_TIME, "the time for it was spent") from end
+        trial.set_user_attr("width", verdict.width)
+        trial.set_user_attr("resampled", resampled_means(verdict.per_person, self._seed))
+        return float(verdict.per_person.mean())
+
+
+_HELD = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL, TrialState.RUNNING)
+
+
+def _ended(trial: optuna.Trial, state: State, reason: str) -> optuna.TrialPruned:
+    """Pruned in Optuna's eyes, so that the sampler learns to keep away from there."""
+    trial.set_user_attr("state", state.value)
+    trial.set_user_attr("reason", reason)
+    return optuna.TrialPruned(reason)

@@ -1,0 +1,64 @@
+"""Trials of several families in turn, until the time is spent."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import optuna
+
+from common.models.base import Model
+from common.tuning.family import FamilySearch
+from common.tuning.records import TrialRecord
+from common.tuning.study import open_study, storage_at
+from common.tuning.trial import Objective
+
+MAX_TRIALS: Final = 200
+"""Of one family, over all processes. TPE gains little after that in spaces of ten dimensions."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What bounds the search.
+
+    `deadline` is on the clock of `time.monotonic`. Processes that share the database at `storage_url` find each other
+    by `name`, which must therefore say what data the trials are judged on. `first`, by family: params to try before any
+    other, the best known first.
+    """
+
+    name: str
+    seed: int
+    deadline: float
+    max_width: int
+    first: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+    storage_url: str | None = None
+    max_trials: int = MAX_TRIALS
+
+
+def search(families: Sequence[type[Model]], objective: Objective, plan: Plan) -> list[TrialRecord]:
+    """Every trial of every family, those of other processes on the same studies included.
+
+    Families take turns, so that a slow one takes no other's chance: its first trial gets its share of the time left and
+    no more. The order of trials is `plan.first`, the defaults, then what the sampler suggests. Raises `SettingError`
+    for a database that cannot be used.
+    """
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    with storage_at(plan.storage_url) as storage:
+        searches = []
+        for number, family in enumerate(families):
+            study = open_study(storage, f"{plan.name}/{family.family}", plan.seed + number)
+            searches.append(FamilySearch(family, study, plan.max_width, plan.max_trials, plan.seed))
+        _hold_first_trials(searches, objective, plan)
+        while going_on := [one for one in searches if one.may_go_on(plan.deadline)]:
+            for one in going_on:
+                one.hold_trial(objective, plan.deadline)
+        return [record for one in searches for record in one.records()]
+
+
+def _hold_first_trials(searches: Sequence[FamilySearch], objective: Objective, plan: Plan) -> None:
+    for position, one in enumerate(searches):
+        one.enqueue(plan.first.get(one.name, ()))
+        now = time.monotonic()
+        one.hold_trial(objective, now + (plan.deadline - now) / (len(searches) - position))

@@ -1,0 +1,93 @@
+"""Optuna's side: one study a family, in memory or in a database that several processes share."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import optuna
+from optuna.exceptions import ExperimentalWarning
+from optuna.pruners import MedianPruner
+from optuna.samplers import TPESampler
+from optuna.storages import BaseStorage, InMemoryStorage, RDBStorage
+from sqlalchemy.exc import IntegrityError, ProgrammingError, SQLAlchemyError
+
+from common.errors import SettingError
+from common.models.space import Choice, Float, Int, Space, Value, Width
+
+HEARTBEAT_S: Final = 60
+"""A process that has not been heard of for twice as long has lost its trial."""
+
+CONNECT_ATTEMPTS: Final = 5
+CONNECT_PAUSE_S: Final = 0.5
+
+STARTUP_TRIALS: Final = 5
+"""Random trials before the sampler models what it has seen, and before anything is pruned: budgets of minutes allow
+ten to fifty trials in all."""
+
+
+@contextmanager
+def storage_at(url: str | None) -> Iterator[BaseStorage]:
+    """In memory without a URL. Raises `SettingError` where the database cannot be used; never shows the URL, which may
+    hold a password."""
+    if url is None:
+        yield InMemoryStorage()
+        return
+    storage = _connect(url)
+    try:
+        yield storage
+    finally:
+        storage.remove_session()
+        storage.engine.dispose()
+
+
+def _connect(url: str) -> RDBStorage:
+    attempt = 1
+    while True:
+        try:
+            return _storage(url)
+        except (SQLAlchemyError, ImportError, RuntimeError) as error:
+            if attempt == CONNECT_ATTEMPTS or not isinstance(error, IntegrityError | ProgrammingError):
+                # Their texts quote the URL.
+                problem = type(error).__name__
+                raise SettingError(f"RECSYS_OPTUNA_STORAGE: the database cannot be used ({problem})") from None
+        # Jobs that start together on an empty database make its tables together, and all but one fail.
+        time.sleep(CONNECT_PAUSE_S * attempt)
+        attempt += 1
+
+
+def _storage(url: str) -> RDBStorage:
+    with warnings.catch_warnings():
+        # The heartbeat may change in a later version of Optuna, and its version is pinned.
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        return RDBStorage(url, heartbeat_interval=HEARTBEAT_S, grace_period=2 * HEARTBEAT_S)
+
+
+def open_study(storage: BaseStorage, name: str, seed: int) -> optuna.Study:
+    """The study of that name: made if it is not there, joined if another process has made it."""
+    return optuna.create_study(
+        study_name=name,
+        storage=storage,
+        sampler=TPESampler(seed=seed, n_startup_trials=STARTUP_TRIALS),
+        pruner=MedianPruner(n_startup_trials=STARTUP_TRIALS),
+        direction="maximize",
+        load_if_exists=True,
+    )
+
+
+def suggest(trial: optuna.Trial, space: Space) -> dict[str, Value]:
+    """One value for each path of the space."""
+    return {path: _suggest(trial, path, space) for path in space}
+
+
+def _suggest(trial: optuna.Trial, path: str, space: Space) -> Value:
+    match space[path]:
+        case Float(low, high, log):
+            return trial.suggest_float(path, low, high, log=log)
+        case Int(low, high, log):
+            return trial.suggest_int(path, low, high, log=log)
+        case Choice(options) | Width(options):
+            return trial.suggest_categorical(path, options)

@@ -1,0 +1,146 @@
+"""`recsys` as an operator calls it: on a real object store, with the exit statuses that README.md names."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from common.bucket.s3 import S3Bucket
+from common.cli.app import app
+from common.usecases.context import Context
+
+RUNNER = CliRunner()
+COMMANDS = [info.callback.__name__ for info in app.registered_commands if info.callback]
+EVENTS = "user_id,item_id,ts,qty\nann,apple,2026-11-01T10:00:00Z,1\n"
+
+
+@pytest.fixture
+def shop(environment: dict[str, str], context: Context, monkeypatch: pytest.MonkeyPatch) -> Context:
+    """The environment of an operator, and the context of its shop."""
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    return context
+
+
+def run(*arguments: str | Path) -> Result:
+    return RUNNER.invoke(app, [str(argument) for argument in arguments], catch_exceptions=False)
+
+
+def answer(*arguments: str | Path) -> Any:
+    result = run(*arguments, "--json")
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+@pytest.fixture
+def events(tmp_path: Path) -> Path:
+    path = tmp_path / "november sales.csv"
+    path.write_text(EVENTS)
+    return path
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command: str) -> None:
+    result = run(command, "--help")
+    assert result.exit_code == 0
+    assert "--json" in result.output
+
+
+def test_help_loads_no_heavy_library() -> None:
+    code = (
+        "import sys; from typer.testing import CliRunner; from common.cli.app import app; "
+        "assert CliRunner().invoke(app, ['--help']).exit_code == 0; "
+        "print([name for name in ('numpy', 'duckdb', 'botocore', 'faiss', 'implicit', 'torch') if name in sys.modules])"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
+
+
+@pytest.mark.usefixtures("isolated_environment")
+def test_a_missing_setting_is_named() -> None:
+    result = run("status")
+    assert result.exit_code == 3
+    assert "RECSYS_S3_ENDPOINT is not set" in result.output
+
+
+def test_an_error_is_a_document_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = run("status", "--json")
+    assert result.exit_code == 3
+    assert json.loads(result.stdout)["error"]["code"] == "setting"
+
+
+def test_a_store_that_does_not_answer_is_for_later(shop: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RECSYS_S3_ENDPOINT", "http://127.0.0.1:9")
+    assert run("status").exit_code == 6
+
+
+def test_setup_can_be_repeated_and_says_who_serves_without_rules(shop: Context, tmp_path: Path) -> None:
+    first = answer("setup")
+    assert answer("setup") == first
+    assert first == {"bucket": shop.settings.bucket, "created": False, "rules": None}
+    # SeaweedFS has no notification rules of S3.
+    arguments = ("--notify", "ingest=arn:minio:sqs::ingest:webhook")
+    assert answer("setup", *arguments)["rules"] == "not supported"
+    assert "sweep" in run("setup", *arguments).output
+
+
+def test_setup_makes_the_bucket(shop: Context, monkeypatch: pytest.MonkeyPatch, bucket: S3Bucket) -> None:
+    monkeypatch.setenv("RECSYS_BUCKET", "made-by-setup")
+    assert answer("setup")["created"] is True
+    assert answer("setup")["created"] is False
+
+
+def test_setup_refuses_a_target_for_no_function(shop: Context) -> None:
+    assert run("setup", "--notify", "recommend=arn:minio:sqs::x:webhook").exit_code == 4
+
+
+def test_upload_puts_the_file_where_ingest_finds_it(shop: Context, events: Path) -> None:
+    key = answer("upload", "events", events)["uploads"][0]["key"]
+    assert key.startswith(shop.keys.incoming_events + "november-sales-")
+    blob = shop.bucket.get(key)
+    assert blob is not None
+    assert blob.data == EVENTS.encode()
+    # The same content is the same object, so that it cannot count twice.
+    assert answer("upload", "events", events)["uploads"][0]["key"] == key
+
+
+@pytest.mark.parametrize("name", ["sales.xlsx", "absent.csv", "empty.csv"])
+def test_upload_refuses_what_ingest_would(shop: Context, tmp_path: Path, name: str) -> None:
+    (tmp_path / "sales.xlsx").write_text("x")
+    (tmp_path / "empty.csv").write_text("")
+    result = run("upload", "events", tmp_path / name)
+    assert result.exit_code == 4
+    assert name in result.output.replace("\n", "")
+
+
+def test_upload_of_an_unknown_kind_is_wrong_usage(shop: Context, events: Path) -> None:
+    assert run("upload", "orders", events).exit_code == 2
+
+
+def test_waiting_ends_with_the_time_given(shop: Context, events: Path) -> None:
+    assert run("upload", "events", events, "--wait", "--timeout-s", "0.1").exit_code == 6
+
+
+def test_status_of_an_empty_shop(shop: Context, events: Path) -> None:
+    answer("upload", "events", events)
+    status = answer("status")
+    assert status["store"] is None
+    assert status["serving"] is None
+    assert [waiting["bytes"] for waiting in status["waiting"]] == [len(EVENTS)]
+    assert "nothing is published yet" in run("status").output
+
+
+def test_doctor_finds_what_is_missing_and_what_is_wrong(shop: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    findings = {finding["check"]: finding["outcome"] for finding in answer("doctor")}
+    assert findings["conditional put"] == "ok"
+    assert findings["store"] == findings["serving"] == "warning"
+    monkeypatch.setenv("RECSYS_S3_SECRET_KEY", "wrong")
+    result = run("doctor")
+    assert result.exit_code == 1
+    assert "RECSYS_S3_SECRET_KEY" in result.output

@@ -43,10 +43,15 @@ class FileRef(_Document):
 
 
 class Upload(_Document):
-    """An upload that a segment holds. (key, etag) is its identity: a second delivery of the same is done already."""
+    """An upload that a segment holds. (key, etag) is its identity: a second delivery of the same is done already.
+
+    `modified` is the object's own time, where it is known. It tells a second delivery of an items file from the same
+    content uploaded again, which replaces what other uploads said in between.
+    """
 
     key: str
     etag: str
+    modified: datetime | None = None
 
 
 class Segment(_Document):
@@ -63,10 +68,15 @@ class Segment(_Document):
 
 
 class StoreDocument(CurrentDocument):
-    """`store/current.json`: the data is `base` and every delta, and no event is in two of them."""
+    """`store/current.json`: the data is `base`, `catalogue` and every delta, and no event is in two of them.
+
+    Compaction writes events to `base` and items to `catalogue`: so a batch that asks which items are known fetches a
+    file that grows with the catalogue, not with the history.
+    """
 
     next_seq: int = 1
     base: Segment | None = None
+    catalogue: Segment | None = None
     deltas: tuple[Segment, ...] = ()
 
     @property
@@ -76,7 +86,8 @@ class StoreDocument(CurrentDocument):
 
     @property
     def segments(self) -> tuple[Segment, ...]:
-        return ((self.base,) if self.base else ()) + self.deltas
+        folded = (self.base, self.catalogue)
+        return tuple(segment for segment in folded if segment) + self.deltas
 
 
 class LayerRef(_Document):

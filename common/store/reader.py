@@ -1,0 +1,104 @@
+"""Reading the store: base, catalogue and deltas as one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from common.schemas.data import EVENT_TYPES, U64, Catalogue, EventType, Interactions
+from common.schemas.documents import FileRef, StoreDocument
+from common.store import catalogue, changes, interactions
+from common.store.changes import Changes
+from common.store.engine import Connection, attach_read_only, connect_trusted, number
+from common.store.segment import Part, check_format
+
+READER_MEMORY_BYTES: Final = 1 << 30
+
+
+@dataclass(frozen=True)
+class Counts:
+    """`users` have at least one event with consent; `items` stand in the catalogue; times are UTC, None where empty."""
+
+    events: int
+    purchases: int
+    users: int
+    items: int
+    min_ts: datetime | None
+    max_ts: datetime | None
+
+
+@contextmanager
+def open_store(
+    document: StoreDocument | None,
+    path_of: Callable[[FileRef], Path],
+    work_dir: Path,
+    memory_bytes: int = READER_MEMORY_BYTES,
+) -> Iterator[Reader]:
+    """Opens the version of the store that `document` names; None is an empty store.
+
+    `path_of` fetches a file and returns its local path. `memory_bytes` bounds DuckDB, which spills to `work_dir`; the
+    arrays that the reader returns come on top. Raises `CorruptError` for a segment of an unknown format.
+    """
+    connection = connect_trusted(work_dir, memory_bytes)
+    try:
+        parts = []
+        for number, segment in enumerate(document.segments if document else ()):
+            part = Part(f"segment_{number}", segment)
+            attach_read_only(connection, part.alias, path_of(segment.file))
+            check_format(connection, part.alias, segment.file.key)
+            parts.append(part)
+        yield Reader(connection, tuple(parts))
+    finally:
+        connection.close()
+
+
+class Reader:
+    """One version of the store; not for several threads."""
+
+    def __init__(self, connection: Connection, parts: tuple[Part, ...]) -> None:
+        self._connection = connection
+        self._with_events = tuple(part for part in parts if part.segment.events)
+        self._with_items = tuple(part for part in parts if part.segment.items)
+
+    def counts(self) -> Counts:
+        times = [part.segment for part in self._with_events]
+        return Counts(
+            events=sum(segment.events for segment in times),
+            purchases=self._purchases(),
+            users=self._distinct("users", "key_hi, key_lo", self._with_events),
+            items=self._distinct("items", "item_id", self._with_items),
+            min_ts=min((segment.min_ts for segment in times if segment.min_ts), default=None),
+            max_ts=max((segment.max_ts for segment in times if segment.max_ts), default=None),
+        )
+
+    def interactions(self, since_seq: int = 0, user_keys: U64 | None = None) -> Interactions:
+        """The events of batches after `since_seq`, oldest first; with `user_keys` (n, 2) uint64 those of these people.
+
+        Only people and items that occur in them get a code.
+        """
+        return interactions.read(self._connection, self._with_events, since_seq, user_keys)
+
+    def catalogue(self, item_ids: tuple[str, ...] | None = None) -> Catalogue:
+        """The items as their newest upload describes them; with `item_ids` those of them that are known."""
+        return catalogue.read(self._connection, self._with_items, item_ids)
+
+    def changed_since(self, seq: int) -> Changes:
+        """Whom and what the batches after `seq` touch."""
+        return changes.read(self._connection, self._with_events, self._with_items, seq)
+
+    def _purchases(self) -> int:
+        code = EVENT_TYPES.index(EventType.PURCHASE)
+        return sum(
+            number(self._connection, f"SELECT count(*) FROM {part.alias}.events WHERE event_type = {code}")
+            for part in self._with_events
+        )
+
+    def _distinct(self, table: str, columns: str, parts: tuple[Part, ...]) -> int:
+        if not parts:
+            return 0
+        rows = " UNION ".join(f"SELECT {columns} FROM {part.alias}.{table}" for part in parts)
+        return number(self._connection, f"SELECT count(*) FROM ({rows})")

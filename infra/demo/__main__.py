@@ -76,7 +76,8 @@ def _run(console: Console, ports: dict[str, int], *, once: bool) -> None:
     status = console.status("starting")
     with status, Stack(DIRECTORY, ports=ports, say=lambda part: status.update(f"starting {part}")) as stack:
         status.stop()
-        client = RecommendClient(stack.url("recommend"), stack.environment.secret("RECSYS_TOKEN_KEY"))
+        titles = {item.item_id: item.title for item in shop.catalogue.values()}
+        client = RecommendClient(stack.url("recommend"), stack.environment.secret("RECSYS_TOKEN_KEY"), titles)
         demo = Demo(console, stack, make_context(stack.environment.of_operator()), shop, client)
         report = _report(demo, watch)
         report.write(BUILD / "demo.json")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,10 +16,19 @@ from infra.local.calls import Answer, call
 TOKEN_LIFE = timedelta(minutes=5)
 N = 10
 
+REASONS = {
+    "because_you_bought": "because you bought {}",
+    "similar_to": "similar to {}",
+    "in_your_basket": "goes with {}",
+    "popular": "popular now",
+    "popular_in_category": "popular in its category",
+    "new": "new",
+}
+
 
 @dataclass(frozen=True)
 class Recommended:
-    """A card of an answer. `rung` is the step of the ladder that it came from, `reason` the same for people."""
+    """A card of an answer. `rung` is the step of the ladder that it came from, `reason` says why it is here."""
 
     item_id: str
     title: str
@@ -31,12 +40,16 @@ class Recommended:
 
 
 class RecommendClient:
-    """`token_key` is the secret by which the shop's back end vouches for a user. An answer that does not come, or is no
-    success, is an empty tuple: a shop's page goes on without recommendations."""
+    """Asks the function at `url`. An answer that does not come, or is no success, is an empty tuple: a shop's page goes
+    on without recommendations.
 
-    def __init__(self, url: str, token_key: str) -> None:
+    `token_key` is the secret by which the shop's back end vouches for a user; `titles` are those of its items.
+    """
+
+    def __init__(self, url: str, token_key: str, titles: Mapping[str, str]) -> None:
         self._url = url
         self._token_key = token_key
+        self._titles = titles
 
     def for_person(self, user_id: str, **filters: str | None) -> tuple[Recommended, ...]:
         return self._items(self.answer("GET", "/v1/recommendations", filters, token=self._token(user_id)))
@@ -76,20 +89,21 @@ class RecommendClient:
     def _items(self, answer: Answer | None) -> tuple[Recommended, ...]:
         if answer is None or answer.status != 200:
             return ()
-        return tuple(_recommended(item) for item in answer.json()["items"])
+        return tuple(self._recommended(item) for item in answer.json()["items"])
+
+    def _recommended(self, item: dict[str, Any]) -> Recommended:
+        reason = item["reason"]
+        cause = self._titles.get(reason.get("item_id", ""), "something else")
+        return Recommended(
+            item_id=item["item_id"],
+            title=item["title"] or item["item_id"],
+            category=item["category"] or "",
+            brand=item["brand"] or "",
+            price=item["price"],
+            rung=item["rung"],
+            reason=REASONS[reason["code"]].format(cause),
+        )
 
 
 def _given(filters: dict[str, str | None] | None) -> dict[str, str]:
     return {name: value for name, value in (filters or {}).items() if value is not None}
-
-
-def _recommended(item: dict[str, Any]) -> Recommended:
-    return Recommended(
-        item_id=item["item_id"],
-        title=item["title"] or item["item_id"],
-        category=item["category"] or "",
-        brand=item["brand"] or "",
-        price=item["price"],
-        rung=item["rung"],
-        reason=item["reason"],
-    )

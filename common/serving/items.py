@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from common.errors import CorruptError
 from common.schemas.data import F32, I32, I64, Bools
 from common.serving.layer import Layer
-from common.serving.lookup import encode_id
+from common.serving.lookup import NOWHERE, encode_id
 
 
 class Items:
@@ -43,6 +45,17 @@ class Items:
             if row is not None:
                 return layer.item_nos.item(row)
         return None
+
+    def find_all(self, item_ids: Sequence[str]) -> I32:
+        """(len(item_ids),) int32: the items' numbers, -1 for ids that no layer knows."""
+        encoded = [encode_id(item_id) for item_id in item_ids]
+        found = np.full(len(encoded), NOWHERE, np.int32)
+        for layer in reversed(self.layers):
+            missing = np.flatnonzero(found == NOWHERE)
+            rows = layer.lookup.rows([encoded[place] for place in missing.tolist()])
+            here = rows != NOWHERE
+            found[missing[here]] = layer.item_nos[rows[here]]
+        return found
 
     def card(self, item_no: int) -> bytes:
         """The item's JSON object."""

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
+from typing import Final
 
 import numpy as np
 
 from common.schemas.data import I32, U64
 from common.serving.arrays import Strings
+
+NOWHERE: Final = -1
 
 
 def encode_id(item_id: str) -> bytes:
@@ -45,3 +48,15 @@ class ItemLookup:
                 return row
             at += 1
         return None
+
+    def rows(self, encoded: Sequence[bytes]) -> I32:
+        """(len(encoded),) int32: the row of each id, -1 for those that are not here. For many ids at a time."""
+        hashes = np.asarray(self._hashes, np.uint64)
+        wanted = np.fromiter(map(hash_id, encoded), np.uint64, len(encoded))
+        at = np.searchsorted(hashes, wanted)
+        at[at == len(hashes)] = 0
+        found = np.full(len(encoded), NOWHERE, np.int32)
+        for place in np.flatnonzero(hashes[at] == wanted).tolist() if len(hashes) else ():
+            row = self.row(encoded[place])
+            found[place] = NOWHERE if row is None else row
+        return found

@@ -52,9 +52,11 @@ def user_key(code: int) -> tuple[int, int]:
 
 
 def checkerboard(size: int) -> Interactions:
-    """Person i buys the items of i's parity except item i, in one order; so item i is what i should be shown."""
+    """Person i buys the items of i's parity except item i, one by one in an order that says nothing, as one order; so
+    item i is what i should be shown."""
+    turns = np.random.default_rng(size).permuted(np.tile(np.arange(size), (size, 1)), axis=1)
     return interactions(
-        Event(f"u{user:03}", f"i{item:03}", day=user + item / size, order=user)
+        Event(f"u{user:03}", f"i{item:03}", day=user + turns[user, item] / size, order=user)
         for user in range(size)
         for item in range(size)
         if user % 2 == item % 2 and user != item

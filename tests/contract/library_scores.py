@@ -6,13 +6,24 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
+import torch
 from implicit.cpu.als import AlternatingLeastSquares
 from scipy.sparse import csr_matrix
 
+from common.models.base import FitOptions, TrainingData
+from common.models.registry import make
 from common.schemas.data import F32, Interactions
 
 SMALL: Final[dict[str, dict[str, Any]]] = {
     "als": {"factors": 2, "alpha": 10.0, "regularization": 1.0, "weighting": {"half_life_days": None}},
+    "gru4rec": {
+        "sequence_of": "person",
+        "embedding_size": 8,
+        "batch_size": 8,
+        "n_sample": 16,
+        "learning_rate": 0.3,
+        "epochs": 6,
+    },
     "popular": {"weighting": {"half_life_days": None}},
 }
 """Configs that fit in milliseconds."""
@@ -34,10 +45,31 @@ def _als(data: Interactions) -> F32:
     return by_item
 
 
+def _gru4rec(data: Interactions) -> F32:
+    """torch's own layer over whole sequences, with the weights that a fit has learned."""
+    artifact = make("gru4rec", SMALL["gru4rec"]).fit(TrainingData(data), FitOptions(1, 1, int(data.ts[-1])))
+    layer = torch.nn.GRU(8, 8, batch_first=True)
+    names = {
+        "weight_ih": "weight_input",
+        "weight_hh": "weight_hidden",
+        "bias_ih": "bias_input",
+        "bias_hh": "bias_hidden",
+    }
+    layer.load_state_dict({f"{name}_l0": torch.tensor(artifact.encoder_arrays[ours]) for name, ours in names.items()})
+    vectors = torch.tensor(artifact.item_vectors)
+    with torch.no_grad():
+        states = [layer(vectors[data.items[data.users == user], :-1])[1][0] for user in range(data.n_users)]
+        return (torch.stack(states) @ vectors[:, :-1].T + vectors[:, -1]).numpy()
+
+
 def _popular(data: Interactions) -> F32:
     counts = np.bincount(data.items, minlength=data.n_items).astype(np.float32)
     return np.tile(counts, (data.n_users, 1))
 
 
-LIBRARY_SCORES: Final[dict[str, Callable[[Interactions], F32]]] = {"als": _als, "popular": _popular}
+LIBRARY_SCORES: Final[dict[str, Callable[[Interactions], F32]]] = {
+    "als": _als,
+    "gru4rec": _gru4rec,
+    "popular": _popular,
+}
 """(n_users, n_items) for events of weight 1, seed 1 and one thread, by family."""

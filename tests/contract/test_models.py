@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from common.serving.encoders import ENCODERS
 
 from common.errors import RefusedError
 from common.models.artifact import Artifact
@@ -15,6 +15,7 @@ from common.models.base import FitOptions, TrainingData
 from common.models.matrix import user_items
 from common.models.registry import FAMILIES, make
 from common.schemas.data import DAY_S, F32, Catalogue, Interactions, Weighting
+from common.serving.encoders import ENCODERS
 from tests.contract.library_scores import LIBRARY_SCORES, SMALL
 from tests.shops import NOON, TINY, Event, catalogue, checkerboard, interactions
 
@@ -43,9 +44,16 @@ def scores(artifact: Artifact, data: Interactions) -> F32:
 
 
 def encoded_people(artifact: Artifact, data: Interactions) -> F32:
-    """(n_users, dim): the encoder over each person's whole history."""
+    """(n_users, dim): the encoder over each person's whole history, oldest first."""
     cells = user_items(data, Weighting.model_validate(artifact.params["weighting"]), int(data.ts[-1])).cells
-    return np.stack([query(artifact, artifact.item_vectors[row.indices], row.data) for row in cells])
+    return np.stack([_encoded(artifact, data, user, row) for user, row in enumerate(cells)])
+
+
+def _encoded(artifact: Artifact, data: Interactions, user: int, row: Any) -> F32:
+    """`row` (1, n_items) of everybody's items, where every person and every item of the data has some."""
+    last_event = {item: event for event, item in enumerate(data.items) if data.users[event] == user}
+    order = np.argsort([last_event[item] for item in row.indices])
+    return query(artifact, artifact.item_vectors[row.indices[order]], row.data[order])
 
 
 @families

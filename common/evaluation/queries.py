@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,11 +10,12 @@ import numpy as np
 from common.evaluation.split import Fold
 from common.models.artifact import Array, Artifact
 from common.models.matrix import weight_matrix
+from common.models.sessions import histories_of
 from common.schemas.data import F32, I64, U64, Weighting
 
 Encoder = Callable[[F32, F32, Mapping[str, Array], Mapping[str, float]], F32]
 """(vectors (m, dim) float32, weights (m,) float32, encoder_arrays, encoder_params) → (dim,) float32, as the functions
-in `serving.encoders`."""
+in `serving.encoders`; the item of a person's last event comes last."""
 
 
 def make_queries(artifact: Artifact, fold: Fold, user_keys: U64, encode: Encoder) -> F32:
@@ -27,11 +28,10 @@ def make_queries(artifact: Artifact, fold: Fold, user_keys: U64, encode: Encoder
     queries[rows >= 0] = artifact.user_vectors[rows[rows >= 0]]
     missing = np.flatnonzero(rows < 0)
     if len(missing):
-        histories = _histories(artifact, fold)[rows_of(fold.past.user_keys, user_keys[missing])]
-        for person, start, end in zip(missing, histories.indptr, histories.indptr[1:], strict=False):
-            vectors = artifact.item_vectors[histories.indices[start:end]]
-            weights = histories.data[start:end]
-            queries[person] = encode(vectors, weights, artifact.encoder_arrays, artifact.encoder_params)
+        people = rows_of(fold.past.user_keys, user_keys[missing])
+        for row, (items, weights) in zip(missing, _histories(artifact, fold, people), strict=True):
+            vectors = artifact.item_vectors[items]
+            queries[row] = encode(vectors, weights, artifact.encoder_arrays, artifact.encoder_params)
     return queries
 
 
@@ -49,10 +49,22 @@ def _as_bytes(keys: U64) -> Any:
     return np.ascontiguousarray(keys.astype(">u8")).view("S16").ravel()
 
 
-def _histories(artifact: Artifact, fold: Fold) -> Any:
-    """csr_matrix (n_users, n_items of the artifact) of the weights that the model gives to the past."""
+def _histories(artifact: Artifact, fold: Fold, people: I64) -> Iterator[tuple[I64, F32]]:
+    """For each of the people (user codes): rows of the artifact's items, oldest first, and the weights that the model
+    gives them; items that it does not know are left out."""
     weighting = Weighting.model_validate(artifact.params["weighting"])
-    return weight_matrix(fold.past, weighting, fold.cut_s)[:, item_codes(artifact, fold)]
+    cells = weight_matrix(fold.past, weighting, fold.cut_s)
+    histories = histories_of(fold.past, weighting, fold.cut_s)
+    start_of = dict(zip(histories.people.tolist(), histories.offsets.tolist(), strict=False))
+    row_of = np.full(fold.past.n_items, -1)
+    row_of[item_codes(artifact, fold)] = np.arange(len(artifact.item_ids))
+    for person in people.tolist():
+        row = cells[person]
+        start = start_of.get(person, 0)
+        items = histories.items[start : start + row.nnz]
+        weights = row.data[np.searchsorted(row.indices, items)]
+        known = row_of[items] >= 0
+        yield row_of[items][known], weights[known]
 
 
 def item_codes(artifact: Artifact, fold: Fold) -> I64:

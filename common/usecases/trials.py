@@ -1,0 +1,84 @@
+"""Candidates for publication, each judged on one fold of the data."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+from common.config import Purchased
+from common.errors import RefusedError
+from common.evaluation.cases import Question, make_cases
+from common.evaluation.judge import PRIMARY, Judgement, judge
+from common.evaluation.split import Fold
+from common.models.artifact import Artifact
+from common.models.base import FitOptions, Model, TrainingData
+from common.models.popular import Popular
+from common.models.registry import make
+from common.schemas.data import Catalogue
+from common.serving.encoders import ENCODERS
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """`origin`: the family's defaults, one of its other starts, or the settings that are served now."""
+
+    model: Model
+    origin: Literal["default", "start", "served"]
+
+    def __str__(self) -> str:
+        return f"{self.model.family} ({self.origin})"
+
+
+POPULAR: Final = Candidate(make(Popular.family), "default")
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A candidate on one fold; `fit_s` in seconds."""
+
+    candidate: Candidate
+    judgement: Judgement
+    fit_s: float
+
+    def score(self, question: Question) -> float:
+        return self.judgement.metrics[question].get(PRIMARY, 0.0)
+
+
+def _no_report(_step: int, _steps: int) -> None:
+    pass
+
+
+class Stage:
+    """A fold and its cases. Candidates see its past; people whom one does not know get the popular list."""
+
+    def __init__(self, fold: Fold, catalogue: Catalogue | None, seed: int, threads: int) -> None:
+        """Raises `RefusedError` where not even popular can learn from the past."""
+        self._data = TrainingData(fold.past, catalogue)
+        self._options = FitOptions(seed=seed, threads=threads, now_s=fold.cut_s)
+        self._fallback = self._fit(POPULAR.model)
+        self.cases = make_cases(fold, seed)
+
+    def question(self, purchased: Purchased) -> Question | None:
+        """What to decide by: what the shop is going to show, or else what anybody can be asked; None: nobody can."""
+        preferred = Question.NEW if purchased is Purchased.HIDE else Question.ALL
+        answerable = [question for question in (preferred, Question.ALL) if self.cases.relevant(question).nnz]
+        return answerable[0] if answerable else None
+
+    def hold_trial(self, candidate: Candidate, deadline: float = math.inf) -> Trial:
+        """Raises `RefusedError` where the candidate cannot learn from the past, or not until `deadline`, which is on
+        the clock of `time.monotonic`."""
+
+        def watch_the_clock(_step: int, _steps: int) -> None:
+            if time.monotonic() > deadline:
+                raise RefusedError(f"its fit took longer than {deadline - start:.0f} s, its share of the time budget")
+
+        start = time.monotonic()
+        artifact = self._fit(candidate.model, watch_the_clock)
+        fit_s = time.monotonic() - start
+        return Trial(candidate, judge(artifact, self.cases, ENCODERS[artifact.encoder], self._fallback), fit_s)
+
+    def _fit(self, model: Model, report: Callable[[int, int], None] = _no_report) -> Artifact:
+        return model.fit(self._data, replace(self._options, report=report))

@@ -19,6 +19,9 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from common.config import PREFIX, Settings  # noqa: E402 (the repository's root comes first)
+from common.edges.bucket_events import Dialect  # noqa: E402
+from common.store.columns import EVENTS, ITEMS, Contract  # noqa: E402
+from docs import words  # noqa: E402
 from infra.local.manifest import read_manifest  # noqa: E402
 from infra.local.ports import DEFAULT_PORTS  # noqa: E402
 
@@ -99,6 +102,17 @@ def handlers() -> str:
     return "\n".join(("```sh", "source .local/operator.env", *lines, "```"))
 
 
+def columns(contract: Contract, meanings: dict[str, str]) -> str:
+    if set(meanings) != set(contract.names):
+        raise ValueError(f"docs/words.py describes {sorted(meanings)}, the contract has {sorted(contract.names)}")
+    rows = [(f"`{name}`", "required" if name in contract.required else "", meanings[name]) for name in contract.names]
+    return table(("column", "", "meaning"), rows)
+
+
+def dialects() -> str:
+    return "\n".join(f"- {words.DIALECTS[dialect]}" for dialect in Dialect)
+
+
 def commands() -> str:
     from common.cli.app import app
 
@@ -116,6 +130,9 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "jobs": jobs,
     "required settings": required_settings,
     "commands": commands,
+    "dialects": dialects,
+    "event columns": lambda: columns(EVENTS, words.EVENT_COLUMNS),
+    "item columns": lambda: columns(ITEMS, words.ITEM_COLUMNS),
 }
 
 

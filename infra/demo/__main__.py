@@ -60,8 +60,8 @@ def main() -> int:
         _start_afresh()
         _run(console, ports, once=arguments.once)
     except FAILURES as error:
-        console.print(f"The demo stopped: {error}", style="red", markup=False)
-        console.print(f"Logs are in {DIRECTORY / 'logs'}.", markup=False)
+        console.print(f"The demo stopped: {error}", style="red", markup=False, soft_wrap=True)
+        console.print(f"Logs are in {DIRECTORY / 'logs'}.", markup=False, soft_wrap=True)
         return 1
     except KeyboardInterrupt:
         console.print("stopped")

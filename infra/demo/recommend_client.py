@@ -55,7 +55,7 @@ class RecommendClient:
         return self._items(self.answer("GET", "/v1/recommendations", filters, token=self._token(user_id)))
 
     def for_basket(self, item_ids: Sequence[str], **filters: str | None) -> tuple[Recommended, ...]:
-        body = {"basket": list(item_ids), "n": N, **_given(filters)}
+        body = {"basket": list(item_ids), "n": N, **{name: [value] for name, value in _given(filters).items()}}
         return self._items(self.answer("POST", "/v1/recommendations", body=body))
 
     def for_nobody(self) -> tuple[Recommended, ...]:

@@ -30,7 +30,7 @@ def main() -> int:
     try:
         run(arguments.directory, arguments.port, console)
     except START_ERRORS as error:
-        console.print(str(error), style="red", markup=False)
+        console.print(str(error), style="red", markup=False, soft_wrap=True)
         return 1
     except KeyboardInterrupt:
         console.print("stopped")
@@ -47,7 +47,7 @@ def run(directory: Path, replacements: list[str], console: Console) -> None:
     ):
         status.stop()
         console.print(_table(stack))
-        console.print(f"`source {directory / OPERATOR_FILE}` makes `recsys` speak to it. Ctrl-C ends it.", markup=False)
+        console.print(f"`source {directory / OPERATOR_FILE}` makes `recsys` speak to it. Ctrl-C ends it.", markup=False, soft_wrap=True)
         while True:
             signal.pause()
 

@@ -1,0 +1,128 @@
+"""The base layer: everything that is served, as training leaves it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from common.models.artifact import Artifact
+from common.schemas.data import F32, I32, U64, Bools, Catalogue, Interactions, LayerContent, UserRows, Weighting
+from common.serving.similar import similar_items
+from common.usecases.layers.cards import cards_of
+from common.usecases.layers.cold import learn_groups
+from common.usecases.layers.extras import Extras
+from common.usecases.layers.histories import histories_of
+from common.usecases.layers.items import aligned, first_seen, take, with_birth
+from common.usecases.layers.people import PersonEncoder, Vectors, find_keys, user_rows
+from common.usecases.layers.rankings import Shelf, category_codes, popularity
+
+SIMILAR_DEPTH: Final = 32
+"""Neighbours kept of each item: what a filter leaves of them still fills a row of ten."""
+
+
+@dataclass(frozen=True)
+class Stock:
+    """What the store holds; `now_s` (epoch seconds) is the moment from which recency is counted."""
+
+    interactions: Interactions
+    catalogue: Catalogue
+    now_s: int
+
+
+@dataclass(frozen=True)
+class _Items:
+    """Every item that the artifact, the catalogue or an event names; item number i is row i.
+
+    trained (n_trained,) int32: the numbers of the artifact's items, in its order; of_codes: the number of each item
+    code of the interactions, int32.
+    """
+
+    catalogue: Catalogue
+    trained: I32
+    of_codes: I32
+
+    @property
+    def is_trained(self) -> Bools:
+        mask = np.zeros(len(self.catalogue), dtype=np.bool_)
+        mask[self.trained] = True
+        return mask
+
+
+def base_content(artifact: Artifact, stock: Stock, changed: U64, threads: int) -> LayerContent:
+    """The layer for everything in `stock`.
+
+    People in `changed` (n, 2) have events that training has not seen: their vectors come from their histories, as do
+    those of people whom training did not know.
+    """
+    items = _number(artifact, stock)
+    encoder = PersonEncoder(artifact.encoder, artifact.encoder_params, artifact.encoder_arrays)
+    biased = encoder.has_bias(artifact.item_vectors)
+    groups = learn_groups(artifact.item_vectors, take(items.catalogue, items.trained), biased)
+    vectors = groups.vectors_of(items.catalogue)
+    vectors[items.trained] = artifact.item_vectors
+    source = Vectors(encoder, lambda nos: vectors[nos], artifact.dim, kept=len(artifact.user_vectors) > 0)
+    shelf = _shelf(stock, items)
+    extras = Extras(groups, items.is_trained, shelf.scores, shelf.created_at, stock.now_s)
+    return LayerContent(
+        item_nos=np.arange(len(items.catalogue), dtype=np.int32),
+        item_vectors=vectors,
+        cards=cards_of(items.catalogue),
+        catalogue=items.catalogue,
+        users=_people(artifact, stock, items, source, changed),
+        similar=_similar(vectors[:, : artifact.dim - biased], items, threads),
+        popular=shelf.popular(),
+        newest=shelf.newest(),
+        popular_by_category=shelf.popular_by_category(),
+        encoder={**artifact.encoder_arrays, **extras.arrays()},
+    )
+
+
+def _number(artifact: Artifact, stock: Stock) -> _Items:
+    data = stock.interactions
+    item_ids = sorted({*artifact.item_ids, *stock.catalogue.item_ids, *data.item_ids})
+    nos = {item_id: no for no, item_id in enumerate(item_ids)}
+    catalogue = aligned(stock.catalogue, item_ids, unlisted_available=len(stock.catalogue) == 0)
+    return _Items(
+        catalogue=with_birth(catalogue, first_seen(data)),
+        trained=np.array([nos[item_id] for item_id in artifact.item_ids], dtype=np.int32),
+        of_codes=np.array([nos[item_id] for item_id in data.item_ids], dtype=np.int32),
+    )
+
+
+def _shelf(stock: Stock, items: _Items) -> Shelf:
+    scores = np.zeros(len(items.catalogue))
+    scores[items.of_codes] = popularity(stock.interactions, stock.now_s)
+    codes, names = category_codes(items.catalogue.categories)
+    return Shelf(scores, items.catalogue.available, items.catalogue.created_at, codes, names)
+
+
+def _similar(directions: F32, items: _Items, threads: int) -> I32:
+    """(n, SIMILAR_DEPTH) int32. Only what can be bought and has a vector of its own is anybody's neighbour."""
+    listed = items.trained[items.catalogue.available[items.trained]]
+    # Untrained items of one group share a vector, and so their neighbours.
+    is_trained = items.is_trained
+    _, first, group = np.unique(directions[~is_trained], axis=0, return_index=True, return_inverse=True)
+    untrained = np.flatnonzero(~is_trained)
+    asked = np.concatenate([items.trained, untrained[first]]).astype(np.int32)
+    found = similar_items(directions, SIMILAR_DEPTH, asked, threads, listed)
+    similar = np.empty((len(directions), SIMILAR_DEPTH), dtype=np.int32)
+    similar[items.trained] = found[: len(items.trained)]
+    similar[untrained] = found[len(items.trained) :][group.reshape(-1)]
+    return similar
+
+
+def _people(artifact: Artifact, stock: Stock, items: _Items, source: Vectors, changed: U64) -> UserRows:
+    """Everybody with a history."""
+    data = stock.interactions
+    weighting = Weighting.model_validate(artifact.params.get("weighting", {}))
+    histories = histories_of(data, weighting, stock.now_s)
+    known = np.flatnonzero(np.diff(histories.offsets))
+    keys = data.user_keys[known]
+    trained = np.full((len(keys), artifact.dim), np.nan, dtype=np.float32)
+    if source.kept:
+        rows = find_keys(keys, artifact.user_keys)
+        usable = (rows >= 0) & (find_keys(keys, changed) < 0)
+        trained[usable] = artifact.user_vectors[rows[usable]]
+    return user_rows(keys, histories.of_people(known), items.of_codes, source, trained)

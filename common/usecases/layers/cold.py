@@ -1,0 +1,110 @@
+"""Vectors for items that training has not seen: from the items of the same category, brand and price band.
+
+An item is in up to four nested groups: all items, its category, its brand in that category, its price band in those.
+Trained vectors of one group point roughly the same way, while their lengths tell how often each is bought. So a
+group's direction is the mean of its items' directions, drawn towards that of the next wider group as if `PRIOR_ITEMS`
+more items pointed there (an empirical Bayes estimate), and biases are averaged likewise:
+
+    d(group) = (Σ directions + PRIOR_ITEMS · d(wider group)) / (n_items + PRIOR_ITEMS)
+
+An unseen item gets the direction of its narrowest group that has trained items, and the length that `LENGTH_QUANTILE`
+of the trained items stay below: enough to be found among its like, too little to displace what sells best.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Final
+
+import numpy as np
+
+from common.schemas.data import F32, F64, U64, Catalogue
+
+# The grocer's year, als with 64 factors fitted without the last 28 days, where 3 % of what people bought was new, and
+# with it 24,000 products that nobody buys. The share of untrained items that scored below the new ones bought: .54 with
+# plain means; .57, .63, .67 with directions and a prior of 5, 20, 50 items. NDCG@10 of all items is .238 without
+# untrained items and with them up to the 95 % quantile of length, and .230 at 99 %.
+PRIOR_ITEMS: Final = 20.0
+LENGTH_QUANTILE: Final = 0.9
+BANDS_PER_DOUBLING: Final = 2
+"""Price bands are steps of √2: shirts of 10 and 13 are neighbours, one of 40 is not."""
+_NO_GROUP: Final = 0
+
+
+@dataclass(frozen=True)
+class Groups:
+    """The vectors that an unseen item of each group gets.
+
+    keys (n_groups,) uint64, sorted, hashes of the groups' names; vectors (n_groups, dim) float32; unknown (dim,)
+    float32 for an item of which nothing is known: no direction, and the mean bias.
+    """
+
+    keys: U64
+    vectors: F32
+    unknown: F32
+
+    def vectors_of(self, catalogue: Catalogue) -> F32:
+        """(n_items, dim) float32 for items that training has not seen."""
+        found = np.tile(self.unknown, (len(catalogue), 1))
+        for keys in _group_keys(catalogue) if len(self.keys) else ():
+            places = np.searchsorted(self.keys, keys)
+            places[places == len(self.keys)] = 0
+            hit = np.flatnonzero(self.keys[places] == keys)
+            found[hit] = self.vectors[places[hit]]
+        return found
+
+
+def learn_groups(vectors: F32, catalogue: Catalogue, biased: bool) -> Groups:
+    """From trained items: vectors (n_items, dim) float32, a bias last if `biased`, and their catalogue rows."""
+    width = vectors.shape[1] - biased
+    lengths = np.linalg.norm(vectors[:, :width], axis=1)
+    rows = vectors.astype(np.float64)
+    rows[:, :width] /= np.where(lengths > 0, lengths, 1)[:, None]
+    keys, estimates, whole = _estimate(rows, catalogue)
+
+    length = np.quantile(lengths, LENGTH_QUANTILE) if len(lengths) else 0.0
+    norms = np.linalg.norm(estimates[:, :width], axis=1)
+    estimates[:, :width] *= (length / np.where(norms > 0, norms, 1))[:, None]
+    whole[:width] = 0
+    return Groups(keys, estimates.astype(np.float32), whole.astype(np.float32))
+
+
+def _estimate(rows: F64, catalogue: Catalogue) -> tuple[U64, F64, F64]:
+    """The groups' keys, sorted, the estimate for each, and the mean of all rows."""
+    dim = rows.shape[1]
+    whole = rows.mean(axis=0) if len(rows) else np.zeros(dim)
+    wider = np.tile(whole, (len(rows), 1))
+    keys, estimates = [np.zeros(0, dtype=np.uint64)], [np.zeros((0, dim))]
+    for level in _group_keys(catalogue):
+        grouped = np.flatnonzero(level != _NO_GROUP)
+        grouped = grouped[np.argsort(level[grouped], kind="stable")]
+        names, starts, counts = np.unique(level[grouped], return_index=True, return_counts=True)
+        sums = np.add.reduceat(rows[grouped], starts) if len(starts) else np.zeros((0, dim))
+        # All items of a group are in the same wider group, so the first one's stands for it.
+        estimate = (sums + PRIOR_ITEMS * wider[grouped[starts]]) / (counts[:, None] + PRIOR_ITEMS)
+        keys.append(names)
+        estimates.append(estimate)
+        wider[grouped] = np.repeat(estimate, counts, axis=0)
+    all_keys, first = np.unique(np.concatenate(keys), return_index=True)
+    return all_keys, np.concatenate(estimates)[first], whole
+
+
+def _group_keys(catalogue: Catalogue) -> tuple[U64, U64, U64]:
+    """The keys (n_items,) uint64 of each item's category, brand and price band; `_NO_GROUP` where it has none."""
+    bands = np.full(len(catalogue), np.nan)
+    priced = catalogue.prices > 0
+    bands[priced] = np.rint(BANDS_PER_DOUBLING * np.log2(catalogue.prices[priced]))
+    rows = list(zip(catalogue.categories, catalogue.brands, bands.tolist(), strict=True))
+    by_category = [_key(category) if category else _NO_GROUP for category, _, _ in rows]
+    by_brand = [_key(category, brand) if brand else _NO_GROUP for category, brand, _ in rows]
+    by_band = [
+        _NO_GROUP if math.isnan(band) else _key(category, brand, f"{band:.0f}") for category, brand, band in rows
+    ]
+    return np.array(by_category, np.uint64), np.array(by_brand, np.uint64), np.array(by_band, np.uint64)
+
+
+def _key(*names: str) -> int:
+    digest = blake2b("\x1f".join((str(len(names)), *names)).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") or 1

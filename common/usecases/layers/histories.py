@@ -1,0 +1,66 @@
+"""What each person has done with each item: the histories that are served, and that encoders fold in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from common.schemas.data import EVENT_TYPES, F32, I32, I64, NO_USER, Bools, EventType, Interactions, Weighting
+
+_PURCHASE = EVENT_TYPES.index(EventType.PURCHASE)
+_RETURN = EVENT_TYPES.index(EventType.RETURN)
+
+
+@dataclass(frozen=True)
+class Histories:
+    """Row i belongs to person i of the interactions: [offsets[i], offsets[i + 1]) of the other arrays, each item once,
+    in the order of the person's last event with it, oldest first.
+
+    offsets (n_users + 1,) int64; items (h,) int32 codes of the interactions; weights (h,) float32 ≥ 0, summed;
+    purchased (h,) bool, whether more was bought than returned. What returns have brought to nothing is left out.
+    """
+
+    offsets: I64
+    items: I32
+    weights: F32
+    purchased: Bools
+
+    def of_people(self, rows: I64) -> Histories:
+        """The histories of `rows`, ascending; the people left out have none."""
+        return replace(self, offsets=np.append(self.offsets[rows], self.offsets[-1:]))
+
+
+def histories_of(data: Interactions, weighting: Weighting, now_s: int) -> Histories:
+    """`now_s` is the moment (epoch seconds) from which recency is counted."""
+    rows = np.flatnonzero(data.users != NO_USER)
+    cells = data.users[rows].astype(np.int64) * max(data.n_items, 1) + data.items[rows]
+    # Stable, so that a cell's events stay in the order of time and its last one is the newest.
+    order = np.argsort(cells, kind="stable")
+    rows, cells = rows[order], cells[order]
+    starts = np.flatnonzero(np.diff(cells, prepend=-1))
+    weights = np.maximum(_sums(weighting.weigh(data, now_s)[rows], starts), 0)
+    purchased = _sums(_bought(data)[rows], starts) > 0
+    newest = rows[np.append(starts[1:], len(rows)) - 1] if len(starts) else starts
+    users, items = data.users[rows[starts]], data.items[rows[starts]]
+
+    kept = np.flatnonzero((weights > 0) | purchased)
+    kept = kept[np.lexsort((newest[kept], users[kept]))]
+    counts = np.bincount(users[kept], minlength=data.n_users)
+    return Histories(
+        offsets=np.concatenate(([0], np.cumsum(counts))).astype(np.int64),
+        items=items[kept].astype(np.int32),
+        weights=weights[kept].astype(np.float32),
+        purchased=purchased[kept],
+    )
+
+
+def _bought(data: Interactions) -> F32:
+    """(n_events,) float32: pieces bought, negative for pieces returned."""
+    signs = np.zeros(len(EVENT_TYPES), dtype=np.float32)
+    signs[_PURCHASE], signs[_RETURN] = 1, -1
+    return data.qty * signs[data.event_types]
+
+
+def _sums(values: F32, starts: I64) -> np.ndarray:
+    return np.add.reduceat(values, starts, dtype=np.float64) if len(starts) else np.zeros(0)

@@ -1,0 +1,74 @@
+"""The items of a layer: every item that anything is known of, each with its row of the catalogue."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, replace
+from typing import Any, Final
+
+import numpy as np
+
+from common.schemas.data import I32, I64, Catalogue, Interactions
+
+_BLANK: Final = Catalogue(
+    item_ids=("",),
+    categories=("",),
+    brands=("",),
+    prices=np.array([np.nan]),
+    img_urls=("",),
+    titles=("",),
+    urls=("",),
+    currencies=("",),
+    available=np.array([False]),
+    created_at=np.array([0]),
+    as_of=np.array([0]),
+    extra=({},),
+)
+
+
+def aligned(catalogue: Catalogue, item_ids: Sequence[str], unlisted_available: bool) -> Catalogue:
+    """One row for each of `item_ids`, in that order; an item that the catalogue does not list has empty fields.
+
+    A shop that uploads a catalogue does not sell what is not in it, so such an item is kept (people's histories name
+    it) and not recommended. Where there is no catalogue at all, `unlisted_available` lets every item be recommended.
+    """
+    places = {item_id: row for row, item_id in enumerate(catalogue.item_ids)}
+    rows = [places.get(item_id, len(catalogue)) for item_id in item_ids]
+    blank = replace(_BLANK, available=np.array([unlisted_available]))
+    return replace(take(_joined(catalogue, blank), rows), item_ids=tuple(item_ids))
+
+
+def take(catalogue: Catalogue, rows: Sequence[int] | I32 | I64) -> Catalogue:
+    """The catalogue's rows in the order given."""
+
+    places = np.asarray(rows, dtype=np.int64)
+
+    def chosen(column: Any) -> Any:
+        return column[places] if isinstance(column, np.ndarray) else tuple(column[row] for row in places.tolist())
+
+    return _with_columns(lambda name: chosen(getattr(catalogue, name)))
+
+
+def _joined(first: Catalogue, second: Catalogue) -> Catalogue:
+    def both(one: Any, other: Any) -> Any:
+        return np.append(one, other) if isinstance(one, np.ndarray) else one + other
+
+    return _with_columns(lambda name: both(getattr(first, name), getattr(second, name)))
+
+
+def _with_columns(column: Callable[[str], Any]) -> Catalogue:
+    return Catalogue(**{field.name: column(field.name) for field in fields(Catalogue)})
+
+
+def first_seen(data: Interactions) -> dict[str, int]:
+    """When each item's first event was, in epoch seconds."""
+    items, first = np.unique(data.items, return_index=True)
+    return {data.item_ids[item]: ts for item, ts in zip(items.tolist(), data.ts[first].tolist(), strict=True)}
+
+
+def with_birth(catalogue: Catalogue, seen: Mapping[str, int]) -> Catalogue:
+    """An item is at least as old as its first event (`seen`), whenever its first catalogue came."""
+    sighted = np.array([seen.get(item_id, 0) for item_id in catalogue.item_ids], dtype=np.int64)
+    given = catalogue.created_at
+    earlier = (sighted > 0) & ((sighted < given) | (given <= 0))
+    return replace(catalogue, created_at=np.where(earlier, sighted, given))

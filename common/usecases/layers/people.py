@@ -1,0 +1,72 @@
+"""The people of a layer: their histories, and the query vectors that the served model gives them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from common.schemas.data import F32, I32, I64, U64, UserRows
+from common.serving.encoders import ENCODERS, prepare
+from common.usecases.layers.histories import Histories
+
+
+class PersonEncoder:
+    """The served model's encoder with its arrays and parameters."""
+
+    def __init__(self, name: str, params: Mapping[str, float], arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+        self._encode = ENCODERS[name]
+        self._params = params
+        self._arrays = prepare(arrays)
+
+    def query(self, vectors: F32, weights: F32) -> F32:
+        """(dim,) float32 from the vectors (m, dim) and weights (m,) of a history, oldest first."""
+        return self._encode(vectors, weights, self._arrays, self._params)
+
+    def has_bias(self, item_vectors: F32) -> bool:
+        """Whether the last column of the item vectors is a bias: every query then answers it with 1."""
+        probes = item_vectors[:2]
+        return all(float(self.query(probe[None], np.ones(1, np.float32))[-1]) == 1.0 for probe in probes)
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """Where people's vectors come from. `of_items` gives the vectors (m, dim) of item numbers (m,).
+
+    Without `kept` a layer holds no vectors of people, because the encoder makes them from the histories when they are
+    asked for.
+    """
+
+    encoder: PersonEncoder
+    of_items: Callable[[I32], F32]
+    dim: int
+    kept: bool
+
+
+def user_rows(keys: U64, histories: Histories, item_nos: I32, source: Vectors, trained: F32 | None = None) -> UserRows:
+    """The people `keys` (n, 2) with their histories, row by row; `item_nos` maps the histories' item codes to numbers.
+
+    `trained` (n, dim) float32 holds the vectors that training gave; a row of NaN is encoded from the history instead,
+    and without `trained` all are.
+    """
+    items = item_nos[histories.items].astype(np.int32)
+    vectors = np.empty((0, source.dim), dtype=np.float32)
+    if source.kept:
+        vectors = np.full((len(keys), source.dim), np.nan, dtype=np.float32) if trained is None else trained.copy()
+        for row in np.flatnonzero(np.isnan(vectors[:, 0])):
+            span = slice(histories.offsets[row], histories.offsets[row + 1])
+            vectors[row] = source.encoder.query(source.of_items(items[span]), histories.weights[span])
+    return UserRows(keys, vectors, histories.offsets, items, histories.weights, histories.purchased)
+
+
+def find_keys(wanted: U64, keys: U64) -> I64:
+    """(m,) int64: the row of `keys` (n, 2) that equals each of `wanted` (m, 2), or -1. Neither repeats a row."""
+    joined = np.concatenate([keys, wanted])
+    order = np.lexsort((np.arange(len(joined)), joined[:, 1], joined[:, 0]))
+    equal = np.flatnonzero((joined[order[1:]] == joined[order[:-1]]).all(axis=1))
+    found = np.full(len(wanted), -1, dtype=np.int64)
+    found[order[equal + 1] - len(keys)] = order[equal]
+    return found

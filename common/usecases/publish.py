@@ -1,0 +1,115 @@
+"""Publishing what training made, and going back to what was published before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from common.bucket.commit import Proposal, commit
+from common.errors import NotFound, NotReady, RefusedError
+from common.ids import new_id
+from common.models.artifact import Artifact
+from common.schemas.data import U64
+from common.schemas.documents import Bundle, BundleRef, ModelInfo, ServingDocument, StoreDocument
+from common.store.reader import open_store
+from common.usecases.bundles import make_layer, next_version, path_of, read_manifest, serving_file, store_file
+from common.usecases.context import Context
+from common.usecases.layers.base import Stock, base_content
+from common.usecases.runs import RunLog, start_run
+from common.usecases.update import bring_up_to_date, newest_event_s
+from common.usecases.workspace import workspace
+
+
+def publish_base(ctx: Context, artifact: Artifact, metrics: Mapping[str, Any], covers_seq: int, log: RunLog) -> Bundle:
+    """Serves `artifact`, trained on the batches up to `covers_seq`, for everything that the store holds by now.
+
+    The version of the model is the id of the run. Batches that land meanwhile are brought in at the end.
+    """
+    stored = store_file(ctx).read().document
+    if stored is None:
+        raise RefusedError("there is nothing to publish: the store is empty")
+    now = ctx.now()
+    model = ModelInfo(
+        family=artifact.family,
+        version=log.record.run_id,
+        dim=artifact.dim,
+        encoder=artifact.encoder,
+        encoder_params=artifact.encoder_params,
+        params=artifact.params,
+        metrics=dict(metrics),
+        trained_at=now,
+    )
+    with workspace(ctx) as work:
+        stock, changed = _read_stock(ctx, stored, covers_seq, work)
+        content = base_content(artifact, stock, changed, ctx.settings.threads)
+        layer = make_layer(ctx, content, "base", stored.seq, work / "layer")
+        bundle = Bundle(
+            bundle_id=new_id(now),
+            created_at=now,
+            created_by="train",
+            covers_seq=stored.seq,
+            model=model,
+            layers=(layer.ref,),
+        )
+        commit(
+            serving_file(ctx), lambda snapshot: next_version(ctx, snapshot.document, bundle, layer.files), now=ctx.now
+        )
+    return bring_up_to_date(ctx, log)
+
+
+def _read_stock(ctx: Context, stored: StoreDocument, covers_seq: int, work: Path) -> tuple[Stock, U64]:
+    """What the store holds, and the (n, 2) keys of people with events in batches after `covers_seq`."""
+    with open_store(stored, path_of(ctx), work) as reader:
+        changed = reader.changed_since(covers_seq).user_keys
+        return Stock(reader.interactions(), reader.catalogue(), newest_event_s(ctx, stored)), changed
+
+
+def rollback(ctx: Context, to: str | None = None) -> Bundle:
+    """Serves an earlier model again: bundle `to` of the history, or else the one trained before that which is served.
+
+    Batches that it does not cover are brought in at once. Raises `NotReady` where nothing is published, `NotFound` for
+    a bundle that the history does not list, `RefusedError` where there is none before or its files are gone.
+    """
+    with start_run(ctx, "rollback") as log:
+        commit(serving_file(ctx), lambda snapshot: _point_back(ctx, snapshot.document, to), now=ctx.now)
+        bundle = bring_up_to_date(ctx, log)
+        log.finish(details={"bundle_id": bundle.bundle_id, "family": bundle.model.family})
+    return bundle
+
+
+def _point_back(ctx: Context, document: ServingDocument | None, to: str | None) -> Proposal:
+    if document is None:
+        raise NotReady("nothing is published yet, so there is nothing to go back to")
+    ref, target = _choose(ctx, document, to)
+    _require_files(ctx, target)
+    now = ctx.now()
+    bundle = target.model_copy(update={"bundle_id": new_id(now), "created_at": now, "created_by": "rollback"})
+    others = tuple(other for other in document.history if other != ref)
+    return next_version(ctx, document.model_copy(update={"history": others}), bundle, ())
+
+
+def _choose(ctx: Context, document: ServingDocument, to: str | None) -> tuple[BundleRef, Bundle]:
+    if to is not None:
+        for ref in document.history:
+            if ref.bundle_id == to:
+                return ref, read_manifest(ctx, ref)
+        known = ", ".join(ref.bundle_id for ref in document.history) or "none"
+        raise NotFound(f"bundle {to} is not in the history, which lists {known}")
+    served = document.bundle.model.trained_at
+    earlier = [
+        (ref, manifest) for ref in document.history if (manifest := read_manifest(ctx, ref)).model.trained_at < served
+    ]
+    if not earlier:
+        raise RefusedError("the history lists no model that was trained before the one that is served")
+    return max(earlier, key=lambda pair: pair[1].model.trained_at)
+
+
+def _require_files(ctx: Context, bundle: Bundle) -> None:
+    refs = {ref.key for layer in bundle.layers for ref in layer.files.values()}
+    missing = sorted(key for key in refs if ctx.bucket.head(key) is None)
+    if missing:
+        raise RefusedError(
+            f"bundle {bundle.bundle_id} cannot be served again: {len(missing)} of its {len(refs)} files are gone, "
+            f"{missing[0]} among them"
+        )

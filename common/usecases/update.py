@@ -1,0 +1,102 @@
+"""Update: what new batches of the store change becomes visible, without training.
+
+One delta layer holds the people whom the batches touch, with their whole history and a query vector from it; the items
+that are new or described differently; and the rankings. Above `max_layers` delta layers, the next one covers
+everything since the base and takes the place of them all, so that the cost follows the batch and now and then the day.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from common.bucket.commit import Proposal, commit
+from common.bucket.current import Snapshot
+from common.errors import NotReady
+from common.ids import new_id
+from common.schemas.data import LayerContent
+from common.schemas.documents import Bundle, RunRecord, ServingDocument, StoreDocument
+from common.serving.items import Items
+from common.serving.layer import open_layer
+from common.store.reader import open_store
+from common.usecases.bundles import make_layer, next_update, path_of, serving_file, store_file
+from common.usecases.context import Context
+from common.usecases.layers.delta import delta_content, read_news
+from common.usecases.runs import RunLog, start_run
+from common.usecases.workspace import workspace
+
+
+def update(ctx: Context) -> RunRecord:
+    """Brings what is served up to what is stored. Nothing to do, or nothing served yet, is a run that is done."""
+    with start_run(ctx, "update") as log:
+        try:
+            bundle = bring_up_to_date(ctx, log)
+        except NotReady as error:
+            return log.finish(notices=[error.message])
+        return log.finish(details={"bundle_id": bundle.bundle_id, "layers": len(bundle.layers)})
+
+
+def bring_up_to_date(ctx: Context, log: RunLog) -> Bundle:
+    """Returns the bundle that is served afterwards. Raises `NotReady` where none has ever been published."""
+    with workspace(ctx) as work:
+        document = commit(serving_file(ctx), _Step(ctx, log, work).change, now=ctx.now)
+    assert document is not None  # `change` raises where there is none
+    return document.bundle
+
+
+@dataclass
+class _Step:
+    """From one version of what is served to the one that covers the store; tried again after each conflict."""
+
+    ctx: Context
+    log: RunLog
+    work: Path
+    tries: int = field(default=0)
+
+    def change(self, snapshot: Snapshot[ServingDocument]) -> Proposal | None:
+        served = snapshot.document
+        if served is None:
+            raise NotReady("nothing is published yet; train publishes all that is stored")
+        stored = store_file(self.ctx).read().document
+        if stored is None or stored.seq <= served.bundle.covers_seq:
+            return None
+        self.tries += 1
+        bundle = served.bundle
+        kept = bundle.layers if len(bundle.layers) <= self.ctx.settings.max_layers else bundle.layers[:1]
+        below = bundle.model_copy(update={"layers": kept, "covers_seq": kept[-1].covers_seq})
+        content = self._content(stored, below)
+        layer = make_layer(self.ctx, content, "delta", stored.seq, self.work / f"layer-{self.tries}")
+        now = self.ctx.now()
+        changes = {
+            "bundle_id": new_id(now),
+            "created_at": now,
+            "created_by": "update",
+            "covers_seq": stored.seq,
+            "layers": (*kept, layer.ref),
+        }
+        self.log.step("publishing")
+        return next_update(served, bundle.model_copy(update=changes), layer)
+
+    def _content(self, stored: StoreDocument, below: Bundle) -> LayerContent:
+        self.log.step("reading")
+        fetch = path_of(self.ctx)
+        items = Items(tuple(open_layer(ref, fetch) for ref in below.layers))
+        work = self.work / f"store-{self.tries}"
+        work.mkdir()
+        with open_store(stored, fetch, work) as reader:
+            news = read_news(
+                reader,
+                items,
+                since_seq=below.covers_seq,
+                base_seq=below.layers[0].covers_seq,
+                has_catalogue=any(segment.items for segment in stored.segments),
+            )
+        self.log.step("computing")
+        self.log.note(counts={"items": len(news.catalogue), "users": news.people.n_users})
+        return delta_content(items, below.model, news, newest_event_s(self.ctx, stored), self.ctx.settings.threads)
+
+
+def newest_event_s(ctx: Context, stored: StoreDocument) -> int:
+    """The moment, in epoch seconds, from which recency is counted: that of the newest event."""
+    times = [segment.max_ts for segment in stored.segments if segment.max_ts]
+    return int(max(times, default=ctx.now()).timestamp())

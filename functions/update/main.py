@@ -1,0 +1,29 @@
+"""The function `update`: what is new in the store becomes visible in what is served.
+
+    functions-framework --source functions/update/main.py --target update
+
+It is called when store/current.json is replaced, and by the sweep; what such a call names does not matter.
+"""
+
+from __future__ import annotations
+
+import flask
+import functions_framework
+
+from common.edges.bucket_events import ObjectEvent
+from common.edges.triggers import on_events
+from common.schemas.documents import RunRecord
+from common.usecases.context import Context
+from common.usecases.update import update as bring_up_to_date
+
+
+def _work(ctx: Context, _events: list[ObjectEvent]) -> list[RunRecord]:
+    return [bring_up_to_date(ctx)]
+
+
+_trigger = on_events("update", lambda keys: keys.store_current, _work)
+
+
+@functions_framework.http
+def update(request: flask.Request) -> flask.Response:
+    return _trigger.handle(request)

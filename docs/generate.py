@@ -6,6 +6,7 @@ python docs/generate.py --check   exit status 1 if something would change
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Callable, Iterable
@@ -16,10 +17,13 @@ from typing import Any
 from pydantic_core import PydanticUndefined
 
 ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
 sys.path.insert(0, str(ROOT))
 
 from common.config import PREFIX, Settings  # noqa: E402 (the repository's root comes first)
 from common.edges.bucket_events import Dialect  # noqa: E402
+from common.edges.http_fields import PersonFields, SessionFields  # noqa: E402
+from common.edges.http_openapi import openapi_document  # noqa: E402
 from common.store.columns import EVENTS, ITEMS, Contract  # noqa: E402
 from docs import words  # noqa: E402
 from infra.local.manifest import read_manifest  # noqa: E402
@@ -102,6 +106,23 @@ def handlers() -> str:
     return "\n".join(("```sh", "source .local/operator.env", *lines, "```"))
 
 
+def endpoints() -> str:
+    rows = [
+        (f"`{method.upper()} {path}`", operation["summary"])
+        for path, operations in openapi_document()["paths"].items()
+        for method, operation in operations.items()
+    ]
+    return table(("request", "answer"), rows)
+
+
+def request_fields() -> str:
+    rows = [
+        (f"`{name}`", "query, body" if name in PersonFields.model_fields else "body", field.description)
+        for name, field in SessionFields.model_fields.items()
+    ]
+    return table(("field", "in", "meaning"), rows)
+
+
 def columns(contract: Contract, meanings: dict[str, str]) -> str:
     if set(meanings) != set(contract.names):
         raise ValueError(f"docs/words.py describes {sorted(meanings)}, the contract has {sorted(contract.names)}")
@@ -131,6 +152,8 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "required settings": required_settings,
     "commands": commands,
     "dialects": dialects,
+    "endpoints": endpoints,
+    "request fields": request_fields,
     "event columns": lambda: columns(EVENTS, words.EVENT_COLUMNS),
     "item columns": lambda: columns(ITEMS, words.ITEM_COLUMNS),
 }
@@ -146,10 +169,10 @@ def with_sections(text: str) -> str:
 
 
 def pages() -> dict[Path, str]:
-    written = [ROOT / "README.md", ROOT / "docs" / "develop.md"]
-    return {ROOT / "docs" / "settings.md": settings_page()} | {
-        page: with_sections(page.read_text()) for page in written
-    }
+    written = (ROOT / "README.md", DOCS / "develop.md")
+    made = {page: with_sections(page.read_text()) for page in written}
+    openapi = json.dumps(openapi_document(), indent=2, ensure_ascii=False) + "\n"
+    return {DOCS / "settings.md": settings_page(), DOCS / "openapi.json": openapi, **made}
 
 
 def main(arguments: list[str]) -> int:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from common.cli.session import AsJson, Session, session
+from common.cli.session import AsJson, Session, session, status_of
+from common.errors import RefusedError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,7 +27,10 @@ def train(
     evaluate: Annotated[bool, typer.Option(help="Judge the models before one is published.")] = True,
     as_json: AsJson = False,
 ) -> None:
-    """Train on all that is stored, and publish the winner if it passes the gate. What the nightly job runs."""
+    """Train on all that is stored, and publish the winner if it passes the gate: what the nightly job runs.
+
+    Exit status 5 if the gate refused it; what was served stays.
+    """
     with session(as_json) as current:
         from common.usecases.train import TrainOptions
 
@@ -34,6 +38,8 @@ def train(
         options = TrainOptions(families=tuple(family or ()), evaluate=evaluate, budget_s=budget_s)
         run = _train(current, ctx, options)
         current.answer(run.model_dump(mode="json"), lambda console: _show(console, run))
+    if run.state != "done":
+        raise typer.Exit(status_of(RefusedError("")))
 
 
 def _train(current: Session, ctx: Context, options: TrainOptions) -> RunRecord:

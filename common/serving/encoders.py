@@ -47,12 +47,29 @@ def _fold_in_few(items: F64, extra: F64, wanted: F64, inverse: F64) -> F32:
     return (np.linalg.solve(system, wanted) @ reach).astype(np.float32)
 
 
+def mapped_mean(vectors: F32, weights: F32, arrays: Arrays, _params: Mapping[str, float]) -> F32:
+    """[weighted mean of the items, 1] @ map, and 1 for the items' bias; `map` (dim + 1, dim - 1) comes from training.
+
+    No items give the zero vector.
+    """
+    total = weights.sum()
+    if total <= 0:
+        return np.zeros(vectors.shape[1], np.float32)
+    mean = np.append(weights @ vectors / total, np.float32(1))
+    return np.append(mean @ arrays["map"], np.float32(1))
+
+
 def constant(_vectors: F32, _weights: F32, _arrays: Arrays, _params: Mapping[str, float]) -> F32:
     """Says the same of everybody: for a family whose item vectors are scores."""
     return np.ones(1, np.float32)
 
 
-ENCODERS: Final[dict[str, Encoder]] = {"als_fold_in": als_fold_in, "constant": constant, "gru": gru}
+ENCODERS: Final[dict[str, Encoder]] = {
+    "als_fold_in": als_fold_in,
+    "constant": constant,
+    "gru": gru,
+    "mapped_mean": mapped_mean,
+}
 
 IMPERSONAL: Final = frozenset({"constant"})
 """Encoders that do not look at the items, so that their answers are nobody's own."""

@@ -6,7 +6,7 @@ personal → session → related → popular in category → popular → newest.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import islice
 from typing import Final, NamedTuple
@@ -20,7 +20,6 @@ from common.serving.filters import AVAILABLE, Filter
 from common.serving.people import Person
 from common.serving.search import nearest, search
 
-NO_ITEMS: Final = np.empty(0, np.int32)
 _PIECE: Final = 256
 
 
@@ -42,6 +41,10 @@ class Pick(NamedTuple):
     score: float | None = None
 
 
+def no_items() -> I32:
+    return np.empty(0, np.int32)
+
+
 @dataclass(frozen=True, eq=False)
 class Wish:
     """What is asked for: `n` items that `wanted` keeps, for a person, a session, a page or nobody in particular.
@@ -55,7 +58,7 @@ class Wish:
     person: Person | None = None
     session: tuple[SessionItem, ...] = ()
     page: int | None = None
-    hide: I32 = NO_ITEMS
+    hide: I32 = field(default_factory=no_items)
 
 
 def rank(bundle: ServedBundle, wish: Wish) -> list[Pick]:

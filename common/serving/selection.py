@@ -80,6 +80,10 @@ class Selections:
         rows = [np.flatnonzero(live & layer.available) for live, layer in zip(self._live, items.layers, strict=True)]
         self.available = self._select(rows)
 
+    def has(self, wanted: Filter) -> bool:
+        """Whether `of` has the selection at hand."""
+        return wanted == AVAILABLE or wanted in self._cached
+
     def of(self, wanted: Filter) -> Selection:
         """Raises `CorruptError` where a layer's catalogue cannot be read."""
         if wanted == AVAILABLE:

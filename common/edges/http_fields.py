@@ -1,0 +1,192 @@
+"""The fields of storefront requests: one definition for the query string, the JSON body and `/openapi.json`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+from functools import lru_cache
+from typing import Annotated, Any, Final, TypeVar
+from urllib.parse import parse_qsl
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from common.config import Purchased
+from common.errors import BadRequest, TooLarge
+from common.schemas.data import EventType
+from common.serving.filters import Filter
+from common.usecases.recommend import Query
+
+MAX_ID_BYTES: Final = 256
+MAX_LIST: Final = 200
+MAX_VALUES: Final = 50
+MAX_QUERY_BYTES: Final = 16_384
+DEFAULT_N: Final = 10
+ATTRIBUTE_PREFIX: Final = "attr."
+
+
+def _short(value: str) -> str:
+    try:
+        size = len(value.encode())
+    except UnicodeEncodeError:
+        raise ValueError("is not valid Unicode") from None
+    if size > MAX_ID_BYTES:
+        raise TooLarge(f"an id or a value has {size} bytes; at most {MAX_ID_BYTES} are accepted")
+    return value
+
+
+Text = Annotated[str, Field(min_length=1), AfterValidator(_short)]
+Price = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Values = Annotated[tuple[Text, ...], Field(max_length=MAX_VALUES)]
+Ids = Annotated[tuple[Text, ...], Field(max_length=MAX_LIST)]
+
+
+class Available(StrEnum):
+    TRUE = "true"
+    FALSE = "false"
+    ANY = "any"
+
+
+_AVAILABLE: Final = {Available.TRUE: True, Available.FALSE: False, Available.ANY: None}
+
+
+class ListFields(BaseModel):
+    """What every list of items can be asked for."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    n: int = Field(DEFAULT_N, ge=1, description="How many items. The shop's setting bounds it.")
+    category: Values = Field((), description="Only items of this category, or of any of these.")
+    brand: Values = Field((), description="Only items of this brand, or of any of these.")
+    price_min: Price | None = Field(None, description="Only items at this price or above.")
+    price_max: Price | None = Field(None, description="Only items at this price or below.")
+    available: Available = Field(Available.TRUE, description="Items that are available, that are not, or any.")
+    attributes: dict[Text, Values] = Field(
+        {},
+        max_length=MAX_VALUES,
+        description="Only items with these values in other columns of the catalogue. "
+        f"In a query string each is `{ATTRIBUTE_PREFIX}<column>=<value>`.",
+    )
+    exclude: Ids = Field((), description="Ids of items that must not be shown.")
+
+    def filter(self) -> Filter:
+        attributes = ((name, value) for name, values in sorted(self.attributes.items()) for value in values)
+        return Filter(
+            categories=self.category,
+            brands=self.brand,
+            price_min=self.price_min,
+            price_max=self.price_max,
+            available=_AVAILABLE[self.available],
+            attributes=tuple(attributes),
+        )
+
+
+class PersonFields(ListFields):
+    """What `GET /v1/recommendations` takes."""
+
+    user_id: Text | None = Field(
+        None, description="The person, for local development only; elsewhere a signed bearer token names them."
+    )
+    item_id: Text | None = Field(None, description="The item whose page is looked at.")
+    purchased: Purchased | None = Field(
+        None, description="Hide or show items that the person has bought; the shop's setting where it is not given."
+    )
+
+
+class SessionEvent(BaseModel):
+    """One thing the visitor did in this visit."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    item_id: Text
+    event_type: EventType = EventType.VIEW
+
+
+class SessionFields(PersonFields):
+    """What `POST /v1/recommendations` takes: the same and the visit, oldest first."""
+
+    viewed: Ids = Field((), description="Ids of items looked at in this visit, oldest first.")
+    session: tuple[SessionEvent, ...] = Field(
+        (), max_length=MAX_LIST, description="What happened in this visit, oldest first."
+    )
+    basket: Ids = Field((), description="Ids of the items in the basket, oldest first.")
+
+    def events(self) -> tuple[tuple[str, EventType], ...]:
+        """What was looked at, what happened and what lies in the basket, in this order."""
+        viewed = [(item_id, EventType.VIEW) for item_id in self.viewed]
+        happened = [(event.item_id, event.event_type) for event in self.session]
+        basket = [(item_id, EventType.CART) for item_id in self.basket]
+        return (*viewed, *happened, *basket)
+
+
+Fields = TypeVar("Fields", bound=ListFields)
+
+
+@lru_cache(maxsize=1024)
+def read_query_string(model: type[Fields], query_string: bytes) -> Fields:
+    """Raises `BadRequest` naming the parameter that is unknown, repeated or wrong, `TooLarge` for one over its limit.
+
+    Cached: a page asks the same of every visitor, who is named in a header.
+    """
+    if len(query_string) > MAX_QUERY_BYTES:
+        raise TooLarge(f"the query string has {len(query_string)} bytes; at most {MAX_QUERY_BYTES} are accepted")
+    try:
+        pairs = parse_qsl(query_string.decode("ascii"), keep_blank_values=True, errors="strict")
+    except UnicodeDecodeError:
+        raise BadRequest("the query string is not percent-encoded UTF-8") from None
+    try:
+        return model.model_validate(_collect(pairs))
+    except ValidationError as error:
+        raise _problem(error, "query parameter", model) from None
+
+
+def _collect(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    """The parameters by name; those that take several values as lists."""
+    values: dict[str, Any] = {}
+    attributes: dict[str, list[str]] = {}
+    for name, value in pairs:
+        if name.startswith(ATTRIBUTE_PREFIX):
+            attributes.setdefault(name.removeprefix(ATTRIBUTE_PREFIX), []).append(value)
+        elif name in _REPEATABLE:
+            values.setdefault(name, []).append(value)
+        elif name in values or name == "attributes":
+            raise BadRequest(f"query parameter {name!r} is given twice or in a form that only a body takes")
+        else:
+            values[name] = value
+    return {**values, "attributes": attributes} if attributes else values
+
+
+_REPEATABLE: Final = frozenset({"category", "brand", "exclude"})
+
+
+def read_body(body: bytes) -> SessionFields:
+    """Raises `BadRequest` naming the field that is unknown or wrong, `TooLarge` for one over its limit."""
+    try:
+        return SessionFields.model_validate_json(body, strict=True)
+    except ValidationError as error:
+        raise _problem(error, "body field", SessionFields) from None
+
+
+def _problem(error: ValidationError, what: str, model: type[BaseModel]) -> BadRequest | TooLarge:
+    first = error.errors(include_url=False, include_input=False)[0]
+    name = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return BadRequest(f"{what} {name!r} is unknown; known are {', '.join(model.model_fields)}")
+    if first["type"] in ("too_long", "string_too_long"):
+        return TooLarge(f"{what} {name!r}: {first['msg']}")
+    return BadRequest(f"{what} {name!r}: {first['msg']}" if name else f"the body is not a JSON object: {first['msg']}")
+
+
+def to_query(fields: ListFields, user_id: str | None, max_n: int) -> Query:
+    """Raises `BadRequest` for an `n` over the shop's setting."""
+    if fields.n > max_n:
+        raise BadRequest(f"'n' is {fields.n}; at most {max_n} are accepted")
+    person = fields if isinstance(fields, PersonFields) else None
+    return Query(
+        n=fields.n,
+        wanted=fields.filter(),
+        exclude=fields.exclude,
+        user_id=user_id,
+        page=person.item_id if person else None,
+        purchased=person.purchased if person else None,
+        session=fields.events() if isinstance(fields, SessionFields) else (),
+    )

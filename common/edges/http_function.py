@@ -1,0 +1,105 @@
+"""The recommend function: opens everything at its first request, and tells how it is doing."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+
+from starlette.requests import Request
+
+from common import logs
+from common.edges import problems
+from common.edges.http_cors import Cors
+from common.edges.http_metrics import CONTENT_TYPE as METRICS_TYPE
+from common.edges.http_metrics import Metrics
+from common.edges.http_openapi import openapi_document
+from common.edges.http_response import Response, json_response, problem_response
+from common.edges.http_routes import METHODS, Endpoint, Route, find_route
+from common.edges.http_storefront import Storefront, header
+from common.errors import RecsysError
+from common.usecases.recommend import RecommendService
+
+log = logging.getLogger(__name__)
+
+
+class RecommendFunction:
+    """What functions-framework calls. Nothing is read or opened before the first request: the module is imported in the
+    master process, and neither Faiss's threads nor connections survive its fork."""
+
+    def __init__(self) -> None:
+        self._metrics = Metrics()
+        self._opening = asyncio.Lock()
+        self._service: RecommendService | None = None
+        self._storefront: Storefront | None = None
+        self._cors = Cors(())
+
+    async def handle(self, request: Request) -> Response:
+        started = time.perf_counter()
+        endpoint = Endpoint.NONE
+        try:
+            route = find_route(request.scope["raw_path"])
+            endpoint = route.endpoint
+            response = await self._answer(request, route)
+        except RecsysError as error:
+            status, document = problems.problem_of(error)
+            if status == 500:
+                logs.event(log, logging.ERROR, "request failed", code=error.code, detail=error.message)
+            response = problem_response(document)
+        response.raw_headers += self._cors.headers(header(request, b"origin"))
+        self._metrics.answered(endpoint, response.status_code, time.perf_counter() - started)
+        return response
+
+    def close(self) -> None:
+        """Ends the thread that follows the bucket."""
+        if self._service is not None:
+            self._service.stop()
+
+    async def _answer(self, request: Request, route: Route) -> Response:
+        method: str = request.scope["method"]
+        response = _refuse(route.endpoint, method) or self._about_itself(route.endpoint)
+        if response is not None:
+            return response
+        storefront = self._storefront or await self._open()
+        if method == "OPTIONS":
+            allowed = self._cors.preflight(header(request, b"origin"), METHODS[route.endpoint])
+            return Response(204, b"text/plain", b"", allowed)
+        return await storefront.answer(request, route)
+
+    def _about_itself(self, endpoint: Endpoint) -> Response | None:
+        """What can be told before anything is opened."""
+        if endpoint is Endpoint.HEALTHZ:
+            return json_response({"status": "ok"})
+        if endpoint is Endpoint.METRICS:
+            return Response(200, METRICS_TYPE, self._metrics.exposition(self._service))
+        if endpoint is Endpoint.OPENAPI:
+            return json_response(openapi_document())
+        return None
+
+    async def _open(self) -> Storefront:
+        async with self._opening:
+            if self._storefront is None:
+                self._storefront = await asyncio.to_thread(self._connect)
+            return self._storefront
+
+    def _connect(self) -> Storefront:
+        # Imported late: a probe need not wait for the S3 client's import.
+        from common.edges.wiring import make_context
+
+        context = make_context(os.environ)
+        logs.configure("recommend", context.settings.log_level)
+        service = RecommendService(context)
+        service.start()
+        self._service, self._cors = service, Cors(context.settings.cors_origins)
+        return Storefront(service, context.settings, self._metrics)
+
+
+def _refuse(endpoint: Endpoint, method: str) -> Response | None:
+    if endpoint is Endpoint.NONE:
+        return problem_response(problems.problem(404, "not_found", "there is no such path; see /openapi.json"))
+    allowed = METHODS[endpoint]
+    if method not in allowed:
+        problem = problems.problem(405, "method_not_allowed", f"this path takes {', '.join(allowed)}")
+        return problem_response(problem, [(b"allow", ", ".join(allowed).encode())])
+    return None

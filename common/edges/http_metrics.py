@@ -1,0 +1,62 @@
+"""Prometheus figures of the storefront API."""
+
+from __future__ import annotations
+
+from collections import Counter as Tally
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+from common.serving.ranking import Rung
+from common.usecases.recommend import RecommendService
+
+CONTENT_TYPE: Final = CONTENT_TYPE_LATEST.encode()
+_SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
+
+
+class Metrics:
+    def __init__(self) -> None:
+        self._registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        self._requests = Counter("recsys_requests", "Requests.", ["endpoint", "status"], registry=registry)
+        self._seconds = Histogram(
+            "recsys_request_seconds", "Time to an answer.", ["endpoint"], buckets=_SECONDS, registry=registry
+        )
+        self._items = Counter("recsys_items", "Items in answers, by rung.", ["rung"], registry=registry)
+        self._age = Gauge("recsys_bundle_age_seconds", "Age of the served bundle.", registry=registry)
+        self._bundle = Gauge("recsys_bundle", "The served bundle.", ["bundle_id", "model"], registry=registry)
+        self._refused = Gauge("recsys_bundle_refused", "1 while a newer version is refused.", registry=registry)
+        self._store = Gauge("recsys_store_answers", "1 while the bucket answers.", registry=registry)
+        # Finding a labelled child takes longer than counting in it.
+        self._requests_of = lru_cache(maxsize=256)(
+            lambda endpoint, status: self._requests.labels(endpoint, str(status))
+        )
+        self._seconds_of = lru_cache(maxsize=64)(self._seconds.labels)
+        self._items_of = {rung: self._items.labels(rung) for rung in Rung}
+
+    def answered(self, endpoint: str, status: int, seconds: float) -> None:
+        self._requests_of(endpoint, status).inc()
+        self._seconds_of(endpoint).observe(seconds)
+
+    def recommended(self, rungs: Iterable[Rung]) -> None:
+        for rung, count in Tally(rungs).items():
+            self._items_of[rung].inc(count)
+
+    def exposition(self, service: RecommendService | None) -> bytes:
+        """The text that Prometheus reads, with the state of the service as it is now."""
+        if service is not None:
+            self._observe(service)
+        return generate_latest(self._registry)
+
+    def _observe(self, service: RecommendService) -> None:
+        watch = service.watch
+        self._refused.set(watch.refusal is not None)
+        self._store.set(watch.store_answers)
+        self._bundle.clear()
+        if watch.current is not None:
+            document = watch.current.document
+            self._bundle.labels(document.bundle_id, document.model.family).set(1)
+            self._age.set(watch.age_s() or 0)

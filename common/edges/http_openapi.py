@@ -1,0 +1,151 @@
+"""`/openapi.json`, made from the definitions that requests are read with.
+
+`python -m common.edges.http_openapi` prints it; docs/openapi.json is that text.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from importlib.metadata import version
+from typing import Any, Final
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from common.edges import problems
+from common.edges.http_fields import ATTRIBUTE_PREFIX, ListFields, PersonFields, SessionFields
+from common.edges.http_routes import PATHS, Endpoint
+from common.serving.evidence import Reason
+from common.serving.ranking import Rung
+
+_SCHEMAS: Final = "#/components/schemas/"
+_JSON: Final = "application/json"
+_ABOUT: Final = "Recommendations of one shop, for its pages and its back end."
+_PROBLEMS: Final = {
+    400: "A field is unknown or wrong; the detail names it.",
+    401: "The token is missing, wrong or expired.",
+    404: "The catalogue has no item of this id.",
+    413: "A body, a list or an id is over its limit.",
+    503: "Nothing is published yet.",
+}
+
+
+@cache
+def openapi_document() -> dict[str, Any]:
+    """An OpenAPI 3.1 description of the storefront API."""
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "RecSys-Lite", "version": version("recsys-lite"), "description": _ABOUT},
+        "paths": _paths(),
+        "components": {
+            "schemas": {**_request_schemas(), "Answer": _answer_schema(), "Problem": _problem_schema()},
+            "securitySchemes": {
+                "visitor": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "bearerFormat": "JWT",
+                    "description": "HS256, signed by the shop's back end; `sub` is the user id, `exp` is required.",
+                }
+            },
+        },
+    }
+
+
+def _paths() -> dict[str, Any]:
+    item_id = {"name": "item_id", "in": "path", "required": True, "schema": {"type": "string"}}
+    personal = _list_operation("Recommendations for a person, a page or nobody in particular", PersonFields, 401)
+    session = _operation("Recommendations for a visit: a basket, what was viewed, a person if one is named", 401, 413)
+    session["requestBody"] = {"required": True, "content": _content("SessionFields")}
+    for operation in (personal, session):
+        operation["security"] = [{}, {"visitor": []}]
+    similar = _list_operation("Items like one", ListFields, 404)
+    similar["parameters"].insert(0, item_id)
+    return {
+        PATHS[Endpoint.RECOMMENDATIONS]: {"get": personal, "post": session},
+        PATHS[Endpoint.SIMILAR]: {"get": similar},
+        PATHS[Endpoint.POPULAR]: {"get": _list_operation("What is bought most", ListFields)},
+        PATHS[Endpoint.HEALTHZ]: {"get": _probe("The process answers")},
+        PATHS[Endpoint.READYZ]: {"get": _probe("A bundle is served: which, how old, and what was refused")},
+        PATHS[Endpoint.METRICS]: {"get": _probe("Figures for Prometheus")},
+    }
+
+
+def _list_operation(summary: str, fields: type[BaseModel], *statuses: int) -> dict[str, Any]:
+    return {**_operation(summary, *statuses), "parameters": _parameters(fields)}
+
+
+def _operation(summary: str, *statuses: int) -> dict[str, Any]:
+    responses: dict[str, Any] = {"200": {"description": "Items, best first.", "content": _content("Answer")}}
+    for status in sorted({400, 503, *statuses}):
+        problem = {problems.CONTENT_TYPE: {"schema": {"$ref": f"{_SCHEMAS}Problem"}}}
+        responses[str(status)] = {"description": _PROBLEMS[status], "content": problem}
+    return {"summary": summary, "responses": responses}
+
+
+def _probe(summary: str) -> dict[str, Any]:
+    return {"summary": summary, "responses": {"200": {"description": summary}}}
+
+
+def _content(schema: str) -> dict[str, Any]:
+    return {_JSON: {"schema": {"$ref": f"{_SCHEMAS}{schema}"}}}
+
+
+def _parameters(fields: type[BaseModel]) -> list[dict[str, Any]]:
+    """One a field; a list is a parameter that may be repeated."""
+    properties = _schemas(fields)[fields.__name__]["properties"]
+    return [_parameter(name, dict(schema)) for name, schema in properties.items()]
+
+
+def _parameter(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    parameter = {"in": "query", "required": False, "description": schema.pop("description"), "schema": schema}
+    if name == "attributes":
+        return {"name": f"{ATTRIBUTE_PREFIX}column", **parameter, "schema": {"type": "string"}}
+    return {"name": name, **parameter}
+
+
+def _request_schemas() -> dict[str, Any]:
+    return _schemas(SessionFields) | _enums(ListFields, PersonFields)
+
+
+def _enums(*models: type[BaseModel]) -> dict[str, Any]:
+    """What the parameters refer to."""
+    schemas = _schemas(*models)
+    return {name: schema for name, schema in schemas.items() if "enum" in schema}
+
+
+def _schemas(*models: type[BaseModel]) -> dict[str, Any]:
+    wanted = [(model, "validation") for model in models]
+    _, document = models_json_schema(wanted, ref_template=_SCHEMAS + "{model}")  # type: ignore[arg-type] # list invariance
+    definitions: dict[str, Any] = document["$defs"]
+    return definitions
+
+
+def _answer_schema() -> dict[str, Any]:
+    reason = {
+        "type": "object",
+        "required": ["code"],
+        "properties": {"code": {"enum": list(Reason)}, "item_id": {"type": "string"}},
+    }
+    own = {
+        "item_id": {"type": "string"},
+        "rank": {"type": "integer", "minimum": 1},
+        "rung": {"enum": list(Rung)},
+        "reason": reason,
+        "score": {"type": "number"},
+    }
+    item = {"type": "object", "required": ["item_id", "rank", "rung", "reason"], "properties": own}
+    item["description"] = "The item's card (title, category, brand, price, …) and why it is here."
+    text = {"type": "string"}
+    properties = {"bundle_id": text, "model": text, "items": {"type": "array", "items": item}}
+    return {"type": "object", "required": list(properties), "properties": properties}
+
+
+def _problem_schema() -> dict[str, Any]:
+    text = {"type": "string"}
+    properties = {"type": text, "title": text, "status": {"type": "integer"}, "code": text, "detail": text}
+    return {"type": "object", "required": list(properties), "properties": properties, "description": "RFC 9457."}
+
+
+if __name__ == "__main__":
+    print(json.dumps(openapi_document(), indent=2, ensure_ascii=False))  # noqa: T201

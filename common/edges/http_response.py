@@ -1,0 +1,43 @@
+"""Answers of the storefront API as ASGI sends them, with their headers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any, Final
+
+from starlette import responses
+
+from common.edges import problems
+
+Headers = list[tuple[bytes, bytes]]
+
+JSON: Final = b"application/json"
+PRIVATE: Final = (b"cache-control", b"private, no-store")
+BRIEFLY: Final = (b"cache-control", b"public, max-age=5")
+
+
+class Response(responses.Response):
+    """A complete body with ready-made headers. Starlette's own constructor encodes and sorts out headers each time."""
+
+    def __init__(self, status: int, content_type: bytes, body: bytes, headers: Iterable[tuple[bytes, bytes]] = ()):
+        self.status_code = status
+        self.background = None
+        self.body = body
+        self.raw_headers: Headers = [
+            (b"content-type", content_type),
+            (b"content-length", b"%d" % len(body)),
+            *headers,
+        ]
+
+
+def json_response(document: dict[str, Any], status: int = 200) -> Response:
+    return Response(status, JSON, json.dumps(document, ensure_ascii=False).encode())
+
+
+def problem_response(document: dict[str, Any], headers: Iterable[tuple[bytes, bytes]] = ()) -> Response:
+    """`document` is one of `problems`."""
+    status: int = document["status"]
+    usual = [(name.lower().encode(), value.encode()) for name, value in problems.headers_of(status).items()]
+    body = json.dumps(document, ensure_ascii=False).encode()
+    return Response(status, problems.CONTENT_TYPE.encode(), body, [PRIVATE, *usual, *headers])

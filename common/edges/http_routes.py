@@ -1,0 +1,62 @@
+"""The paths of the storefront API and the methods that each takes."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final, NamedTuple
+from urllib.parse import unquote_to_bytes
+
+from common.errors import BadRequest
+
+
+class Endpoint(StrEnum):
+    """Also the label in the metrics; `NONE` stands for every path that is not ours."""
+
+    RECOMMENDATIONS = "recommendations"
+    SIMILAR = "similar"
+    POPULAR = "popular"
+    HEALTHZ = "healthz"
+    READYZ = "readyz"
+    METRICS = "metrics"
+    OPENAPI = "openapi"
+    NONE = "none"
+
+
+PATHS: Final = {
+    Endpoint.RECOMMENDATIONS: "/v1/recommendations",
+    Endpoint.SIMILAR: "/v1/items/{item_id}/similar",
+    Endpoint.POPULAR: "/v1/popular",
+    Endpoint.HEALTHZ: "/healthz",
+    Endpoint.READYZ: "/readyz",
+    Endpoint.METRICS: "/metrics",
+    Endpoint.OPENAPI: "/openapi.json",
+}
+METHODS: Final = {
+    endpoint: ("GET", "HEAD", "POST", "OPTIONS") if endpoint is Endpoint.RECOMMENDATIONS else ("GET", "HEAD", "OPTIONS")
+    for endpoint in Endpoint
+}
+_FIXED: Final = {path.encode(): endpoint for endpoint, path in PATHS.items() if "{" not in path}
+_BEFORE_ID, _AFTER_ID = (part.encode() for part in PATHS[Endpoint.SIMILAR].split("{item_id}"))
+
+
+class Route(NamedTuple):
+    endpoint: Endpoint
+    item_id: str | None = None
+
+
+_NONE: Final = Route(Endpoint.NONE)
+_ROUTES: Final = {path: Route(endpoint) for path, endpoint in _FIXED.items()}
+
+
+def find_route(raw_path: bytes) -> Route:
+    """raw_path: as it was sent, so that an item id may hold an encoded slash. Raises `BadRequest` for a broken id."""
+    route = _ROUTES.get(raw_path)
+    if route is not None:
+        return route
+    item = raw_path[len(_BEFORE_ID) : -len(_AFTER_ID)]
+    if not (raw_path.startswith(_BEFORE_ID) and raw_path.endswith(_AFTER_ID) and item) or b"/" in item:
+        return _NONE
+    try:
+        return Route(Endpoint.SIMILAR, unquote_to_bytes(item).decode())
+    except UnicodeDecodeError:
+        raise BadRequest("the item id in the path is not percent-encoded UTF-8") from None

@@ -1,0 +1,40 @@
+"""An answer's JSON: stored bytes joined, not objects serialised."""
+
+from __future__ import annotations
+
+import json
+from typing import Final
+
+from common.serving.bundle import ServedBundle
+from common.serving.evidence import Cause, Reason
+from common.serving.ranking import Pick, Rung
+
+_RUNGS: Final = {rung: b'"rung":"%b","reason":{"code":' % rung.encode() for rung in Rung}
+_REASONS: Final = {reason: b'"%b"' % reason.encode() for reason in Reason}
+
+
+def render(bundle: ServedBundle, picks: list[Pick]) -> bytes:
+    """`{"bundle_id": …, "model": …, "items": [card fields, rank, rung, reason, score], …}` as UTF-8.
+
+    `reason` is {code, item_id}, the latter where another item is the reason; `score` stands where a rung has one.
+    """
+    items = b",".join([_item(bundle, rank, pick) for rank, pick in enumerate(picks, start=1)])
+    return b'%b,"items":[%b]}' % (_head(bundle), items)
+
+
+def _head(bundle: ServedBundle) -> bytes:
+    document = bundle.document
+    return json.dumps({"bundle_id": document.bundle_id, "model": document.model.family})[:-1].encode()
+
+
+def _item(bundle: ServedBundle, rank: int, pick: Pick) -> bytes:
+    """The card is a JSON object; its closing brace makes room for what belongs to this answer."""
+    item_no, rung, cause, score = pick
+    card = bundle.items.card(item_no)
+    scored = b"" if score is None else b',"score":%.6g' % score
+    return b'%b,"rank":%d,%b%b}%b}' % (card[:-1], rank, _RUNGS[rung], _reason(bundle, cause), scored)
+
+
+def _reason(bundle: ServedBundle, cause: Cause) -> bytes:
+    code = _REASONS[cause.reason]
+    return code if cause.item_no is None else b'%b,"item_id":%b' % (code, bundle.items.encoded_id(cause.item_no))

@@ -1,0 +1,125 @@
+"""Recommend: answers requests from the bundle that is served, and follows `serving/current.json` in the background."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from common.config import Purchased
+from common.errors import NotFound, NotReady
+from common.ids import UserKey
+from common.schemas.data import I32, EventType
+from common.serving.answer import render
+from common.serving.bundle import ServedBundle
+from common.serving.evidence import SessionItem
+from common.serving.filters import AVAILABLE, Filter
+from common.serving.people import Person
+from common.serving.ranking import Pick, Rung, Wish, rank
+from common.usecases.bundle_watch import BundleWatch
+from common.usecases.context import Context
+
+
+@dataclass(frozen=True)
+class Query:
+    """One question in the shop's own ids.
+
+    user_id: whom the caller may name, or None; session: (item id, kind of event), oldest first; page: the item whose
+    page is looked at; exclude: item ids that must not be shown; purchased: the shop's setting where it is None. Ids
+    that the catalogue does not know say nothing.
+    """
+
+    n: int
+    user_id: str | None = None
+    session: tuple[tuple[str, EventType], ...] = ()
+    page: str | None = None
+    wanted: Filter = AVAILABLE
+    exclude: tuple[str, ...] = ()
+    purchased: Purchased | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """`body` is JSON; `rungs` says of each item where it came from, for the figures that are kept of answers."""
+
+    body: bytes
+    rungs: tuple[Rung, ...]
+
+
+class RecommendService:
+    """Safe to call from several threads; each call works on one bundle from its beginning to its end."""
+
+    def __init__(self, context: Context) -> None:
+        self.watch = BundleWatch(context)
+        self._pseudonymizer = context.shop.pseudonymizer
+        self._purchased = context.settings.purchased
+
+    def start(self) -> None:
+        """Loads what is published, if anything is, and goes on to look for newer versions in a thread."""
+        self.watch.start()
+
+    def stop(self) -> None:
+        self.watch.stop()
+
+    def is_quick(self, query: Query) -> bool:
+        """Whether the answer needs no look into the catalogue's files, which takes milliseconds."""
+        bundle = self.watch.current
+        return bundle is None or bundle.selections.has(query.wanted)
+
+    def recommend(self, query: Query) -> Answer:
+        """Raises `NotReady` while nothing is published."""
+        bundle = self._bundle()
+        person = self._person(bundle, query.user_id)
+        hide = _numbers(bundle, query.exclude)
+        if person is not None and (query.purchased or self._purchased) is Purchased.HIDE:
+            hide = np.append(hide, person.items[person.purchased])
+        wish = Wish(
+            n=query.n,
+            wanted=query.wanted,
+            person=person,
+            session=_session(bundle, query.session),
+            page=None if query.page is None else bundle.items.find(query.page),
+            hide=hide,
+        )
+        return _answer(bundle, rank(bundle, wish))
+
+    def similar(self, item_id: str, query: Query) -> Answer:
+        """Items like one; of the query, `n`, `wanted` and `exclude` count. Raises `NotFound` for an unknown item."""
+        bundle = self._bundle()
+        page = bundle.items.find(item_id)
+        if page is None:
+            raise NotFound("the catalogue has no item of this id")
+        wish = Wish(n=query.n, wanted=query.wanted, page=page, hide=_numbers(bundle, query.exclude))
+        return _answer(bundle, rank(bundle, wish))
+
+    def popular(self, query: Query) -> Answer:
+        """What is bought most; of the query, `n`, `wanted` and `exclude` count."""
+        bundle = self._bundle()
+        wish = Wish(n=query.n, wanted=query.wanted, hide=_numbers(bundle, query.exclude))
+        return _answer(bundle, rank(bundle, wish))
+
+    def _bundle(self) -> ServedBundle:
+        bundle = self.watch.current
+        if bundle is None:
+            raise NotReady("nothing is published yet: upload events and items, and let train run")
+        return bundle
+
+    def _person(self, bundle: ServedBundle, user_id: str | None) -> Person | None:
+        if user_id is None:
+            return None
+        key: UserKey = self._pseudonymizer.user_key(user_id)
+        return bundle.find_person(key)
+
+
+def _numbers(bundle: ServedBundle, item_ids: tuple[str, ...]) -> I32:
+    found = (bundle.items.find(item_id) for item_id in item_ids)
+    return np.array([item_no for item_no in found if item_no is not None], np.int32)
+
+
+def _session(bundle: ServedBundle, session: tuple[tuple[str, EventType], ...]) -> tuple[SessionItem, ...]:
+    found = ((bundle.items.find(item_id), kind) for item_id, kind in session)
+    return tuple(SessionItem(item_no, kind) for item_no, kind in found if item_no is not None)
+
+
+def _answer(bundle: ServedBundle, picks: list[Pick]) -> Answer:
+    return Answer(render(bundle, picks), tuple(pick.rung for pick in picks))

@@ -13,6 +13,7 @@ from common.bucket.s3 import S3Bucket, S3Location
 from common.edges.wiring import make_context
 from common.usecases.context import Context
 from infra.local.object_store import ObjectStore
+from tests.whole import filled, whole  # noqa: F401 (fixtures: one stack for every test that looks at it)
 
 FOREIGN = ("RECSYS_", "AWS_")
 TEST_BUCKET = "recsys-tests"

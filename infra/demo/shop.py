@@ -30,6 +30,16 @@ LEFT_OUT_CATEGORIES = ("FUEL", "COUPON", "COUPON/MISC ITEMS", "COUPONS/STORE & M
 
 BASKET_CATEGORIES = ("DIAPERS & DISPOSABLES", "BABY FOODS", "INFANT CARE PRODUCTS")
 PAGE_CATEGORY = "COFFEE"
+AISLES = (
+    "CHEESE",
+    "COFFEE",
+    "SOFT DRINKS",
+    "FROZEN PIZZA",
+    "COLD CEREAL",
+    "DOG FOODS",
+    "BABY FOODS",
+    "LAUNDRY DETERGENTS",
+)
 
 
 @dataclass(frozen=True)
@@ -51,7 +61,10 @@ class Person:
 
 @dataclass(frozen=True)
 class Shop:
-    """The files to upload, and who visits. `people[0]` is the person whose new purchases are in `new_events`."""
+    """The files to upload, who visits, and what the storefront shows.
+
+    `people[0]` is the person whose new purchases are in `new_events`; `aisles` are the categories of its menu.
+    """
 
     events: Path
     items: Path
@@ -61,6 +74,7 @@ class Shop:
     people: tuple[Person, ...]
     basket: tuple[str, ...]
     page_item: str
+    aisles: tuple[str, ...]
     catalogue: dict[str, Item]
 
 
@@ -90,6 +104,7 @@ def build_shop(directory: Path, now: datetime) -> Shop:
             people=people,
             basket=tuple(_best_seller(database, category) for category in BASKET_CATEGORIES),
             page_item=_best_seller(database, PAGE_CATEGORY),
+            aisles=tuple(readable(category) for category in AISLES),
             catalogue={item.item_id: item for item in _catalogue(database)} | {new_item.item_id: new_item},
         )
         _copy_events(database, "NOT held_back", shop.events)

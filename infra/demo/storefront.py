@@ -21,16 +21,6 @@ from infra.local.ports import HOST
 
 SHOP_NAME = "The Corner Grocer"
 MAX_BASKET = 50
-CATEGORIES = (
-    "Cheese",
-    "Coffee",
-    "Soft drinks",
-    "Frozen pizza",
-    "Cold cereal",
-    "Dog foods",
-    "Baby foods",
-    "Cookies/cones",
-)
 CONTENT_SECURITY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'self'; base-uri 'none'"
 
 
@@ -97,7 +87,7 @@ class _Pages:
             "home.html",
             rails=rails,
             category=category,
-            categories=CATEGORIES,
+            categories=self._shop.aisles,
             greeting=greeting,
             explanation=explanation,
         )

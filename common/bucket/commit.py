@@ -26,11 +26,14 @@ from typing import Any
 from common.bucket.backoff import Backoff
 from common.bucket.current import CurrentFile, D, Snapshot
 from common.bucket.port import CONFLICT, Bucket
+from common.bucket.sweep import SHORTEST_AGE
 from common.errors import BucketUnavailable, CommitContention
 from common.ids import new_id
 from common.schemas.documents import MAX_COMMITS
 
 DEADLINE_S = 30.0
+# Half of the age at which the sweep may take a file: no document is put that refers to a file it may have taken.
+LONGEST_S = SHORTEST_AGE.total_seconds() / 2
 
 
 @dataclass(frozen=True)
@@ -62,11 +65,13 @@ def commit(
     """Applies `change` to the newest version and returns the document that landed.
 
     `change` is called again after each conflict, so it must follow from the snapshot alone; None from it means that
-    there is nothing to do, and returns the document as it is. `deadline_s` bounds the whole loop.
+    there is nothing to do, and returns the document as it is. No new try begins after `deadline_s`; a first try may
+    take longer, up to `LONGEST_S`.
 
     Raises `CommitContention` if the change certainly did not land, and `BucketUnavailable` if the store does not
     answer: its `details["outcome"]` is "unknown" where the change may have landed or may still land.
     """
+    latest = clock() + LONGEST_S
     backoff = Backoff(deadline_s, rng or Random(), clock, sleep)
     done: set[str] = set()
     while True:
@@ -75,6 +80,8 @@ def commit(
         if proposal is None:
             return snapshot.document
         _put_files(current.bucket, proposal.files, done, backoff)
+        if clock() > latest:
+            raise CommitContention(f"preparing a version of {current.key} took over {LONGEST_S:g} s", key=current.key)
         document = _next_document(current, snapshot, proposal, now())
         if _landed(current, snapshot, document, backoff):
             return document

@@ -88,6 +88,9 @@ class FaultyBucket:
         """Carries out a late write, by default the oldest, as the store would when the request arrives."""
         self._late.pop(index)()
 
+    def lose_late_writes(self) -> None:
+        self._late.clear()
+
     def _fault(self, operation: str, key: str) -> Fault | None:
         with self._lock:
             return next((rule.fault for rule in self.script if rule.takes(operation, key)), None)

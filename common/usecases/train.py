@@ -1,0 +1,131 @@
+"""Training: one model chosen, fitted on everything that is stored, and published if it is good enough.
+
+Steps: fold the store into one base; read it; hold the contest; fit the winner on everything; save the artifact and its
+figures under `models/<version>/`; publish it. A run that the gate stops is recorded as refused, with its figures, and
+what was served stays.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Sequence
+from typing import Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from common.bucket.current import CurrentFile
+from common.errors import BadRequest, RefusedError
+from common.models.artifact import Artifact
+from common.models.base import FitOptions, Model, TrainingData
+from common.models.registry import FAMILIES
+from common.schemas.documents import ModelInfo, RunRecord, ServingDocument, StoreDocument
+from common.store.reader import open_store
+from common.usecases.choice import Order, choose
+from common.usecases.compact import compact
+from common.usecases.context import Context
+from common.usecases.publish import publish_base
+from common.usecases.runs import RunLog, start_run
+from common.usecases.workspace import workspace
+
+METRICS_FILE: Final = "metrics.json"
+
+# Where each step begins on the way from 0 to 1. The contest takes most of it.
+READING, CHOOSING, FITTING, PUBLISHING = 0.05, 0.1, 0.7, 0.85
+
+
+class TrainOptions(BaseModel):
+    """`families` and `budget_s` stand in place of their settings. With `evaluate` false there is no contest and no
+    gate: the settings that are served now, or else a family's defaults, are fitted on everything and published."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    families: tuple[str, ...] = ()
+    evaluate: bool = True
+    budget_s: float | None = Field(None, gt=0)
+
+
+def train(ctx: Context, options: TrainOptions) -> RunRecord:
+    """Raises `BadRequest` for a family that is not known; what is refused later stands in the record."""
+    order = Order(
+        families=_families(options.families or ctx.settings.train_families),
+        evaluate=options.evaluate,
+        deadline=time.monotonic() + (options.budget_s or ctx.settings.train_budget_s),
+        threads=ctx.settings.threads or len(os.sched_getaffinity(0)),
+        served=_served(ctx),
+    )
+    with start_run(ctx, "train") as log:
+        try:
+            return _train(ctx, order, log)
+        except RefusedError as refusal:
+            return log.refuse(refusal)
+
+
+def _families(names: Sequence[str]) -> tuple[str, ...]:
+    """In the registry's order, all of them for no names."""
+    unknown = [name for name in names if name not in FAMILIES]
+    if unknown:
+        raise BadRequest(f"model families {', '.join(unknown)} are not known; there are {', '.join(FAMILIES)}")
+    return tuple(family for family in FAMILIES if family in names or not names)
+
+
+def _served(ctx: Context) -> ModelInfo | None:
+    document = CurrentFile(ctx.bucket, ctx.keys.serving_current, ServingDocument).read().document
+    return document.bundle.model if document else None
+
+
+def _train(ctx: Context, order: Order, log: RunLog) -> RunRecord:
+    log.step("compacting")
+    document = compact(ctx)
+    if document is None or document.base is None:
+        raise RefusedError(f"the store has no events: upload some to {ctx.keys.incoming_events}")
+    log.step("reading", READING)
+    data = _read(ctx, document)
+    choice = choose(
+        data, order, ctx.settings, lambda text, done: log.step(text, CHOOSING + (FITTING - CHOOSING) * done)
+    )
+    log.note(notices=choice.notices, details=choice.gist)
+    if choice.refusal:
+        raise RefusedError(choice.refusal)
+    artifact = _fit(data, choice.models, order, ctx.settings.seed, log)
+    log.step("publishing", PUBLISHING)
+    _save(ctx, log.record.run_id, artifact, choice.full or choice.gist)
+    bundle = publish_base(ctx, artifact, choice.gist, document.seq, log)
+    return log.finish(
+        counts={"events": len(data.interactions), "users": len(artifact.user_keys), "items": len(artifact.item_ids)},
+        details={"family": artifact.family, "params": artifact.params, "bundle_id": bundle.bundle_id},
+    )
+
+
+def _read(ctx: Context, document: StoreDocument) -> TrainingData:
+    with (
+        workspace(ctx) as directory,
+        open_store(document, lambda ref: ctx.cache.fetch(ctx.bucket, ref), directory) as store,
+    ):
+        return TrainingData(store.interactions(), store.catalogue())
+
+
+def _fit(data: TrainingData, models: Sequence[Model], order: Order, seed: int, log: RunLog) -> Artifact:
+    """The first of the models that can learn from the data; raises the last one's `RefusedError` if none can."""
+    now_s = int(data.interactions.ts[-1])
+    for model in models:
+
+        def report(step: int, steps: int, family: str = model.family) -> None:
+            log.step(f"fitting {family}", FITTING + (PUBLISHING - FITTING) * step / steps)
+
+        log.step(f"fitting {model.family}", FITTING)
+        try:
+            return model.fit(data, FitOptions(seed=seed, threads=order.threads, now_s=now_s, report=report))
+        except RefusedError as refusal:
+            log.note(notices=[f"{model.family} was left out: {refusal.message}"])
+            last = refusal
+    raise last
+
+
+def _save(ctx: Context, version: str, artifact: Artifact, figures: dict[str, Any]) -> None:
+    with workspace(ctx) as directory:
+        artifact.save(directory / "artifact")
+        for path in sorted((directory / "artifact").iterdir()):
+            ctx.bucket.put(ctx.keys.model_file(version, path.name), path)
+    ctx.bucket.put(ctx.keys.model_file(version, METRICS_FILE), json.dumps(figures, indent=1).encode())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import StrEnum
 from functools import lru_cache
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final, TypeVar, get_origin
 from urllib.parse import parse_qsl
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -80,6 +80,14 @@ class ListFields(BaseModel):
         )
 
 
+class CardFields(BaseModel):
+    """What `GET /v1/items` takes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    item_id: Ids = Field((), description="Ids of items, in the order in which they are wanted.")
+
+
 class PersonFields(ListFields):
     """What `GET /v1/recommendations` takes."""
 
@@ -118,7 +126,7 @@ class SessionFields(PersonFields):
         return (*viewed, *happened, *basket)
 
 
-Fields = TypeVar("Fields", bound=ListFields)
+Fields = TypeVar("Fields", bound=BaseModel)
 
 
 @lru_cache(maxsize=1024)
@@ -134,19 +142,19 @@ def read_query_string(model: type[Fields], query_string: bytes) -> Fields:
     except UnicodeDecodeError:
         raise BadRequest("the query string is not percent-encoded UTF-8") from None
     try:
-        return model.model_validate(_collect(pairs))
+        return model.model_validate(_collect(pairs, _repeatable(model)))
     except ValidationError as error:
         raise _problem(error, "query parameter", model) from None
 
 
-def _collect(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
+def _collect(pairs: Iterable[tuple[str, str]], repeatable: frozenset[str]) -> dict[str, Any]:
     """The parameters by name; those that take several values as lists."""
     values: dict[str, Any] = {}
     attributes: dict[str, list[str]] = {}
     for name, value in pairs:
         if name.startswith(ATTRIBUTE_PREFIX):
             attributes.setdefault(name.removeprefix(ATTRIBUTE_PREFIX), []).append(value)
-        elif name in _REPEATABLE:
+        elif name in repeatable:
             values.setdefault(name, []).append(value)
         elif name in values or name == "attributes":
             raise BadRequest(f"query parameter {name!r} is given twice or in a form that only a body takes")
@@ -155,7 +163,8 @@ def _collect(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
     return {**values, "attributes": attributes} if attributes else values
 
 
-_REPEATABLE: Final = frozenset({"category", "brand", "exclude"})
+def _repeatable(model: type[BaseModel]) -> frozenset[str]:
+    return frozenset(name for name, field in model.model_fields.items() if get_origin(field.annotation) is tuple)
 
 
 def read_body(body: bytes) -> SessionFields:

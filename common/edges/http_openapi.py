@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from common.edges import problems
-from common.edges.http_fields import ATTRIBUTE_PREFIX, ListFields, PersonFields, SessionFields
+from common.edges.http_fields import ATTRIBUTE_PREFIX, CardFields, ListFields, PersonFields, SessionFields
 from common.edges.http_routes import PATHS, Endpoint
 from common.serving.evidence import Reason
 from common.serving.ranking import Rung
@@ -22,6 +22,18 @@ from common.serving.ranking import Rung
 _SCHEMAS: Final = "#/components/schemas/"
 _JSON: Final = "application/json"
 _ABOUT: Final = "Recommendations of one shop, for its pages and its back end."
+_TEXT: Final = {"type": "string"}
+_TEXT_OR_NULL: Final = {"type": ["string", "null"]}
+_CARD: Final = {
+    "type": "object",
+    "required": ["item_id"],
+    "properties": {
+        "item_id": _TEXT,
+        **dict.fromkeys(("title", "category", "brand", "currency", "img_url", "url"), _TEXT_OR_NULL),
+        "price": {"type": ["number", "null"]},
+    },
+    "description": "What the shop's catalogue says of an item; null where it says nothing.",
+}
 _PROBLEMS: Final = {
     400: "A field is unknown or wrong; the detail names it.",
     401: "The token is missing, wrong or expired.",
@@ -39,7 +51,7 @@ def openapi_document() -> dict[str, Any]:
         "info": {"title": "RecSys-Lite", "version": version("recsys-lite"), "description": _ABOUT},
         "paths": _paths(),
         "components": {
-            "schemas": {**_request_schemas(), "Answer": _answer_schema(), "Problem": _problem_schema()},
+            "schemas": {**_request_schemas(), **_schemas_of_answers(), "Problem": _problem_schema()},
             "securitySchemes": {
                 "visitor": {
                     "type": "http",
@@ -61,8 +73,11 @@ def _paths() -> dict[str, Any]:
         operation["security"] = [{}, {"visitor": []}]
     similar = _list_operation("Items like one", ListFields, 404)
     similar["parameters"].insert(0, item_id)
+    cards = _operation("What the catalogue says of items; ids that it does not know are left out", answer="Cards")
+    cards["parameters"] = _parameters(CardFields)
     return {
         PATHS[Endpoint.RECOMMENDATIONS]: {"get": personal, "post": session},
+        PATHS[Endpoint.ITEMS]: {"get": cards},
         PATHS[Endpoint.SIMILAR]: {"get": similar},
         PATHS[Endpoint.POPULAR]: {"get": _list_operation("What is bought most", ListFields)},
         PATHS[Endpoint.HEALTHZ]: {"get": _probe("The process answers")},
@@ -75,8 +90,9 @@ def _list_operation(summary: str, fields: type[BaseModel], *statuses: int) -> di
     return {**_operation(summary, *statuses), "parameters": _parameters(fields)}
 
 
-def _operation(summary: str, *statuses: int) -> dict[str, Any]:
-    responses: dict[str, Any] = {"200": {"description": "Items, best first.", "content": _content("Answer")}}
+def _operation(summary: str, *statuses: int, answer: str = "Answer") -> dict[str, Any]:
+    description = _schemas_of_answers()[answer]["description"]
+    responses: dict[str, Any] = {"200": {"description": description, "content": _content(answer)}}
     for status in sorted({400, 503, *statuses}):
         problem = {problems.CONTENT_TYPE: {"schema": {"$ref": f"{_SCHEMAS}Problem"}}}
         responses[str(status)] = {"description": _PROBLEMS[status], "content": problem}
@@ -121,24 +137,36 @@ def _schemas(*models: type[BaseModel]) -> dict[str, Any]:
     return definitions
 
 
-def _answer_schema() -> dict[str, Any]:
+def _schemas_of_answers() -> dict[str, Any]:
+    return {
+        "Card": _CARD,
+        "Item": _item_schema(),
+        "Answer": _list_of("Item", "Items, best first."),
+        "Cards": _list_of("Card", "Items, in the order in which they were asked for."),
+    }
+
+
+def _item_schema() -> dict[str, Any]:
     reason = {
         "type": "object",
         "required": ["code"],
-        "properties": {"code": {"enum": list(Reason)}, "item_id": {"type": "string"}},
+        "properties": {"code": {"enum": list(Reason)}, "item_id": _TEXT, "title": _TEXT},
+        "description": "`item_id` and `title` name the item that is the reason.",
     }
     own = {
-        "item_id": {"type": "string"},
         "rank": {"type": "integer", "minimum": 1},
         "rung": {"enum": list(Rung)},
         "reason": reason,
         "score": {"type": "number"},
     }
-    item = {"type": "object", "required": ["item_id", "rank", "rung", "reason"], "properties": own}
-    item["description"] = "The item's card (title, category, brand, price, …) and why it is here."
-    text = {"type": "string"}
-    properties = {"bundle_id": text, "model": text, "items": {"type": "array", "items": item}}
-    return {"type": "object", "required": list(properties), "properties": properties}
+    placed = {"type": "object", "required": ["rank", "rung", "reason"], "properties": own}
+    return {"allOf": [{"$ref": f"{_SCHEMAS}Card"}, placed], "description": "An item's card and why it is here."}
+
+
+def _list_of(schema: str, description: str) -> dict[str, Any]:
+    items = {"type": "array", "items": {"$ref": f"{_SCHEMAS}{schema}"}}
+    properties = {"bundle_id": _TEXT, "model": _TEXT, "items": items}
+    return {"type": "object", "required": list(properties), "properties": properties, "description": description}
 
 
 def _problem_schema() -> dict[str, Any]:

@@ -13,6 +13,7 @@ class Endpoint(StrEnum):
     """Also the label in the metrics; `NONE` stands for every path that is not ours."""
 
     RECOMMENDATIONS = "recommendations"
+    ITEMS = "items"
     SIMILAR = "similar"
     POPULAR = "popular"
     HEALTHZ = "healthz"
@@ -24,6 +25,7 @@ class Endpoint(StrEnum):
 
 PATHS: Final = {
     Endpoint.RECOMMENDATIONS: "/v1/recommendations",
+    Endpoint.ITEMS: "/v1/items",
     Endpoint.SIMILAR: "/v1/items/{item_id}/similar",
     Endpoint.POPULAR: "/v1/popular",
     Endpoint.HEALTHZ: "/healthz",

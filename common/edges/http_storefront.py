@@ -9,7 +9,7 @@ from typing import Final
 from starlette.requests import Request
 
 from common.config import Settings
-from common.edges.http_fields import ListFields, PersonFields, read_body, read_query_string, to_query
+from common.edges.http_fields import CardFields, ListFields, PersonFields, read_body, read_query_string, to_query
 from common.edges.http_metrics import Metrics
 from common.edges.http_response import BRIEFLY, JSON, PRIVATE, Response, json_response, problem_response
 from common.edges.http_routes import Endpoint, Route
@@ -35,6 +35,9 @@ class Storefront:
         if route.endpoint is Endpoint.RECOMMENDATIONS:
             query = await self._personal_query(request)
             return await self._respond(query, self._service.recommend, PRIVATE)
+        if route.endpoint is Endpoint.ITEMS:
+            asked = read_query_string(CardFields, request.scope["query_string"])
+            return Response(200, JSON, self._service.cards(asked.item_id).body, [PRIVATE])
         fields = read_query_string(ListFields, request.scope["query_string"])
         query = to_query(fields, None, self._max_n)
         if route.item_id is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Final
 
 from common.serving.bundle import ServedBundle
@@ -16,10 +17,16 @@ _REASONS: Final = {reason: b'"%b"' % reason.encode() for reason in Reason}
 def render(bundle: ServedBundle, picks: list[Pick]) -> bytes:
     """`{"bundle_id": …, "model": …, "items": [card fields, rank, rung, reason, score], …}` as UTF-8.
 
-    `reason` is {code, item_id}, the latter where another item is the reason; `score` stands where a rung has one.
+    `reason` is {code, item_id, title}, the latter two where another item is the reason; `score` stands where a rung has
+    one.
     """
     items = b",".join([_item(bundle, rank, pick) for rank, pick in enumerate(picks, start=1)])
     return b'%b,"items":[%b]}' % (_head(bundle), items)
+
+
+def render_cards(bundle: ServedBundle, item_nos: Iterable[int]) -> bytes:
+    """`{"bundle_id": …, "model": …, "items": [card fields, …]}` as UTF-8."""
+    return b'%b,"items":[%b]}' % (_head(bundle), b",".join(map(bundle.items.card, item_nos)))
 
 
 def _head(bundle: ServedBundle) -> bytes:
@@ -37,4 +44,8 @@ def _item(bundle: ServedBundle, rank: int, pick: Pick) -> bytes:
 
 def _reason(bundle: ServedBundle, cause: Cause) -> bytes:
     code = _REASONS[cause.reason]
-    return code if cause.item_no is None else b'%b,"item_id":%b' % (code, bundle.items.encoded_id(cause.item_no))
+    if cause.item_no is None:
+        return code
+    title = bundle.items.encoded_title(cause.item_no)
+    titled = b"" if title is None else b',"title":%b' % title
+    return b'%b,"item_id":%b%b' % (code, bundle.items.encoded_id(cause.item_no), titled)

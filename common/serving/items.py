@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,6 +11,9 @@ from common.errors import CorruptError
 from common.schemas.data import F32, I32, I64, Bools
 from common.serving.layer import Layer
 from common.serving.lookup import NOWHERE, encode_id
+
+# Quotes inside a JSON string are escaped, so that these bytes can only be the field itself.
+_TITLE = re.compile(rb'"title": ?("(?:[^"\\]|\\.)*")')
 
 
 class Items:
@@ -66,6 +70,11 @@ class Items:
         """The item's id as a JSON string, quotes included."""
         layer, row = self._at(item_no)
         return layer.encoded_ids[row]
+
+    def encoded_title(self, item_no: int) -> bytes | None:
+        """The title of the item's card as a JSON string, quotes included; None where the card has none."""
+        found = _TITLE.search(self.card(item_no))
+        return found and found[1]
 
     def category(self, item_no: int) -> str:
         layer, row = self._at(item_no)

@@ -10,7 +10,7 @@ from common.config import Purchased
 from common.errors import NotFound, NotReady
 from common.ids import UserKey
 from common.schemas.data import I32, EventType
-from common.serving.answer import render
+from common.serving.answer import render, render_cards
 from common.serving.bundle import ServedBundle
 from common.serving.evidence import SessionItem
 from common.serving.filters import AVAILABLE, Filter
@@ -97,6 +97,11 @@ class RecommendService:
         bundle = self._bundle()
         wish = Wish(n=query.n, wanted=query.wanted, hide=_numbers(bundle, query.exclude))
         return _answer(bundle, rank(bundle, wish))
+
+    def cards(self, item_ids: tuple[str, ...]) -> Answer:
+        """What the catalogue says of these items, in this order; ids that it does not know are left out."""
+        bundle = self._bundle()
+        return Answer(render_cards(bundle, _numbers(bundle, item_ids).tolist()), ())
 
     def _bundle(self) -> ServedBundle:
         bundle = self.watch.current

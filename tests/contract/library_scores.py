@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 import torch
 from implicit.cpu.als import AlternatingLeastSquares
+from implicit.cpu.bpr import BayesianPersonalizedRanking
 from scipy.sparse import csr_matrix
 
 from common.models.base import FitOptions, TrainingData
@@ -16,6 +17,7 @@ from common.schemas.data import F32, Interactions
 
 SMALL: Final[dict[str, dict[str, Any]]] = {
     "als": {"factors": 2, "alpha": 10.0, "regularization": 1.0, "weighting": {"half_life_days": None}},
+    "bpr": {"factors": 4, "learning_rate": 0.1, "iterations": 200, "weighting": {"half_life_days": None}},
     "gru4rec": {
         "sequence_of": "person",
         "embedding_size": 8,
@@ -27,6 +29,9 @@ SMALL: Final[dict[str, dict[str, Any]]] = {
     "popular": {"weighting": {"half_life_days": None}},
 }
 """Configs that fit in milliseconds."""
+
+OWN_PEOPLE: Final[dict[str, dict[str, Any]]] = {"bpr": {"people": "factors"}}
+"""What else makes a family keep the people of its library, where it otherwise makes them from histories."""
 
 
 def _counts(data: Interactions) -> Any:
@@ -43,6 +48,14 @@ def _als(data: Interactions) -> F32:
     by_item = np.empty_like(scores)
     np.put_along_axis(by_item, ids, scores, axis=1)
     return by_item
+
+
+def _bpr(data: Interactions) -> F32:
+    library = BayesianPersonalizedRanking(
+        factors=4, learning_rate=0.1, regularization=0.01, iterations=200, num_threads=1, random_state=1
+    )
+    library.fit(_counts(data), show_progress=False)
+    return library.user_factors @ library.item_factors.T
 
 
 def _gru4rec(data: Interactions) -> F32:
@@ -69,6 +82,7 @@ def _popular(data: Interactions) -> F32:
 
 LIBRARY_SCORES: Final[dict[str, Callable[[Interactions], F32]]] = {
     "als": _als,
+    "bpr": _bpr,
     "gru4rec": _gru4rec,
     "popular": _popular,
 }

@@ -1,0 +1,109 @@
+"""Bayesian personalised ranking: Rendle et al. (2009), by the library `implicit`.
+
+The library draws what a person has evenly and compares it with what others have, so how often or how recently somebody
+bought an item counts only in the history that a query is made from.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, ClassVar, cast
+
+from implicit.cpu.bpr import BayesianPersonalizedRanking
+from implicit.recommender_base import ModelFitError
+from pydantic import Field
+from threadpoolctl import threadpool_limits
+
+from common.errors import RefusedError
+from common.models.artifact import Artifact
+from common.models.base import Capabilities, FitOptions, Model, ModelConfig, TrainingData
+from common.models.history_map import fit_history_map
+from common.models.matrix import UserItems, user_items
+from common.models.space import WEIGHTING, Float, Int, Space, Width
+from common.schemas.data import Weighting
+
+
+class People(StrEnum):
+    """Where a known person's query vector comes from: the library's user factors, or the history as for anybody."""
+
+    FACTORS = "factors"
+    HISTORY = "history"
+
+
+class BPRConfig(ModelConfig):
+    """Measured as `ALSConfig` was, NDCG@10 of all and of new purchases on the gift shop: people by their history
+    .231/.065, by the library's factors .199/.061. The history is better at every learning rate from 0.01 to 0.1,
+    because it knows what was bought often, and it takes in what is bought during the day.
+    """
+
+    factors: int = Field(64, ge=1, le=2048)
+    learning_rate: float = Field(0.01, gt=0)
+    regularization: float = Field(0.01, ge=0)
+    iterations: int = Field(100, ge=1)
+    people: People = People.HISTORY
+    weighting: Weighting = Weighting(half_life_days=28)
+
+
+class BPR(Model):
+    """Not deterministic: the library's threads write the factors without locks."""
+
+    family: ClassVar[str] = "bpr"
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        sessions=True, new_items=False, incremental=True, deterministic=False
+    )
+    Config: ClassVar[type[ModelConfig]] = BPRConfig
+    search_space: ClassVar[Space] = {
+        **WEIGHTING,
+        "factors": Width((32, 64, 128, 256)),
+        "learning_rate": Float(1e-3, 0.2, log=True),
+        "regularization": Float(1e-5, 0.1, log=True),
+        "iterations": Int(50, 500, log=True),
+    }
+
+    def fit(self, data: TrainingData, options: FitOptions) -> Artifact:
+        config = cast(BPRConfig, self.config)
+        matrix = user_items(data.interactions, config.weighting, options.now_s)
+        _refuse_full(matrix)
+        with threadpool_limits(1, "blas"):
+            library = _factorize(matrix.cells, config, options)
+            history_map = fit_history_map(matrix.cells, library.item_factors, library.user_factors)
+        kept = len(matrix.user_keys) if config.people is People.FACTORS else 0
+        return Artifact(
+            family=self.family,
+            params=config.model_dump(mode="json"),
+            item_ids=matrix.item_ids,
+            item_vectors=library.item_factors,
+            user_keys=matrix.user_keys,
+            user_vectors=library.user_factors[:kept],
+            encoder="mapped_mean",
+            encoder_arrays={"map": history_map},
+        )
+
+
+def _refuse_full(matrix: UserItems) -> None:
+    n_users, n_items = matrix.cells.shape
+    if matrix.cells.nnz == n_users * n_items:
+        raise RefusedError(
+            f"bpr compares what people have with what they have not: here {n_users} people have all {n_items} items"
+        )
+
+
+def _factorize(cells: Any, config: BPRConfig, options: FitOptions) -> Any:
+    """The library's factors end in a column of its own: the item's bias, and 1 for each person."""
+    library = BayesianPersonalizedRanking(
+        factors=config.factors,
+        learning_rate=config.learning_rate,
+        regularization=config.regularization,
+        iterations=config.iterations,
+        num_threads=options.threads,
+        random_state=options.seed,
+    )
+
+    def report(iteration: int, *_: object) -> None:
+        options.report(iteration + 1, config.iterations)
+
+    try:
+        library.fit(cells, show_progress=False, callback=report)
+    except ModelFitError as error:
+        raise RefusedError(f"bpr did not converge: {error}; lower learning_rate") from error
+    return library

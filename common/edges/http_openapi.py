@@ -142,7 +142,8 @@ def _schemas_of_answers() -> dict[str, Any]:
         "Card": _CARD,
         "Item": _item_schema(),
         "Answer": _list_of("Item", "Items, best first."),
-        "Cards": _list_of("Card", "Items, in the order in which they were asked for."),
+        "KnownItem": _known_item_schema(),
+        "Cards": _list_of("KnownItem", "Items, in the order in which they were asked for."),
     }
 
 
@@ -161,6 +162,11 @@ def _item_schema() -> dict[str, Any]:
     }
     placed = {"type": "object", "required": ["rank", "rung", "reason"], "properties": own}
     return {"allOf": [{"$ref": f"{_SCHEMAS}Card"}, placed], "description": "An item's card and why it is here."}
+
+
+def _known_item_schema() -> dict[str, Any]:
+    told = {"type": "object", "required": ["available"], "properties": {"available": {"type": "boolean"}}}
+    return {"allOf": [{"$ref": f"{_SCHEMAS}Card"}, told], "description": "An item's card and whether it can be bought."}
 
 
 def _list_of(schema: str, description: str) -> dict[str, Any]:

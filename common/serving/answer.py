@@ -25,8 +25,13 @@ def render(bundle: ServedBundle, picks: list[Pick]) -> bytes:
 
 
 def render_cards(bundle: ServedBundle, item_nos: Iterable[int]) -> bytes:
-    """`{"bundle_id": …, "model": …, "items": [card fields, …]}` as UTF-8."""
-    return b'%b,"items":[%b]}' % (_head(bundle), b",".join(map(bundle.items.card, item_nos)))
+    """`{"bundle_id": …, "model": …, "items": [card fields, available, …]}` as UTF-8."""
+    return b'%b,"items":[%b]}' % (_head(bundle), b",".join([_card(bundle, item_no) for item_no in item_nos]))
+
+
+def _card(bundle: ServedBundle, item_no: int) -> bytes:
+    available = b"true" if bundle.items.is_available(item_no) else b"false"
+    return b'%b,"available":%b}' % (bundle.items.card(item_no)[:-1], available)
 
 
 def _head(bundle: ServedBundle) -> bytes:

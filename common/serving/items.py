@@ -71,6 +71,10 @@ class Items:
         layer, row = self._at(item_no)
         return layer.encoded_ids[row]
 
+    def is_available(self, item_no: int) -> bool:
+        layer, row = self._at(item_no)
+        return bool(layer.available[row])
+
     def encoded_title(self, item_no: int) -> bytes | None:
         """The title of the item's card as a JSON string, quotes included; None where the card has none."""
         found = _TITLE.search(self.card(item_no))

@@ -24,8 +24,9 @@ TITLES = ["Tea", 'Müsli "crunchy", "title": "no"', None]
 def bundle(tmp_path: Path) -> ServedBundle:
     vectors: F32 = np.eye(3, dtype=np.float32)
     cards = [{"item_id": f"i{number}", "title": title, "category": "Food"} for number, title in enumerate(TITLES)]
+    goods = Goods(range(3), vectors, available=[True, True, False])
     stored = tuple(json.dumps(card, ensure_ascii=False, separators=(",", ":")).encode() for card in cards)
-    return open_layers([replace(layer_content(Goods(range(3), vectors)), cards=stored)], tmp_path)
+    return open_layers([replace(layer_content(goods), cards=stored)], tmp_path)
 
 
 def reason_of(bundle: ServedBundle, cause: Cause) -> dict[str, Any]:
@@ -47,4 +48,5 @@ def test_reason_without_a_title(bundle: ServedBundle) -> None:
 def test_cards_come_in_the_order_asked(bundle: ServedBundle) -> None:
     answer = json.loads(render_cards(bundle, [2, 0]))
     assert answer["bundle_id"] == bundle.document.bundle_id
-    assert [(item["item_id"], item["title"]) for item in answer["items"]] == [("i2", None), ("i0", "Tea")]
+    told = [(item["item_id"], item["title"], item["available"]) for item in answer["items"]]
+    assert told == [("i2", None, False), ("i0", "Tea", True)]

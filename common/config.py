@@ -109,6 +109,9 @@ class Settings(BaseModel):
         (), description="Comma-separated model families to try; empty tries all that are registered."
     )
     max_dim: int = Field(256, ge=8, description="Widest vectors that tuning may choose: memory and time in serving.")
+    tune_trials: int = Field(
+        40, ge=0, description="Most trials of one family in the search for better settings; 0 does not search."
+    )
     optuna_storage: SecretStr | None = Field(
         None,
         description="SQLAlchemy URL of the database in which parallel training jobs share their trials; "

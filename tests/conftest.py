@@ -49,6 +49,8 @@ def environment(object_store: ObjectStore, tmp_path: Path) -> dict[str, str]:
         "RECSYS_S3_ENDPOINT": object_store.endpoint,
         "RECSYS_S3_ACCESS_KEY": object_store.access_key,
         "RECSYS_S3_SECRET_KEY": object_store.secret_key,
+        # A search would take each training's whole time budget.
+        "RECSYS_TUNE_TRIALS": "0",
         "RECSYS_PSEUDONYM_KEY": "5ec2e7" * 11,
         "RECSYS_TRIGGER_TOKEN": "trigger-token-of-the-tests",
         "RECSYS_CACHE_DIR": str(tmp_path / "cache"),

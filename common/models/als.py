@@ -14,6 +14,7 @@ from common.errors import RefusedError
 from common.models.artifact import Artifact
 from common.models.base import Capabilities, FitOptions, Model, ModelConfig, TrainingData
 from common.models.matrix import user_items
+from common.models.space import WEIGHTING, Float, Space, Width
 from common.schemas.data import F32, Weighting
 
 LEAST_SCORE: Final = 0.01
@@ -42,6 +43,12 @@ class ALS(Model):
         sessions=True, new_items=False, incremental=True, deterministic=True
     )
     Config: ClassVar[type[ModelConfig]] = ALSConfig
+    search_space: ClassVar[Space] = {
+        "factors": Width((16, 32, 64, 128, 256, 512, 1024)),
+        "regularization": Float(0.01, 300.0, log=True),
+        "alpha": Float(1.0, 200.0, log=True),
+        **WEIGHTING,
+    }
     # More regularization is better for a shop with much data (.257/.047 and .270/.048 on the grocer, .282/.099 on the
     # gift shop) and leaves nothing of a small one. Without decay for shops where nobody buys twice.
     starts: ClassVar[tuple[ModelConfig, ...]] = (

@@ -8,21 +8,25 @@ from typing import Any
 
 import numpy as np
 import optuna
-from optuna.trial import TrialState
+from optuna.trial import TrialState, create_trial
 
 from common.errors import RefusedError
 from common.models.base import Model
 from common.models.space import bounded, nested, within
+from common.tuning.clock import Clock
 from common.tuning.records import State, TrialRecord, record_of, resampled_means
-from common.tuning.study import suggest
-from common.tuning.trial import Objective, OutOfTime, Watch
+from common.tuning.study import distribution, suggest
+from common.tuning.trial import Known, Objective, OutOfTime, Watch
 
 
 class FamilySearch:
-    def __init__(self, family: type[Model], study: optuna.Study, max_width: int, max_trials: int, seed: int) -> None:
+    def __init__(
+        self, family: type[Model], study: optuna.Study, clock: Clock, *, max_width: int, max_trials: int, seed: int
+    ) -> None:
         self.name = family.family
         self._family = family
         self._study = study
+        self._clock = clock
         self._space = bounded(family.search_space, max_width)
         self._max_trials = max_trials if self._space else 1
         self._seed = seed
@@ -34,27 +38,43 @@ class FamilySearch:
         for params in [*first, *own]:
             self._study.enqueue_trial(within(params, self._space), skip_if_exists=True)
 
-    def may_go_on(self, deadline: float) -> bool:
+    def learn(self, known: Sequence[Known]) -> None:
+        """What was tried before is what sampling starts from; params outside the space can only be timed."""
+        for one in known:
+            score = float(one.verdict.per_person.mean())
+            self._clock.note(one.seconds, score)
+            self._seconds.append(one.seconds)
+            params = within(one.params, self._space)
+            if self._space and params.keys() == self._space.keys():
+                ranges = {path: distribution(range_) for path, range_ in self._space.items()}
+                marks = {"known": True}
+                self._study.add_trial(create_trial(params=params, distributions=ranges, value=score, user_attrs=marks))
+
+    def may_go_on(self) -> bool:
         """Whether another trial is allowed, and is likely to end in time."""
-        enough = bool(self._seconds) and time.monotonic() + float(np.median(self._seconds)) < deadline
+        enough = bool(self._seconds) and time.monotonic() + float(np.median(self._seconds)) < self._clock.limit()
         return enough and self._has_room()
 
-    def hold_trial(self, objective: Objective, deadline: float) -> None:
-        """Nothing, if there have been enough: other processes may have held them."""
+    def hold_trial(self, objective: Objective, share: float = 1.0) -> None:
+        """`share` of the time left is its own. Nothing, if there have been enough: others may have held them."""
         if self._has_room():
-            self._study.optimize(lambda trial: self._timed(trial, objective, deadline), n_trials=1)
+            limit = self._clock.limit(share)
+            self._study.optimize(lambda trial: self._timed(trial, objective, limit), n_trials=1)
 
     def _has_room(self) -> bool:
         return len(self._study.get_trials(deepcopy=False, states=_HELD)) < self._max_trials
 
     def records(self) -> list[TrialRecord]:
-        waiting = (TrialState.WAITING,)
-        return [record_of(self.name, trial) for trial in self._study.trials if trial.state not in waiting]
+        """Of every trial that the search has held, in whatever process."""
+        held = self._study.get_trials(deepcopy=False, states=_HELD)
+        return [record_of(self.name, trial) for trial in held if "known" not in trial.user_attrs]
 
     def _timed(self, trial: optuna.Trial, objective: Objective, deadline: float) -> float:
         start = time.monotonic()
         try:
-            return self._hold(trial, objective, deadline)
+            score = self._hold(trial, objective, deadline)
+            self._clock.note(time.monotonic() - start, score)
+            return score
         finally:
             if trial.user_attrs.get("state") != State.OUT_OF_TIME:
                 self._seconds.append(time.monotonic() - start)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -10,10 +9,11 @@ from typing import Any, Final
 import optuna
 
 from common.models.base import Model
+from common.tuning.clock import Clock
 from common.tuning.family import FamilySearch
 from common.tuning.records import TrialRecord
 from common.tuning.study import open_study, storage_at
-from common.tuning.trial import Objective
+from common.tuning.trial import Known, Objective
 
 MAX_TRIALS: Final = 200
 """Of one family, over all processes. TPE gains little after that in spaces of ten dimensions."""
@@ -24,8 +24,9 @@ class Plan:
     """What bounds the search.
 
     `deadline` is on the clock of `time.monotonic`. Processes that share the database at `storage_url` find each other
-    by `name`, which must therefore say what data the trials are judged on. `first`, by family: params to try before any
-    other, the best known first.
+    by `name`, which must therefore say what data the trials are judged on. Time to fit the best model `spare` times is
+    left. By family: `first` are params to try before any other, the best known first; a family in `known` has been
+    tried, its defaults included, and the search goes on from there.
     """
 
     name: str
@@ -33,6 +34,8 @@ class Plan:
     deadline: float
     max_width: int
     first: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+    known: Mapping[str, Sequence[Known]] = field(default_factory=dict)
+    spare: int = 0
     storage_url: str | None = None
     max_trials: int = MAX_TRIALS
 
@@ -45,20 +48,24 @@ def search(families: Sequence[type[Model]], objective: Objective, plan: Plan) ->
     for a database that cannot be used.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
+    clock = Clock(plan.deadline, plan.spare)
     with storage_at(plan.storage_url) as storage:
         searches = []
         for number, family in enumerate(families):
             study = open_study(storage, f"{plan.name}/{family.family}", plan.seed + number)
-            searches.append(FamilySearch(family, study, plan.max_width, plan.max_trials, plan.seed))
+            limits = {"max_width": plan.max_width, "max_trials": plan.max_trials, "seed": plan.seed}
+            searches.append(FamilySearch(family, study, clock, **limits))
         _hold_first_trials(searches, objective, plan)
-        while going_on := [one for one in searches if one.may_go_on(plan.deadline)]:
+        while going_on := [one for one in searches if one.may_go_on()]:
             for one in going_on:
-                one.hold_trial(objective, plan.deadline)
+                one.hold_trial(objective)
         return [record for one in searches for record in one.records()]
 
 
 def _hold_first_trials(searches: Sequence[FamilySearch], objective: Objective, plan: Plan) -> None:
-    for position, one in enumerate(searches):
+    for one in searches:
+        one.learn(plan.known.get(one.name, ()))
+    fresh = [one for one in searches if one.name not in plan.known]
+    for position, one in enumerate(fresh):
         one.enqueue(plan.first.get(one.name, ()))
-        now = time.monotonic()
-        one.hold_trial(objective, now + (plan.deadline - now) / (len(searches) - position))
+        one.hold_trial(objective, share=1 / (len(fresh) - position))

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Final
 
 import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.exceptions import ExperimentalWarning
 from optuna.pruners import MedianPruner
 from optuna.samplers import TPESampler
@@ -16,7 +17,7 @@ from optuna.storages import BaseStorage, InMemoryStorage, RDBStorage
 from sqlalchemy.exc import IntegrityError, ProgrammingError, SQLAlchemyError
 
 from common.errors import SettingError
-from common.models.space import Choice, Float, Int, Space, Value, Width
+from common.models.space import Choice, Float, Int, Range, Space, Value, Width
 
 HEARTBEAT_S: Final = 60
 """A process that has not been heard of for twice as long has lost its trial."""
@@ -80,14 +81,25 @@ def open_study(storage: BaseStorage, name: str, seed: int) -> optuna.Study:
 
 def suggest(trial: optuna.Trial, space: Space) -> dict[str, Value]:
     """One value for each path of the space."""
-    return {path: _suggest(trial, path, space) for path in space}
+    return {path: _suggest(trial, path, range_) for path, range_ in space.items()}
 
 
-def _suggest(trial: optuna.Trial, path: str, space: Space) -> Value:
-    match space[path]:
+def _suggest(trial: optuna.Trial, path: str, range_: Range) -> Value:
+    match range_:
         case Float(low, high, log):
             return trial.suggest_float(path, low, high, log=log)
         case Int(low, high, log):
             return trial.suggest_int(path, low, high, log=log)
         case Choice(options) | Width(options):
             return trial.suggest_categorical(path, options)
+
+
+def distribution(range_: Range) -> BaseDistribution:
+    """Optuna's own form of a range."""
+    match range_:
+        case Float(low, high, log):
+            return FloatDistribution(low, high, log)
+        case Int(low, high, log):
+            return IntDistribution(low, high, log)
+        case Choice(options) | Width(options):
+            return CategoricalDistribution(options)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import optuna
 
@@ -21,6 +22,15 @@ class Verdict:
     width: int
 
 
+@dataclass(frozen=True)
+class Known:
+    """A trial held before the search: nested params, what came of it, and the seconds that it took."""
+
+    params: Mapping[str, Any]
+    verdict: Verdict
+    seconds: float
+
+
 class OutOfTime(Exception):
     """Ends a trial from within. It never leaves the search."""
 
@@ -29,12 +39,13 @@ class Watch:
     """What a trial is to call as it goes on. Both calls may end it by an exception, which it must let pass."""
 
     def __init__(self, trial: optuna.Trial, deadline: float) -> None:
+        """deadline: on the clock of `time.monotonic`."""
         self._trial = trial
-        self._deadline = deadline
+        self.deadline = deadline
 
     def time(self) -> None:
         """As often as is convenient."""
-        if time.monotonic() > self._deadline:
+        if time.monotonic() > self.deadline:
             raise OutOfTime
 
     def score(self, step: int, score: float) -> None:

@@ -18,14 +18,17 @@ from common.evaluation.cases import Question
 from common.evaluation.judge import PRIMARY
 from common.evaluation.split import Split
 from common.schemas.data import Catalogue
+from common.tuning.records import TrialRecord
+from common.usecases.search import hold_search, select
 from common.usecases.trials import POPULAR, Candidate, Stage, Trial
 
 TRIALS_TO_COME: Final = 4
 """A trial may take this part of the time left, because should it win as many are to come: itself, the one on the test
 window, the fit on everything, and the rest of the run. Where the slowest so far would take more none is begun."""
 
+# Shares of the contest's progress that are done when the search and the last look begin.
+SEARCH_BEGINS: Final = 0.4
 TRIALS_SHARE: Final = 0.8
-"""Share of the contest's progress that is done when the last look begins."""
 
 Step = Callable[[str, float], None]
 """Told what goes on, and how much of the whole is done."""
@@ -58,13 +61,15 @@ class Finals:
 
 @dataclass(frozen=True)
 class Outcome:
-    """`question` has decided between the `trials` that were held on `stage`, popular's the last."""
+    """`question` has decided between the `trials` that were held on `stage`, popular's the last. `search` records all
+    that was searched, what was broken off included."""
 
     question: Question
     stage: Stage
     trials: tuple[Trial, ...]
     finals: Finals
     notices: tuple[str, ...]
+    search: tuple[TrialRecord, ...] = ()
 
 
 def hold_contest(
@@ -86,13 +91,18 @@ def hold_contest(
     if question is None:
         return None
     trials, notices = _hold_trials(stage, candidates, deadline, step)
-    winner = max(trials, key=lambda trial: trial.score(question))
+    step("searching for better settings", SEARCH_BEGINS)
+    *tried, popular = trials
+    found = hold_search(stage, question, tried, settings, deadline, spare=TRIALS_TO_COME - 1)
+    trials = [*tried, *found.trials, popular]
+    winner = select(trials, question, settings.seed)
     step("taking the last look", TRIALS_SHARE)
     final_stage = Stage(split.test, catalogue, settings.seed, threads) if split.test else stage
     if final_stage.question(settings.purchased) is not question:
         final_stage = stage
         notices.append("the test window has nobody to judge by: validation decided alone")
-    return Outcome(question, stage, tuple(trials), _hold_finals(final_stage, stage, trials, winner), tuple(notices))
+    finals = _hold_finals(final_stage, stage, trials, winner)
+    return Outcome(question, stage, tuple(trials), finals, tuple(notices), found.records)
 
 
 def _hold_trials(
@@ -107,7 +117,7 @@ def _hold_trials(
     notices: list[str] = []
     slowest_s = 0.0
     for number, candidate in enumerate(candidates):
-        step(f"judging {candidate}", TRIALS_SHARE * number / len(candidates))
+        step(f"judging {candidate}", SEARCH_BEGINS * number / len(candidates))
         start = time.monotonic()
         share_s = (deadline - start) / TRIALS_TO_COME if number else math.inf
         if share_s < slowest_s:

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from common.config import Purchased
 from common.errors import RefusedError
@@ -23,10 +23,10 @@ from common.serving.encoders import ENCODERS
 
 @dataclass(frozen=True)
 class Candidate:
-    """`origin`: the family's defaults, one of its other starts, or the settings that are served now."""
+    """`origin`: the family's defaults, one of its other starts, the settings that are served now, or a search's."""
 
     model: Model
-    origin: Literal["default", "start", "served"]
+    origin: Literal["default", "start", "served", "tuned"]
 
     def __str__(self) -> str:
         return f"{self.model.family} ({self.origin})"
@@ -37,18 +37,19 @@ POPULAR: Final = Candidate(make(Popular.family), "default")
 
 @dataclass(frozen=True)
 class Trial:
-    """A candidate on one fold; `fit_s` in seconds."""
+    """A candidate on one fold; `fit_s` in seconds, `dim` the width of its vectors."""
 
     candidate: Candidate
     judgement: Judgement
     fit_s: float
+    dim: int
 
     def score(self, question: Question) -> float:
         return self.judgement.metrics[question].get(PRIMARY, 0.0)
 
 
-def _no_report(_step: int, _steps: int) -> None:
-    pass
+OnTheWay = Callable[[int, Judgement], None]
+"""Told after some of the iterations what the model is worth so far, by a family that can show it."""
 
 
 class Stage:
@@ -67,18 +68,25 @@ class Stage:
         answerable = [question for question in (preferred, Question.ALL) if self.cases.relevant(question).nnz]
         return answerable[0] if answerable else None
 
-    def hold_trial(self, candidate: Candidate, deadline: float = math.inf) -> Trial:
+    def hold_trial(self, candidate: Candidate, deadline: float = math.inf, on_the_way: OnTheWay | None = None) -> Trial:
         """Raises `RefusedError` where the candidate cannot learn from the past, or not until `deadline`, which is on
-        the clock of `time.monotonic`."""
+        the clock of `time.monotonic`. `on_the_way` may end the fit by an exception."""
 
         def watch_the_clock(_step: int, _steps: int) -> None:
             if time.monotonic() > deadline:
                 raise RefusedError(f"its fit took longer than {deadline - start:.0f} s, its share of the time budget")
 
-        start = time.monotonic()
-        artifact = self._fit(candidate.model, watch_the_clock)
-        fit_s = time.monotonic() - start
-        return Trial(candidate, judge(artifact, self.cases, ENCODERS[artifact.encoder], self._fallback), fit_s)
+        def inspect(step: int, snapshot: Callable[[], Artifact]) -> None:
+            if on_the_way:
+                on_the_way(step, self._judge(snapshot()))
 
-    def _fit(self, model: Model, report: Callable[[int, int], None] = _no_report) -> Artifact:
-        return model.fit(self._data, replace(self._options, report=report))
+        start = time.monotonic()
+        artifact = self._fit(candidate.model, report=watch_the_clock, inspect=inspect)
+        fit_s = time.monotonic() - start
+        return Trial(candidate, self._judge(artifact), fit_s, artifact.dim)
+
+    def _judge(self, artifact: Artifact) -> Judgement:
+        return judge(artifact, self.cases, ENCODERS[artifact.encoder], self._fallback)
+
+    def _fit(self, model: Model, **listeners: Any) -> Artifact:
+        return model.fit(self._data, replace(self._options, **listeners))

@@ -34,6 +34,7 @@ SETTINGS = Settings(
     pseudonym_key="0" * 32,
     validation_days=10,
     test_days=10,
+    tune_trials=0,
 )
 
 
@@ -76,10 +77,12 @@ def chosen(data: Interactions, settings: Settings = SETTINGS, **fields: Any) -> 
     return choose(TrainingData(data), order(**fields), settings, quiet)
 
 
-def contest(data: Interactions, candidates: Sequence[Candidate], deadline: float) -> Outcome:
+def contest(
+    data: Interactions, candidates: Sequence[Candidate], deadline: float, settings: Settings = SETTINGS
+) -> Outcome:
     split = temporal_split(data, 10, 10)
     assert split is not None
-    outcome = hold_contest(split, None, candidates, SETTINGS, 1, deadline, quiet)
+    outcome = hold_contest(split, None, candidates, settings, 1, deadline, quiet)
     assert outcome is not None
     return outcome
 
@@ -163,7 +166,7 @@ def test_a_fit_that_takes_more_than_its_share_is_stopped(stage: Stage) -> None:
 
 def trial(candidate: Candidate, ndcg: float) -> Trial:
     metrics = {question: {PRIMARY: ndcg} for question in Question}
-    return Trial(candidate, Judgement(metrics, {question: np.array([ndcg]) for question in Question}), 0.0)
+    return Trial(candidate, Judgement(metrics, {question: np.array([ndcg]) for question in Question}), 0.0, 4)
 
 
 class TestGate:

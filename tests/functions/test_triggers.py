@@ -38,7 +38,7 @@ def record(state: RunState = RunState.DONE) -> RunRecord:
 
 
 @pytest.fixture(autouse=True)
-def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def settings_and_logs(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in ENV.items():
         monkeypatch.setenv(name, value)
     logger = logging.getLogger("common")

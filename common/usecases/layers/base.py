@@ -21,6 +21,12 @@ from common.usecases.layers.rankings import Shelf, category_codes, popularity
 SIMILAR_DEPTH: Final = 32
 """Neighbours kept of each item: what a filter leaves of them still fills a row of ten."""
 
+# Who has few buyers points anywhere. Neighbours that at least 1, 5, 20 people have bought hold another item of the same
+# basket among the first ten for 8.4, 11.0, 12.6 % of the items that were bought in the 28 days to come (grocer's year).
+NEIGHBOUR_PEOPLE: Final = 5
+MIN_NEIGHBOURS: Final = 1_000
+"""In a shop with fewer such items, those with the most people make up the number."""
+
 
 @dataclass(frozen=True)
 class Stock:
@@ -63,15 +69,17 @@ def base_content(artifact: Artifact, stock: Stock, changed: U64, threads: int) -
     vectors = groups.vectors_of(items.catalogue)
     vectors[items.trained] = artifact.item_vectors
     source = Vectors(encoder, lambda nos: vectors[nos], artifact.dim, kept=len(artifact.user_vectors) > 0)
+    users = _people(artifact, stock, items, source, changed)
     shelf = _shelf(stock, items)
-    extras = Extras(groups, items.is_trained, shelf.scores, shelf.created_at, stock.now_s)
+    neighbours = _neighbours(items, users)
+    extras = Extras(groups, items.is_trained, neighbours, shelf.scores, shelf.created_at, stock.now_s)
     return LayerContent(
         item_nos=np.arange(len(items.catalogue), dtype=np.int32),
         item_vectors=vectors,
         cards=cards_of(items.catalogue),
         catalogue=items.catalogue,
-        users=_people(artifact, stock, items, source, changed),
-        similar=_similar(vectors[:, : artifact.dim - biased], items, threads),
+        users=users,
+        similar=_similar(vectors[:, : artifact.dim - biased], items, neighbours & shelf.available, threads),
         popular=shelf.popular(),
         newest=shelf.newest(),
         popular_by_category=shelf.popular_by_category(),
@@ -98,15 +106,22 @@ def _shelf(stock: Stock, items: _Items) -> Shelf:
     return Shelf(scores, items.catalogue.available, items.catalogue.created_at, codes, names)
 
 
-def _similar(directions: F32, items: _Items, threads: int) -> I32:
-    """(n, SIMILAR_DEPTH) int32. Only what can be bought and has a vector of its own is anybody's neighbour."""
-    listed = items.trained[items.catalogue.available[items.trained]]
+def _neighbours(items: _Items, users: UserRows) -> Bools:
+    """(n,) bool: the trained items that may be listed as similar to another."""
+    people = np.bincount(users.items, minlength=len(items.catalogue))[items.trained]
+    enough = np.sort(people)[-MIN_NEIGHBOURS:].min(initial=NEIGHBOUR_PEOPLE)
+    mask = np.zeros(len(items.catalogue), dtype=np.bool_)
+    mask[items.trained[people >= enough]] = True
+    return mask
+
+
+def _similar(directions: F32, items: _Items, listed: Bools, threads: int) -> I32:
+    """(n, SIMILAR_DEPTH) int32, from the items of `listed` (n,) bool."""
     # Untrained items of one group share a vector, and so their neighbours.
-    is_trained = items.is_trained
-    _, first, group = np.unique(directions[~is_trained], axis=0, return_index=True, return_inverse=True)
-    untrained = np.flatnonzero(~is_trained)
+    untrained = np.flatnonzero(~items.is_trained)
+    _, first, group = np.unique(directions[untrained], axis=0, return_index=True, return_inverse=True)
     asked = np.concatenate([items.trained, untrained[first]]).astype(np.int32)
-    found = similar_items(directions, SIMILAR_DEPTH, asked, threads, listed)
+    found = similar_items(directions, SIMILAR_DEPTH, asked, threads, np.flatnonzero(listed).astype(np.int32))
     similar = np.empty((len(directions), SIMILAR_DEPTH), dtype=np.int32)
     similar[items.trained] = found[: len(items.trained)]
     similar[untrained] = found[len(items.trained) :][group.reshape(-1)]

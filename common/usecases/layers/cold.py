@@ -14,6 +14,7 @@ of the trained items stay below: enough to be found among its like, too little t
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Final
@@ -97,14 +98,18 @@ def _group_keys(catalogue: Catalogue) -> tuple[U64, U64, U64]:
     priced = catalogue.prices > 0
     bands[priced] = np.rint(BANDS_PER_DOUBLING * np.log2(catalogue.prices[priced]))
     rows = list(zip(catalogue.categories, catalogue.brands, bands.tolist(), strict=True))
-    by_category = [_key(category) if category else _NO_GROUP for category, _, _ in rows]
-    by_brand = [_key(category, brand) if brand else _NO_GROUP for category, brand, _ in rows]
-    by_band = [
-        _NO_GROUP if math.isnan(band) else _key(category, brand, f"{band:.0f}") for category, brand, band in rows
-    ]
-    return np.array(by_category, np.uint64), np.array(by_brand, np.uint64), np.array(by_band, np.uint64)
+    return (
+        _keys([(category,) if category else None for category, _, _ in rows]),
+        _keys([(category, brand) if brand else None for category, brand, _ in rows]),
+        _keys([None if math.isnan(band) else (category, brand, f"{band:.0f}") for category, brand, band in rows]),
+    )
 
 
-def _key(*names: str) -> int:
-    digest = blake2b("\x1f".join((str(len(names)), *names)).encode(), digest_size=8).digest()
+def _keys(names: Sequence[tuple[str, ...] | None]) -> U64:
+    keys = {name: _NO_GROUP if name is None else _key(name) for name in set(names)}
+    return np.array([keys[name] for name in names], dtype=np.uint64)
+
+
+def _key(name: tuple[str, ...]) -> int:
+    digest = blake2b("\x1f".join((str(len(name)), *name)).encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") or 1

@@ -150,7 +150,7 @@ class _Delta:
         return scores
 
     def _similar(self, available: Bools, threads: int) -> I32:
-        """Trained items keep their neighbours; the others get those of their vector among trained, available items."""
+        """Trained items keep their neighbours; the others get those of their vector."""
         depth = self._below.layers[0].info.similar_k
         similar = np.full((len(self._numbers), depth), -1, dtype=np.int32)
         trained = self._is_trained(self._numbers)
@@ -163,6 +163,6 @@ class _Delta:
             base = self._below.layers[0].item_vectors
             directions = np.concatenate([base, self._vectors[asked]])[:, :width]
             rows = np.arange(len(base), len(directions), dtype=np.int32)
-            among = np.flatnonzero(self._extras.trained & available[: len(base)]).astype(np.int32)
+            among = np.flatnonzero(self._extras.neighbours & available[: len(base)]).astype(np.int32)
             similar[asked] = similar_items(directions, depth, rows, threads, among)
         return similar

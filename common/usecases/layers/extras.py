@@ -18,11 +18,12 @@ Arrays = Mapping[str, npt.NDArray[Any]]
 @dataclass(frozen=True)
 class Extras:
     """`groups` give new items a vector. Of the base's items, trained (n_items,) bool tells which have theirs from
-    training, popularity (n_items,) float64 is their score at `now_s`, and created_at (n_items,) int64 says since when
-    they are there; times are epoch seconds."""
+    training, and neighbours (n_items,) bool which may be listed as similar to another; popularity (n_items,) float64 is
+    their score at `now_s`, and created_at (n_items,) int64 says since when they are there; times are epoch seconds."""
 
     groups: Groups
     trained: Bools
+    neighbours: Bools
     popularity: F64
     created_at: I64
     now_s: int
@@ -33,6 +34,7 @@ class Extras:
             "group_vectors": self.groups.vectors,
             "group_unknown": self.groups.unknown,
             "trained": self.trained,
+            "neighbours": self.neighbours,
             "popularity": self.popularity,
             "created_at": self.created_at,
             "popularity_at": np.array([self.now_s], dtype=np.int64),
@@ -42,5 +44,11 @@ class Extras:
     def of(cls, arrays: Arrays) -> Extras:
         """From the encoder arrays of a base."""
         groups = Groups(arrays["group_keys"], arrays["group_vectors"], arrays["group_unknown"])
-        columns = (arrays["trained"], arrays["popularity"], arrays["created_at"])
-        return cls(groups, *columns, now_s=int(arrays["popularity_at"][0]))
+        return cls(
+            groups=groups,
+            trained=arrays["trained"],
+            neighbours=arrays["neighbours"],
+            popularity=arrays["popularity"],
+            created_at=arrays["created_at"],
+            now_s=int(arrays["popularity_at"][0]),
+        )

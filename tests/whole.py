@@ -21,7 +21,7 @@ from infra.local.stack import Stack
 from tests import small_shop
 
 DEADLINE_S = 60.0
-QUICK = {"RECSYS_REFRESH_S": "0.1", "RECSYS_TRAIN_FAMILIES": "als,popular"}
+QUICK = {"RECSYS_REFRESH_S": "0.1", "RECSYS_TRAIN_FAMILIES": "als,popular", "RECSYS_TUNE_TRIALS": "0"}
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,15 @@ def judge(artifact: Artifact, cases: Cases, encode: Encoder, fallback: Artifact)
     A person of whom the model can say nothing gets the list of `fallback`, a popular model, as in serving. An item that
     the model does not know is never shown, and still counts among what was to be found.
     """
-    lists = _make_lists(artifact, cases, encode, fallback)
+    return judge_scores(_scores(artifact, cases, encode, fallback), cases)
+
+
+def judge_scores(blocks: Iterator[tuple[slice, F32]], cases: Cases) -> Judgement:
+    """The same for whatever gives scores.
+
+    blocks: rows of the cases and (n, n_items) float32, which is overwritten, -inf for what is not to be shown.
+    """
+    lists = _make_lists(blocks, cases)
     return Judgement(
         metrics={question: _means(lists[question], cases) for question in Question},
         primary={
@@ -55,12 +63,12 @@ def judge(artifact: Artifact, cases: Cases, encode: Encoder, fallback: Artifact)
     )
 
 
-def _make_lists(artifact: Artifact, cases: Cases, encode: Encoder, fallback: Artifact) -> dict[Question, _Lists]:
+def _make_lists(blocks: Iterator[tuple[slice, F32]], cases: Cases) -> dict[Question, _Lists]:
     shape = (len(cases.user_keys), MAX_K)
     items = {question: np.empty(shape, dtype=np.int32) for question in Question}
     hits = {question: np.empty(shape, dtype=np.bool_) for question in Question}
     relevant = {question: cases.relevant(question) for question in Question}
-    for rows, scores in _scores(artifact, cases, encode, fallback):
+    for rows, scores in blocks:
         items[Question.ALL][rows], hits[Question.ALL][rows] = top_k(scores, relevant[Question.ALL][rows], MAX_K)
         owned = cases.owned[rows].tocoo()
         scores[owned.row, owned.col] = -np.inf

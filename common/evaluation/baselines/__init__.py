@@ -1,0 +1,17 @@
+"""What any model must be held against. For judging only: none of these is served.
+
+Each learns from a fold's past and scores every item for people of it, so that they are ranked and counted as the models
+are.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from common.evaluation.baselines.base import Baseline
+from common.evaluation.baselines.ease import EASE
+from common.evaluation.baselines.item_knn import ItemKNN
+from common.evaluation.baselines.own_frequent import OwnFrequent
+from common.evaluation.baselines.recent_popular import RecentPopular
+
+BASELINES: Final[tuple[type[Baseline], ...]] = (RecentPopular, OwnFrequent, ItemKNN, EASE)

@@ -1,0 +1,54 @@
+"""What every baseline is, and how it is judged."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+import numpy as np
+from scipy.sparse import csr_matrix
+
+from common.evaluation.cases import Cases
+from common.evaluation.judge import Judgement, judge_scores
+from common.evaluation.queries import rows_of
+from common.evaluation.ranking import BLOCK_BYTES
+from common.evaluation.split import Fold
+from common.models.matrix import weight_matrix
+from common.schemas.data import F32, I64, Weighting
+
+
+class Baseline(ABC):
+    """Learned in the constructor. Raises `RefusedError` where the fold is too large for it."""
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def __init__(self, fold: Fold) -> None: ...
+
+    @abstractmethod
+    def scores(self, people: I64) -> F32:
+        """(n, n_items) float32 for rows of the fold's user_keys, -inf for what is not to be shown; the caller's own."""
+
+
+def judge_baseline(baseline: Baseline, cases: Cases) -> Judgement:
+    people = rows_of(cases.fold.past.user_keys, cases.user_keys)
+    return judge_scores(_blocks(baseline, people, cases.fold.past.n_items), cases)
+
+
+def _blocks(baseline: Baseline, people: I64, n_items: int) -> Iterator[tuple[slice, F32]]:
+    step = max(1, BLOCK_BYTES // (4 * n_items))
+    for start in range(0, len(people), step):
+        rows = slice(start, min(start + step, len(people)))
+        yield rows, baseline.scores(people[rows])
+
+
+def cells_of(fold: Fold) -> Any:
+    """csr_matrix (n_users, n_items) float32: how often each person bought each item, views and carts counting less."""
+    return weight_matrix(fold.past, Weighting(), fold.cut_s)
+
+
+def taken_of(fold: Fold) -> Any:
+    """csr_matrix (n_users, n_items) float32: 1 where the person has the item."""
+    cells = cells_of(fold)
+    return csr_matrix((np.ones_like(cells.data), cells.indices, cells.indptr), shape=cells.shape)

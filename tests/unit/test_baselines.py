@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from common.errors import RefusedError
+from common.evaluation.baselines import BASELINES, EASE, ItemKNN, OwnFrequent, RecentPopular, ease
+from common.evaluation.baselines.base import Baseline, judge_baseline
+from common.evaluation.baselines.vs_knn import VSKNN
+from common.evaluation.cases import Question, make_cases
+from common.evaluation.split import Fold
+from common.models.sessions import Sequences
+from common.schemas.data import DAY_S, Interactions
+from tests.shops import NOON, Event, checkerboard, interactions
+
+
+def fold(data: Interactions, day: float) -> Fold:
+    cut_s = NOON + int(day * DAY_S)
+    return Fold(cut_s, data.where(data.ts < cut_s), data.where(data.ts >= cut_s))
+
+
+def ranked(baseline: Baseline, data: Interactions, user: int) -> list[str]:
+    scores = baseline.scores(np.array([user]))[0]
+    return [data.item_ids[item] for item in np.argsort(-scores, kind="stable") if scores[item] > -np.inf]
+
+
+def test_popular_counts_the_last_four_weeks_only() -> None:
+    data = interactions(
+        [
+            *(Event("a", "old", day) for day in range(10)),
+            *(Event("a", "new", 50 + day) for day in range(3)),
+            Event("b", "one", 60),
+        ]
+    )
+    assert ranked(RecentPopular(fold(data, 61)), data, 1) == ["new", "one"]
+
+
+def test_ones_own_items_come_by_frequency_and_others_fill_up() -> None:
+    own = [Event("a", item, day) for day, item in enumerate(["x", "y", "y", "rare"])]
+    others = [Event("b", item, 10 + day) for day, item in enumerate(["p", "p", "p", "q", "q", "x"])]
+    data = interactions([*own, *others])
+    assert ranked(OwnFrequent(fold(data, 20)), data, 0) == ["y", "x", "rare", "p", "q"]
+
+
+@pytest.mark.parametrize("baseline", [ItemKNN, EASE])
+def test_the_withheld_item_of_a_checkerboard_comes_first(baseline: type[Baseline]) -> None:
+    data = checkerboard(20)
+    scores = baseline(fold(data, 99)).scores(np.arange(20))
+    scores[data.users, data.items] = -np.inf
+    assert scores.argmax(axis=1).tolist() == list(range(20))
+
+
+def test_item_similarities_are_shrunk_cosines() -> None:
+    data = interactions(
+        [Event(user, item) for user, items in {"a": "xy", "b": "xy", "c": "xz"}.items() for item in items]
+    )
+    scores = ItemKNN(fold(data, 1)).scores(np.array([2]))[0]
+    x_y, x_z = 2 / (np.sqrt(3 * 2) + 10), 1 / (np.sqrt(3 * 1) + 10)
+    np.testing.assert_allclose(scores, [x_z, x_y, x_z], rtol=1e-5)
+
+
+def test_ease_solves_its_closed_form(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ease, "REGULARIZATION", 2.0)
+    data = interactions(
+        [Event(user, item) for user, items in {"a": "xy", "b": "xyz", "c": "z"}.items() for item in items]
+    )
+    taken = np.array([[1, 1, 0], [1, 1, 1], [0, 0, 1]], dtype=np.float64)
+    inverse = np.linalg.inv(taken.T @ taken + 2 * np.eye(3))
+    weights = np.eye(3) - inverse / np.diag(inverse)
+    np.testing.assert_allclose(EASE(fold(data, 1)).scores(np.arange(3)), taken @ weights, rtol=1e-4, atol=1e-6)
+
+
+def test_ease_refuses_a_catalogue_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ease, "MAX_ITEMS", 2)
+    with pytest.raises(RefusedError, match="up to 2 items, here are 3"):
+        EASE(fold(interactions([Event("a", item) for item in "xyz"]), 1))
+
+
+@pytest.mark.parametrize("baseline", BASELINES)
+def test_every_baseline_is_judged_as_the_models_are(baseline: type[Baseline]) -> None:
+    rng = np.random.default_rng(1)
+    data = interactions(
+        Event(f"u{rng.integers(30):02}", f"i{rng.integers(25):02}", 60 * n / 900, qty=1 + n % 3) for n in range(900)
+    )
+    cases = make_cases(fold(data, 50), seed=1)
+    judgement = judge_baseline(baseline(cases.fold), cases)
+    for question in Question:
+        assert 0 < judgement.metrics[question]["ndcg@10"] < 1
+        assert len(judgement.primary[question]) == judgement.metrics[question]["people"]
+
+
+class TestVSKNN:
+    @staticmethod
+    def sessions(*texts: str) -> Sequences:
+        items = np.array([ord(item) - ord("a") for item in "".join(texts)], dtype=np.int32)
+        return Sequences(np.cumsum([0, *map(len, texts)]), items, np.full(len(texts), -1))
+
+    def test_what_follows_in_like_sessions_comes_first(self) -> None:
+        scores = VSKNN(self.sessions("abc", "abc", "xyd", "ae"), 26).scores(np.array([0, 1], dtype=np.int32))
+        scores[:2] = 0
+        assert [chr(97 + item) for item in np.argsort(-scores)[:2]] == ["c", "e"]
+        assert scores[3] == 0
+
+    def test_the_latest_item_of_the_prefix_says_most(self) -> None:
+        scores = VSKNN(self.sessions("ac", "bd"), 26).scores(np.array([0, 1], dtype=np.int32))
+        assert scores[3] > scores[2] > 0
+
+    def test_a_prefix_that_nobody_knows_says_nothing(self) -> None:
+        assert not VSKNN(self.sessions("ab"), 26).scores(np.array([25], dtype=np.int32)).any()

@@ -28,7 +28,7 @@ class Stepper(Generic[T]):
         self.operation = ""
         self.bodies: list[bytes] = []
         self._store = store
-        self._killed = False
+        self._killed = self._free = False
         self._go, self._stopped = threading.Semaphore(0), threading.Semaphore(0)
         self._thread = threading.Thread(target=self._run, args=(work,))
         self._thread.start()
@@ -43,6 +43,12 @@ class Stepper(Generic[T]):
         if self.finished:
             self._thread.join()
 
+    def finish(self) -> None:
+        """Runs to the end without a stop or a fault."""
+        if not self.finished:
+            self._free = True
+            self.step()
+
     def kill(self) -> None:
         """The process dies where it stands."""
         if not self.finished:
@@ -50,9 +56,10 @@ class Stepper(Generic[T]):
             self.step()
 
     def before(self, operation: str) -> None:
-        self.operation = operation
-        self._stopped.release()
-        self._go.acquire()
+        if not self._free:
+            self.operation = operation
+            self._stopped.release()
+            self._go.acquire()
         if self._killed:
             raise ProcessKilled
 

@@ -14,9 +14,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 from pydantic import BaseModel
 
 from common.bucket.commit import NewFile, Proposal, commit
@@ -34,9 +35,9 @@ KEY = "store/current.json"
 START = datetime(2026, 11, 23, tzinfo=UTC)
 MIN_AGE = timedelta(hours=2)
 MOST_WRITERS = 4
-MOST_ROUNDS = 500
 READ_FAULTS = (Fault.FAIL_BEFORE, Fault.CRASH_BEFORE)
 WRITE_FAULTS = (Fault.LATE, Fault.LOST_ANSWER, Fault.FAIL_BEFORE, Fault.CRASH_AFTER, Fault.CRASH_BEFORE)
+DOCUMENT_FAULTS = (Fault.LATE, Fault.LATE, Fault.LATE, *WRITE_FAULTS)
 FAULTS = {"get": READ_FAULTS, "put": WRITE_FAULTS, "put_if": WRITE_FAULTS}
 
 
@@ -166,16 +167,15 @@ class Writers(RuleBasedStateMachine):
     def upload_undisturbed(self, content: bytes) -> None:
         job = Job(f"upload-{len(self.jobs)}", content, 30.0)
         self._start(job)
-        while not job.stepper.finished:
-            self._step(job, None)
+        self._run_to_its_end(job)
 
     @precondition(lambda self: len(self.running) < MOST_WRITERS)
     @rule(at_once=st.booleans())
     def fold(self, at_once: bool) -> None:
         job = Job(None, b"", 30.0)
         self._start(job)
-        while at_once and not job.stepper.finished:
-            self._step(job, None)
+        if at_once:
+            self._run_to_its_end(job)
 
     @precondition(lambda self: self.waiting and len(self.running) < MOST_WRITERS)
     @rule(choice=st.integers(0, 99))
@@ -217,8 +217,8 @@ class Writers(RuleBasedStateMachine):
         self.store.land(choice % self.store.late_writes)
 
     @precondition(lambda self: self.document)
-    @rule(landed=st.booleans())
-    def let_days_pass_and_sweep(self, landed: bool) -> None:
+    @rule(landed=st.booleans(), steps=st.sampled_from([0, 1, 2, 3]))
+    def let_days_pass_and_sweep(self, landed: bool, steps: int) -> None:
         """No request is under way for days, and no process rests for days between its last check and its request."""
         while landed and self.store.late_writes:
             self.store.land()
@@ -229,11 +229,19 @@ class Writers(RuleBasedStateMachine):
                 self._collect(job)
         self.seconds += timedelta(days=3).total_seconds()
         self.sweeps.append(Stepper(self.store, self._sweep))
+        if steps:
+            self._step_a_sweep(steps)
+        else:
+            self.sweeps[-1].finish()
 
     @precondition(lambda self: self.sweeping)
     @rule(steps=st.integers(1, 5))
-    def proceed_with_the_sweep(self, steps: int) -> None:
-        for sweep in self.sweeping[:1] * steps:
+    def go_on_with_a_sweep(self, steps: int) -> None:
+        self._step_a_sweep(steps)
+
+    def _step_a_sweep(self, steps: int) -> None:
+        sweep = self.sweeping[-1]
+        for _ in range(steps):
             if not sweep.finished:
                 sweep.step()
 
@@ -264,15 +272,13 @@ class Writers(RuleBasedStateMachine):
         """Faults end: then every upload gets in."""
         while self.store.late_writes:
             self.store.land()
-        rounds = 0
-        while (self.running or self.waiting) and rounds < MOST_ROUNDS:
-            rounds += 1
-            for job in self.running:
-                self._step(job, None)
-            for job in self.waiting:
-                job.deadline_s = 30.0
-                self._start(job)
-        assert not self.running
+        for job in self.running:
+            self._run_to_its_end(job)
+        for job in self.waiting:
+            job.deadline_s = 30.0
+            self._start(job)
+            self._run_to_its_end(job)
+        assert not self.waiting
         self.nothing_acknowledged_is_lost_and_nothing_is_twice()
         self.every_referenced_file_is_there()
         self.a_refused_commit_never_lands()
@@ -296,6 +302,11 @@ class Writers(RuleBasedStateMachine):
     def _sweep(self, bucket: Bucket) -> list[str]:
         document = CurrentFile(bucket, KEY, Ledger).read().document
         return sweep_unreferenced(bucket, "store/", document.files if document else set(), MIN_AGE, self.now())
+
+    def _run_to_its_end(self, job: Job) -> None:
+        if not job.stepper.finished:
+            job.stepper.finish()
+            self._collect(job)
 
     def _step(self, job: Job, fault: Fault | None) -> None:
         if job.stepper.finished:
@@ -322,4 +333,9 @@ class Writers(RuleBasedStateMachine):
 
 
 TestWriters = Writers.TestCase
-TestWriters.settings = settings(max_examples=120, stateful_step_count=60, deadline=None)
+TestWriters.settings = settings(max_examples=80, stateful_step_count=50, deadline=None)
+
+
+@pytest.mark.slow
+def test_many_writers() -> None:
+    run_state_machine_as_test(Writers, settings=settings(max_examples=3000, stateful_step_count=80, deadline=None))

@@ -6,7 +6,7 @@ PY := $(VENV)/bin/python
 export OPENBLAS_NUM_THREADS ?= 1
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help setup demo test slow lint bench clean
+.PHONY: help setup demo test slow lint bench eval clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -41,6 +41,9 @@ lint: setup ## ruff, mypy strict, import-linter
 
 bench: setup ## one table of ratios and build/bench.json; ROW=name runs one row
 	$(PY) -m tests.bench $(if $(ROW),--row $(ROW))
+
+eval: setup ## accuracy on public data against published figures; DATA=name MODEL=name run one
+	$(PY) -m tests.eval $(if $(DATA),--data $(DATA)) $(if $(MODEL),--model $(MODEL))
 
 clean: ## what the commands above made
 	rm -rf build .local $(VENV)

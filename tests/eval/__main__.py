@@ -1,0 +1,139 @@
+"""Evaluates models on public data and holds them against what has been published.
+
+    python -m tests.eval                                   every configuration in tests/eval/configs
+    python -m tests.eval --data gowalla --model als        those of one data set, one model, or both
+    python -m tests.eval --shop online_retail              every baseline and family on a real shop
+    python -m tests.eval --train a.parquet --test b.csv --models '{"als": {"factors": 128}}'
+    python -m tests.eval --train-sessions a.txt --test-prefixes b.tsv --tune 600 --models '{"gru4rec": {}}'
+
+Files of interactions have the columns user_id, item_id and, if known, ts (epoch seconds). A file of sessions has one a
+line, `item item …`, in order of time; one of prefixes `item item … TAB target`. Results are printed and written to
+build/eval/<data>-<model>.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from tests.eval.configs import read_configs
+from tests.eval.files import person_task, session_task
+from tests.eval.judging import evaluate
+from tests.eval.known import NoData, known_task
+from tests.eval.published import METRICS
+from tests.eval.report import line, write
+from tests.eval.shop_table import HEADER, rows
+from tests.eval.shops import SHOPS
+from tests.eval.tasks import Task
+from tests.eval.tuning import tune
+
+BUILD = Path("build/eval")
+
+
+def main() -> int:
+    options = _options()
+    if options.shop:
+        return _print_shop(options)
+    if options.train or options.train_sessions:
+        for model, params in json.loads(options.models).items():
+            _evaluate(_own_task(options), "own", model, params, options)
+        return 0
+    configs = read_configs(options.data, options.model)
+    if not configs:
+        print(f"no configuration in tests/eval/configs for data {options.data} and model {options.model}")
+        return 2
+    if len(configs) > 1:
+        # A process each, so that peak memory is one model's.
+        calls = [["--data", config.data, "--model", config.model] for config in configs]
+        own = ["--data-dir", str(options.data_dir)]
+        codes = [
+            subprocess.run([sys.executable, "-m", "tests.eval", *call, *own], check=False).returncode for call in calls
+        ]
+        _collect()
+        return max(codes)
+    (config,) = configs
+    try:
+        task = known_task(config.data, options.data_dir)
+    except NoData as reason:
+        print(reason)
+        return 2
+    options.seeds = options.seeds or config.seeds
+    _evaluate(task, config.data, config.model, config.params, options)
+    return 0
+
+
+def _print_shop(options: argparse.Namespace) -> int:
+    print(f"{options.shop}, last 28 days\n{HEADER}", flush=True)
+    found = []
+    for row in rows(SHOPS[options.shop](options.data_dir)):
+        print(row, flush=True)
+        found.append(row.as_dict())
+    BUILD.mkdir(parents=True, exist_ok=True)
+    (BUILD / f"{options.shop}-all.json").write_text(json.dumps(found, indent=1))
+    return 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.eval", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    known = parser.add_argument_group("public data")
+    known.add_argument("--data")
+    known.add_argument("--model")
+    known.add_argument("--shop", choices=SHOPS, help="every baseline and family on a real shop's last 28 days")
+    known.add_argument("--data-dir", type=Path, default=Path(os.environ.get("EVAL_DATA", "../shared/data")))
+    own = parser.add_argument_group("data of your own")
+    own.add_argument("--train", type=Path)
+    own.add_argument("--test", type=Path)
+    own.add_argument("--train-sessions", type=Path)
+    own.add_argument("--test-prefixes", type=Path)
+    own.add_argument("--models", default='{"als": {}}', help="JSON: parameters by model")
+    own.add_argument(
+        "--mask-train",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="leave out what a person is known to have; by default for people, not for sessions",
+    )
+    parser.add_argument("--k", type=int, default=20)
+    parser.add_argument("--seeds", type=lambda text: tuple(int(seed) for seed in text.split(",")), default=())
+    parser.add_argument("--tune", type=float, metavar="SECONDS", help="search first, on a part of train")
+    parser.add_argument("--max-width", type=int, default=1024)
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    return parser.parse_args()
+
+
+def _own_task(options: argparse.Namespace) -> Task:
+    if options.train_sessions:
+        return session_task(options.train_sessions, options.test_prefixes, mask_train=bool(options.mask_train))
+    return person_task(options.train, options.test, mask_train=options.mask_train is not False)
+
+
+def _evaluate(task: Task, data: str, model: str, params: dict[str, Any], options: argparse.Namespace) -> None:
+    extra: dict[str, Any] = {}
+    if options.tune:
+        by = METRICS.get(data, (f"ndcg@{options.k}",))[-1]
+        best, records = tune(
+            task, model, by, k=options.k, budget_s=options.tune, max_width=options.max_width, first=[params]
+        )
+        extra = {"tuned_by": by, "trials": [record.as_dict() for record in records]}
+        if best:
+            params = best.params
+            print(f"{data} {model}: {len(records)} trials, {by} {best.score:.4f} with {json.dumps(params)}", flush=True)
+    seeds = options.seeds or (1,)
+    results = [evaluate(task, model, params, k=options.k, seed=seed, threads=options.threads) for seed in seeds]
+    print(line(results, data), flush=True)
+    write(results, data, BUILD / f"{data}-{model}.json", extra)
+
+
+def _collect() -> None:
+    """All results together in build/eval.json."""
+    results = [json.loads(path.read_text()) for path in sorted(BUILD.glob("*.json"))]
+    BUILD.with_suffix(".json").write_text(json.dumps(results, indent=1))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

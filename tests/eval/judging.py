@@ -1,0 +1,69 @@
+"""One model on one task: fitted, ranked over the whole catalogue, and counted by the product's own metrics."""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from common.evaluation import metrics
+from common.evaluation.queries import item_codes
+from common.evaluation.ranking import blocks_of_scores, top_k
+from common.evaluation.split import Fold
+from common.models.artifact import Artifact
+from common.models.base import FitOptions, TrainingData
+from common.models.registry import make
+from common.schemas.data import F64
+from common.serving.encoders import ENCODERS
+from tests.eval.tasks import Task
+
+MB = 1 << 10
+"""ru_maxrss counts in KiB."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """`peak_mb` is the process's, data and libraries included, since its start."""
+
+    model: str
+    params: dict[str, Any]
+    seed: int
+    metrics: dict[str, float]
+    fit_s: float
+    fit_cpu_s: float
+    peak_mb: int
+
+
+def evaluate(task: Task, model: str, params: Mapping[str, Any], *, k: int, seed: int, threads: int) -> Result:
+    start, cpu = time.monotonic(), time.process_time()
+    fitted = make(model, params)
+    artifact = fitted.fit(TrainingData(task.train), FitOptions(seed, threads, int(task.train.ts[-1])))
+    fit_s, fit_cpu_s = time.monotonic() - start, time.process_time() - cpu
+    found = {name: float(values.mean()) for name, values in per_query(task, artifact, k).items()}
+    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // MB
+    full_params = fitted.config.model_dump(mode="json")
+    return Result(model, full_params, seed, found, round(fit_s, 1), round(fit_cpu_s, 1), peak_mb)
+
+
+def per_query(task: Task, artifact: Artifact, k: int) -> dict[str, F64]:
+    """Each metric for each query."""
+    queries, relevant, seen = task.queries(artifact, ENCODERS[artifact.encoder]), task.relevant(), task.seen()
+    codes = item_codes(artifact, Fold(0, task.train, task.train))
+    hits = np.zeros((len(queries), k), dtype=np.bool_)
+    for rows, scores in blocks_of_scores(queries, artifact.item_vectors, codes, task.train.n_items):
+        if task.mask_train:
+            known = seen[rows].tocoo()
+            scores[known.row, known.col] = -np.inf
+        hits[rows] = top_k(scores, relevant[rows], k)[1]
+    # Where a model says nothing, all scores are equal, and a tie counts against it.
+    n_relevant = np.diff(relevant.indptr).astype(np.int32)
+    return {
+        f"recall@{k}": metrics.recall_at_k(hits, n_relevant, k),
+        f"ndcg@{k}": metrics.ndcg_at_k(hits, n_relevant, k),
+        f"hit_rate@{k}": metrics.hit_rate_at_k(hits, k),
+        f"mrr@{k}": metrics.mrr_at_k(hits, k),
+    }

@@ -1,0 +1,74 @@
+"""Every baseline and every family on a real shop's last four weeks: one table."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from common.evaluation.baselines import BASELINES
+from common.evaluation.baselines.base import judge_baseline
+from common.evaluation.cases import Question
+from common.evaluation.judge import PRIMARY, Judgement
+from common.evaluation.split import temporal_split
+from common.models.base import Model, TrainingData
+from common.models.registry import FAMILIES
+from common.usecases.trials import Candidate, Stage, Trial
+
+SEED = 20261123
+WINDOW_DAYS = 28.0
+
+
+@dataclass(frozen=True)
+class Row:
+    name: str
+    judgement: Judgement
+    seconds: float
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"model": self.name, "seconds": round(self.seconds, 1), "metrics": self.judgement.metrics}
+
+    def __str__(self) -> str:
+        cells = []
+        for question in Question:
+            found = self.judgement.metrics[question]
+            cells.append(" ".join(f"{found[name]:.4f}" for name in (PRIMARY, "recall@20", "mrr@20", "coverage@10")))
+        return f"{self.name:24}{cells[0]}   {cells[1]}   {self.seconds:6.1f} s"
+
+
+HEADER = f"{'':24}{'all: ndcg@10 recall@20 mrr@20 coverage':30}   new to the person: the same"
+
+
+def rows(data: TrainingData) -> Iterator[Row]:
+    """On the last window: the baselines, then each family with the best of its own settings on the window before.
+
+    The champion, the best of those on the window before, is marked with a star.
+    """
+    split = temporal_split(data.interactions, WINDOW_DAYS, WINDOW_DAYS)
+    if split is None or split.test is None:
+        raise ValueError("too short a history for a test window")
+    threads = len(os.sched_getaffinity(0))
+    validation, test = (Stage(fold, data.catalogue, SEED, threads) for fold in (split.validation, split.test))
+    for baseline in BASELINES:
+        yield _timed(baseline.name, lambda baseline=baseline: judge_baseline(baseline(split.test), test.cases))
+    trials = [_best(validation, family) for family in FAMILIES.values()]
+    champion = max(trials, key=lambda trial: trial.score(Question.NEW))
+    for trial in trials:
+        mark = " *" if trial is champion else ""
+        yield _timed(f"{trial.candidate}{mark}", lambda one=trial.candidate: test.hold_trial(one).judgement)
+
+
+def _best(stage: Stage, family: type[Model]) -> Trial:
+    candidates = [
+        Candidate(family(family.Config()), "default"),
+        *(Candidate(family(config), "start") for config in family.starts),
+    ]
+    trials = [stage.hold_trial(candidate) for candidate in candidates]
+    return max(trials, key=lambda trial: trial.score(Question.NEW))
+
+
+def _timed(name: str, judge: Callable[[], Judgement]) -> Row:
+    start = time.monotonic()
+    return Row(name, judge(), time.monotonic() - start)

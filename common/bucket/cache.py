@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from common.bucket.port import Bucket
-from common.errors import CorruptError
+from common.errors import CorruptError, UnavailableError
 from common.ids import sha256_of_file
 from common.schemas.documents import FileRef
 
@@ -35,18 +35,24 @@ class FileCache:
     def fetch(self, bucket: Bucket, ref: FileRef) -> Path:
         """The local path of `ref`; open it within `GRACE_S` seconds.
 
-        Raises `CorruptError` naming the key if the object is missing or is not what `ref` says.
+        Raises `CorruptError` naming the key if the object is missing or is not what `ref` says, and `UnavailableError`
+        if the disk is full or cannot be written.
         """
         path = self._root / ref.sha256
-        if self._take(path, ref.bytes):
-            return path
+        try:
+            if not self._take(path, ref.bytes):
+                self._add(bucket, ref, path)
+        except OSError as error:
+            raise UnavailableError(f"cannot keep {ref.key} in {self._root}: {error}", key=ref.key) from error
+        return path
+
+    def _add(self, bucket: Bucket, ref: FileRef, path: Path) -> None:
         self._root.mkdir(parents=True, exist_ok=True)
         with self._only_one(ref.sha256):
             if not self._take(path, ref.bytes):
                 self._download(bucket, ref, path)
                 self._take(path, ref.bytes)
         self._evict()
-        return path
 
     def _take(self, path: Path, size: int) -> bool:
         """Marks the file as just used; False if it is not there in full length."""

@@ -55,9 +55,10 @@ class Writer:
 
         self.store.get = get  # type: ignore[method-assign]
 
-    def overtake(self) -> None:
+    def overtake(self, times: int = 1) -> None:
         """Another writer commits, undisturbed."""
-        commit(CurrentFile(self.chain, KEY, StoreDocument), count_up, now=lambda: START)
+        for _ in range(times):
+            commit(CurrentFile(self.chain, KEY, StoreDocument), count_up, now=lambda: START)
 
     def _sleep(self, seconds: float) -> None:
         self.time += seconds
@@ -158,7 +159,7 @@ def test_a_late_write_that_lands_after_the_look_back_is_known_as_its_own() -> No
 
 def test_a_write_whose_answer_was_lost_is_found_under_later_commits() -> None:
     writer = Writer(Rule("put_if", Fault.LOST_ANSWER))
-    writer.before_read(2, lambda: [writer.overtake() for _ in range(3)])
+    writer.before_read(2, lambda: writer.overtake(3))
     document = writer.commit(count_up)
     assert document is not None
     assert document.commit_id in writer.document.commits

@@ -1,0 +1,218 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from common.bucket import cache
+from common.bucket.cache import GRACE_S, FileCache
+from common.bucket.faults import Fault, FaultyBucket, ProcessKilled, Rule
+from common.bucket.memory import MemoryBucket
+from common.errors import BucketUnavailable, CorruptError, UnavailableError
+from common.ids import sha256_of_bytes
+from common.schemas.documents import FileRef
+
+
+class Cache:
+    """A cache on a bucket that counts what is fetched from it, with a clock of its own."""
+
+    def __init__(self, root: Path, max_bytes: int = 1 << 20) -> None:
+        self.root = root
+        self.bucket = FaultyBucket(MemoryBucket())
+        self.time = 1_000_000_000.0
+        self.files = FileCache(root, max_bytes, lambda: self.time)
+        self.fetched: list[str] = []
+        fetch = self.bucket.fetch
+        self.bucket.fetch = lambda key, path: self.fetched.append(key) or fetch(key, path)  # type: ignore[method-assign,func-returns-value]
+
+    def add(self, content: bytes, key: str = "") -> FileRef:
+        sha256 = sha256_of_bytes(content)
+        ref = FileRef(key=key or f"serving/files/{sha256}", sha256=sha256, bytes=len(content))
+        self.bucket.put(ref.key, content)
+        return ref
+
+    def fetch(self, ref: FileRef) -> Path:
+        return self.files.fetch(self.bucket, ref)
+
+    def has(self, ref: FileRef) -> bool:
+        return (self.root / ref.sha256).exists()
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Cache:
+    return Cache(tmp_path / "cache")
+
+
+def test_a_file_is_fetched_once_and_by_content(kept: Cache) -> None:
+    ref = kept.add(b"content")
+    path = kept.fetch(ref)
+    assert path.read_bytes() == b"content"
+    assert kept.fetch(ref) == path
+    assert kept.fetch(ref.model_copy(update={"key": "another/key"})) == path
+    assert kept.fetched == [ref.key]
+
+
+def test_another_process_finds_the_file_without_reading_it(kept: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+    ref = kept.add(b"content")
+    path = kept.fetch(ref)
+    monkeypatch.setattr(cache, "sha256_of_file", lambda _: pytest.fail("hashed again"))
+    assert FileCache(kept.root, 1 << 20).fetch(kept.bucket, ref) == path
+    assert kept.fetched == [ref.key]
+
+
+@pytest.mark.parametrize("content", [b"tampered", b"longer than it was", b""])
+def test_a_damaged_object_is_refused_by_its_key(kept: Cache, content: bytes) -> None:
+    ref = kept.add(b"original")
+    kept.bucket.put(ref.key, content)
+    with pytest.raises(CorruptError, match=ref.key):
+        kept.fetch(ref)
+    assert not kept.has(ref)
+    kept.bucket.put(ref.key, b"original")
+    assert kept.fetch(ref).read_bytes() == b"original"
+
+
+def test_a_missing_object_is_refused_by_its_key(kept: Cache) -> None:
+    ref = kept.add(b"content")
+    kept.bucket.delete(ref.key)
+    with pytest.raises(CorruptError, match=ref.key):
+        kept.fetch(ref)
+
+
+@pytest.mark.parametrize(
+    ("fault", "raised"),
+    [
+        (Fault.TRUNCATE, CorruptError),
+        (Fault.FAIL_BEFORE, BucketUnavailable),
+        (Fault.CRASH_BEFORE, ProcessKilled),
+        (Fault.CRASH_AFTER, ProcessKilled),
+    ],
+)
+def test_a_fetch_that_fails_leaves_nothing_under_the_final_name(
+    kept: Cache, fault: Fault, raised: type[BaseException]
+) -> None:
+    ref = kept.add(b"content")
+    kept.bucket.script.append(Rule("fetch", fault))
+    with pytest.raises(raised):
+        kept.fetch(ref)
+    assert not kept.has(ref)
+    assert kept.fetch(ref).read_bytes() == b"content"
+
+
+def test_a_file_cut_short_on_the_disk_is_fetched_again(kept: Cache) -> None:
+    ref = kept.add(b"content")
+    path = kept.fetch(ref)
+    path.write_bytes(b"con")
+    assert kept.fetch(ref).read_bytes() == b"content"
+
+
+def test_a_directory_that_cannot_be_written_is_said(kept: Cache, tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("a file where the directory should be")
+    with pytest.raises(UnavailableError, match="cache"):
+        kept.fetch(kept.add(b"content"))
+
+
+class TestEviction:
+    @pytest.fixture
+    def small(self, tmp_path: Path) -> Cache:
+        return Cache(tmp_path / "cache", max_bytes=250)
+
+    def test_the_least_recently_used_goes_first(self, small: Cache) -> None:
+        first, second, third = (small.add(bytes([number]) * 100) for number in range(3))
+        small.fetch(first)
+        small.time += 1
+        small.fetch(second)
+        small.time += 1
+        small.fetch(first)
+        small.time += GRACE_S + 1
+        small.fetch(third)
+        assert [small.has(ref) for ref in (first, second, third)] == [True, False, True]
+
+    def test_what_was_just_handed_out_stays_though_the_bound_is_passed(self, small: Cache) -> None:
+        refs = [small.add(bytes([number]) * 100) for number in range(5)]
+        for ref in refs:
+            small.fetch(ref)
+        assert all(small.has(ref) for ref in refs)
+        small.time += GRACE_S + 1
+        small.fetch(small.add(b"one more"))
+        assert sum(small.has(ref) for ref in refs) == 2
+
+    def test_an_open_file_outlives_its_eviction(self, small: Cache) -> None:
+        first = small.add(b"a" * 200)
+        with small.fetch(first).open("rb") as file:
+            small.time += GRACE_S + 1
+            small.fetch(small.add(b"b" * 200))
+            assert not small.has(first)
+            assert file.read() == b"a" * 200
+
+    def test_what_a_dead_process_left_half_fetched_goes_too(self, small: Cache) -> None:
+        small.fetch(small.add(b"content"))
+        left = small.root / "0123.partial"
+        left.write_bytes(b"x" * 300)
+        os.utime(left, (small.time, small.time))
+        small.time += GRACE_S + 1
+        small.fetch(small.add(b"another"))
+        assert not left.exists()
+
+
+def test_threads_that_want_the_same_file_fetch_it_once(kept: Cache) -> None:
+    ref = kept.add(os.urandom(1 << 20))
+    start = threading.Barrier(8)
+
+    def fetch(_: int) -> bytes:
+        start.wait()
+        return kept.fetch(ref).read_bytes()
+
+    with ThreadPoolExecutor(8) as pool:
+        contents = set(pool.map(fetch, range(8)))
+    assert {sha256_of_bytes(content) for content in contents} == {ref.sha256}
+    assert kept.fetched == [ref.key]
+
+
+FETCHER = """
+import sys, time
+from pathlib import Path
+from common.bucket.cache import FileCache
+from common.bucket.memory import MemoryBucket
+from common.ids import sha256_of_bytes
+from common.schemas.documents import FileRef
+
+root, marks = Path(sys.argv[1]), Path(sys.argv[2])
+content = b"shared" * 100_000
+ref = FileRef(key="key", sha256=sha256_of_bytes(content), bytes=len(content))
+
+class Counting(MemoryBucket):
+    def fetch(self, key, path):
+        (marks / sys.argv[3]).touch()
+        return super().fetch(key, path)
+
+bucket = Counting()
+bucket.put("key", content)
+print("ready", flush=True)
+sys.stdin.readline()
+assert FileCache(root, 1 << 30).fetch(bucket, ref).read_bytes() == content
+"""
+
+
+def test_processes_that_want_the_same_file_fetch_it_once(tmp_path: Path) -> None:
+    (tmp_path / "marks").mkdir()
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", FETCHER, str(tmp_path / "cache"), str(tmp_path / "marks"), str(number)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for number in range(3)
+    ]
+    for process in processes:
+        assert process.stdout
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        process.communicate("go\n")
+    assert [process.returncode for process in processes] == [0, 0, 0]
+    assert len(list((tmp_path / "marks").iterdir())) == 1

@@ -46,7 +46,7 @@ def judge(artifact: Artifact, cases: Cases, encode: Encoder, fallback: Artifact)
     A person of whom the model can say nothing gets the list of `fallback`, a popular model, as in serving. An item that
     the model does not know is never shown, and still counts among what was to be found.
     """
-    return judge_scores(_scores(artifact, cases, encode, fallback), cases)
+    return judge_scores(scores_of(artifact, cases, encode, fallback), cases)
 
 
 def judge_scores(blocks: Iterator[tuple[slice, F32]], cases: Cases) -> Judgement:
@@ -81,7 +81,8 @@ def _make_lists(blocks: Iterator[tuple[slice, F32]], cases: Cases) -> dict[Quest
     return lists
 
 
-def _scores(artifact: Artifact, cases: Cases, encode: Encoder, fallback: Artifact) -> Iterator[tuple[slice, F32]]:
+def scores_of(artifact: Artifact, cases: Cases, encode: Encoder, fallback: Artifact) -> Iterator[tuple[slice, F32]]:
+    """Rows of the cases and their (n, n_items) float32 scores, -inf for items that the model does not know."""
     queries = make_queries(artifact, cases.fold, cases.user_keys, encode)
     unknown = np.asarray(~queries.any(axis=1))
     codes = item_codes(artifact, cases.fold)

@@ -16,6 +16,7 @@ from common.config import Settings
 from common.errors import RefusedError
 from common.evaluation.cases import Question
 from common.evaluation.judge import PRIMARY
+from common.evaluation.repeats import Repeats
 from common.evaluation.split import Split
 from common.schemas.data import Catalogue
 from common.tuning.records import TrialRecord
@@ -62,7 +63,8 @@ class Finals:
 @dataclass(frozen=True)
 class Outcome:
     """`question` has decided between the `trials` that were held on `stage`, popular's the last. `search` records all
-    that was searched, what was broken off included."""
+    that was searched, what was broken off included. `repeats` is what the winner gains by putting forward or hiding what
+    people have, on the same stage; None where there was no time for it."""
 
     question: Question
     stage: Stage
@@ -70,6 +72,7 @@ class Outcome:
     finals: Finals
     notices: tuple[str, ...]
     search: tuple[TrialRecord, ...] = ()
+    repeats: Repeats | None = None
 
 
 def hold_contest(
@@ -96,13 +99,14 @@ def hold_contest(
     found = hold_search(stage, question, tried, settings, deadline, spare=TRIALS_TO_COME - 1)
     trials = [*tried, *found.trials, popular]
     winner = select(trials, question, settings.seed)
+    repeats = _repeats(stage, winner, deadline)
     step("taking the last look", TRIALS_SHARE)
     final_stage = Stage(split.test, catalogue, settings.seed, threads) if split.test else stage
     if final_stage.question(settings.purchased) is not question:
         final_stage = stage
         notices.append("the test window has nobody to judge by: validation decided alone")
     finals = _hold_finals(final_stage, stage, trials, winner)
-    return Outcome(question, stage, tuple(trials), finals, tuple(notices), found.records)
+    return Outcome(question, stage, tuple(trials), finals, tuple(notices), found.records, repeats)
 
 
 def _hold_trials(
@@ -129,6 +133,12 @@ def _hold_trials(
             notices.append(f"{candidate} was left out: {refusal.message}")
         slowest_s = max(slowest_s, time.monotonic() - start)
     return [*trials, popular], notices
+
+
+def _repeats(stage: Stage, winner: Trial, deadline: float) -> Repeats | None:
+    if time.monotonic() + TRIALS_TO_COME * winner.fit_s > deadline:
+        return None
+    return stage.repeats(winner.candidate)
 
 
 def _hold_finals(final_stage: Stage, stage: Stage, trials: Sequence[Trial], winner: Trial) -> Finals:

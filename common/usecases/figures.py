@@ -34,6 +34,7 @@ def full(outcome: Outcome, published: Trial, seed: int) -> Json:
         "served": finals.served.judgement.metrics if finals.served else None,
         "validation_window": _window(outcome.stage),
         "trials": [_trial(trial) for trial in outcome.trials],
+        "repeats": outcome.repeats.as_dict() if outcome.repeats else None,
         "search": [record.as_dict() for record in outcome.search],
         "notices": list(outcome.notices),
     }

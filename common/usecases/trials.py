@@ -12,6 +12,7 @@ from common.config import Purchased
 from common.errors import RefusedError
 from common.evaluation.cases import Question, make_cases
 from common.evaluation.judge import PRIMARY, Judgement, judge
+from common.evaluation.repeats import Repeats, judge_repeats
 from common.evaluation.split import Fold
 from common.models.artifact import Artifact
 from common.models.base import FitOptions, Model, TrainingData
@@ -84,6 +85,11 @@ class Stage:
         artifact = self._fit(candidate.model, report=watch_the_clock, inspect=inspect)
         fit_s = time.monotonic() - start
         return Trial(candidate, self._judge(artifact), fit_s, artifact.dim)
+
+    def repeats(self, candidate: Candidate) -> Repeats:
+        """What to do with what people have already. Fits once more. Raises `RefusedError` as `hold_trial` does."""
+        artifact = self._fit(candidate.model)
+        return judge_repeats(artifact, self.cases, ENCODERS[artifact.encoder], self._fallback)
 
     def _judge(self, artifact: Artifact) -> Judgement:
         return judge(artifact, self.cases, ENCODERS[artifact.encoder], self._fallback)

@@ -50,6 +50,12 @@ def test_the_search_is_in_the_figures_as_plain_data() -> None:
     assert all(isinstance(trial["params"], dict) for trial in trials)
 
 
+def test_what_the_winner_gains_by_putting_repeats_forward_is_in_the_figures() -> None:
+    repeats = chosen(two_tastes()).full["repeats"]
+    assert repeats["put_forward"] > repeats["hide"]
+    assert repeats["boost"] > 0
+
+
 def test_vectors_stay_within_the_setting() -> None:
     narrow = TUNED.model_copy(update={"max_dim": 20})
     outcome = contest(two_tastes(), [als()], time.monotonic() + 100, narrow)

@@ -63,8 +63,8 @@ class Finals:
 @dataclass(frozen=True)
 class Outcome:
     """`question` has decided between the `trials` that were held on `stage`, popular's the last. `search` records all
-    that was searched, what was broken off included. `repeats` is what the winner gains by putting forward or hiding what
-    people have, on the same stage; None where there was no time for it."""
+    that was searched, what was broken off included. `repeats` is what the winner gains by hiding or putting forward
+    what people have, on the same stage; None where there was no time for it."""
 
     question: Question
     stage: Stage

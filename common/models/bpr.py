@@ -19,7 +19,7 @@ from common.models.artifact import Artifact
 from common.models.base import Capabilities, FitOptions, Model, ModelConfig, TrainingData
 from common.models.history_map import fit_history_map
 from common.models.matrix import UserItems, user_items
-from common.models.space import WEIGHTING, Float, Int, Space, Width
+from common.models.space import WEIGHTING, Choice, Float, Int, Space, Width
 from common.schemas.data import Weighting
 
 
@@ -54,6 +54,7 @@ class BPR(Model):
     Config: ClassVar[type[ModelConfig]] = BPRConfig
     search_space: ClassVar[Space] = {
         **WEIGHTING,
+        "people": Choice(tuple(People)),
         "factors": Width((32, 64, 128, 256)),
         "learning_rate": Float(1e-3, 0.2, log=True),
         "regularization": Float(1e-5, 0.1, log=True),

@@ -21,6 +21,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from common.models.registry import FAMILIES
+from tests.eval.cold import evaluate_cold
 from tests.eval.configs import read_configs
 from tests.eval.files import person_task, session_task
 from tests.eval.judging import evaluate
@@ -39,6 +41,8 @@ def main() -> int:
     options = _options()
     if options.shop:
         return _print_shop(options)
+    if options.cold:
+        return _print_cold(options)
     if options.train or options.train_sessions:
         for model, params in json.loads(options.models).items():
             _evaluate(_own_task(options), "own", model, params, options)
@@ -70,11 +74,21 @@ def main() -> int:
 def _print_shop(options: argparse.Namespace) -> int:
     print(f"{options.shop}, last 28 days\n{HEADER}", flush=True)
     found = []
-    for row in rows(SHOPS[options.shop](options.data_dir)):
+    for row in rows(SHOPS[options.shop](options.data_dir), [options.model] if options.model else list(FAMILIES)):
         print(row, flush=True)
         found.append(row.as_dict())
     BUILD.mkdir(parents=True, exist_ok=True)
     (BUILD / f"{options.shop}-all.json").write_text(json.dumps(found, indent=1))
+    return 0
+
+
+def _print_cold(options: argparse.Namespace) -> int:
+    """Of the grocer, whose items have features."""
+    data = SHOPS["completejourney"](options.data_dir)
+    for model, params in json.loads(options.models).items():
+        for seed in options.seeds or (1,):
+            found = evaluate_cold(data, model, params, seed=seed, threads=options.threads)
+            print(f"completejourney {model} seed {seed}: {json.dumps(found)}", flush=True)
     return 0
 
 
@@ -86,6 +100,7 @@ def _options() -> argparse.Namespace:
     known.add_argument("--model")
     known.add_argument("--shop", choices=SHOPS, help="every baseline and family on a real shop's last 28 days")
     known.add_argument("--data-dir", type=Path, default=Path(os.environ.get("EVAL_DATA", "../shared/data")))
+    known.add_argument("--cold", action="store_true", help="--models on the grocer, a fifth of the items unseen")
     own = parser.add_argument_group("data of your own")
     own.add_argument("--train", type=Path)
     own.add_argument("--test", type=Path)

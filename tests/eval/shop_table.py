@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,7 +41,7 @@ class Row:
 HEADER = f"{'':24}{'all: ndcg@10 recall@20 mrr@20 coverage':30}   new to the person: the same"
 
 
-def rows(data: TrainingData) -> Iterator[Row]:
+def rows(data: TrainingData, families: Sequence[str]) -> Iterator[Row]:
     """On the last window: the baselines, then each family with the best of its own settings on the window before.
 
     The champion, the best of those on the window before, is marked with a star.
@@ -53,7 +53,7 @@ def rows(data: TrainingData) -> Iterator[Row]:
     validation, test = (Stage(fold, data.catalogue, SEED, threads) for fold in (split.validation, split.test))
     for baseline in BASELINES:
         yield _timed(baseline.name, lambda baseline=baseline: judge_baseline(baseline(split.test), test.cases))
-    trials = [_best(validation, family) for family in FAMILIES.values()]
+    trials = [_best(validation, family) for family in map(FAMILIES.__getitem__, families)]
     champion = max(trials, key=lambda trial: trial.score(Question.NEW))
     for trial in trials:
         mark = " *" if trial is champion else ""

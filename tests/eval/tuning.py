@@ -10,7 +10,6 @@ from typing import Any
 from common.models.artifact import Artifact
 from common.models.base import FitOptions, Model, TrainingData
 from common.models.registry import FAMILIES
-from common.tuning.choice import choose
 from common.tuning.records import TrialRecord
 from common.tuning.search import Plan, search
 from common.tuning.trial import Verdict, Watch
@@ -21,7 +20,7 @@ from tests.eval.tasks import Task
 def tune(
     task: Task, model: str, metric: str, *, k: int, budget_s: float, max_width: int, first: list[dict[str, Any]]
 ) -> tuple[TrialRecord | None, list[TrialRecord]]:
-    """The trial chosen and all of them, judged by `metric` on what `task` holds out of its train."""
+    """The best trial and all of them, judged by `metric` on what `task` holds out of its train."""
     inner = task.for_tuning(seed=0)
     threads = len(os.sched_getaffinity(0))
 
@@ -35,4 +34,6 @@ def tune(
 
     plan = Plan("eval", 1, time.monotonic() + budget_s, max_width, {model: first})
     records = search([FAMILIES[model]], objective, plan)
-    return choose(records), records
+    done = [record for record in records if record.score is not None]
+    # Width costs nothing here.
+    return max(done, key=lambda record: record.score or 0, default=None), records

@@ -162,17 +162,24 @@ class TestChoice:
         return TrialRecord("hill", number, {}, State.DONE, 1.0, float(per_person.mean()), width, resampled=resampled)
 
     def test_of_trials_that_cannot_be_told_apart_the_narrowest_is_taken(self) -> None:
-        wide, narrow = self.record(0, PEOPLE + uneven_gain(), 256), self.record(1, PEOPLE, 32)
+        wide, narrow = self.record(0, 1 + PEOPLE + uneven_gain(), 256), self.record(1, 1 + PEOPLE, 32)
         assert wide.score > narrow.score
         assert choose([wide, narrow]) is narrow
 
     def test_a_sure_difference_is_worth_its_width(self) -> None:
         """As small a difference, but the same for everybody."""
-        wide, narrow = self.record(0, PEOPLE + 0.001, 256), self.record(1, PEOPLE, 32)
+        wide, narrow = self.record(0, 1 + PEOPLE + 0.001, 256), self.record(1, 1 + PEOPLE, 32)
         assert choose([narrow, wide]) is wide
 
+    def test_narrowness_is_not_worth_more_than_a_twentieth(self) -> None:
+        """Five people leave an interval as wide as the scores."""
+        few = np.array([0.9, 0.1, 0.5, 0.2, 0.3])
+        wide, narrow = self.record(0, few + np.array([-0.3, 0.3, 0.2, 0.3, -0.25]), 256), self.record(1, few, 32)
+        assert wide.score > 1.1 * narrow.score
+        assert choose([wide, narrow]) is wide
+
     def test_of_equal_widths_the_best_is_taken(self) -> None:
-        better, worse = self.record(0, PEOPLE + uneven_gain(), 64), self.record(1, PEOPLE, 64)
+        better, worse = self.record(0, 1 + PEOPLE + uneven_gain(), 64), self.record(1, 1 + PEOPLE, 64)
         assert choose([worse, better]) is better
 
     def test_nothing_done_nothing_chosen(self) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from common.bucket.cache import FileCache
 from common.bucket.keys import Keys
+from common.bucket.proven import ProvenBucket
 from common.bucket.s3 import S3Bucket
 from common.config import Shop
 from common.usecases.context import Context
@@ -16,7 +17,7 @@ def make_context(env: Mapping[str, str]) -> Context:
     shop = Shop.from_env(env)
     return Context(
         shop=shop,
-        bucket=S3Bucket.from_settings(shop.settings),
+        bucket=ProvenBucket(S3Bucket.from_settings(shop.settings), shop.settings.prefix),
         keys=Keys(shop.settings.prefix),
         cache=FileCache(shop.settings.cache_dir, shop.settings.cache_bytes),
     )

@@ -20,11 +20,13 @@ import common.bucket
 from common.bucket.faults import FaultyBucket
 from common.bucket.memory import MemoryBucket
 from common.bucket.port import CONFLICT, Bucket
+from common.bucket.proven import ProvenBucket
 from common.bucket.s3 import S3Bucket
 
 IMPLEMENTATIONS: dict[type, Callable[[pytest.FixtureRequest], Bucket]] = {
     MemoryBucket: lambda _: MemoryBucket(),
     FaultyBucket: lambda _: FaultyBucket(MemoryBucket()),
+    ProvenBucket: lambda _: ProvenBucket(MemoryBucket(), "elsewhere/"),
     S3Bucket: lambda request: request.getfixturevalue("shared_bucket"),
 }
 R = TypeVar("R")

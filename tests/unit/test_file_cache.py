@@ -76,6 +76,12 @@ def test_a_damaged_object_is_refused_by_its_key(kept: Cache, content: bytes) -> 
     assert kept.fetch(ref).read_bytes() == b"original"
 
 
+def test_a_reference_of_another_length_is_refused(kept: Cache) -> None:
+    ref = kept.add(b"content")
+    with pytest.raises(CorruptError, match="7 bytes instead of 8"):
+        kept.fetch(ref.model_copy(update={"bytes": 8}))
+
+
 def test_a_missing_object_is_refused_by_its_key(kept: Cache) -> None:
     ref = kept.add(b"content")
     kept.bucket.delete(ref.key)

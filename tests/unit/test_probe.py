@@ -6,6 +6,7 @@ from common.bucket.faults import Fault, FaultyBucket, Rule
 from common.bucket.memory import MemoryBucket
 from common.bucket.port import CONFLICT, Bucket, Conflict
 from common.bucket.probe import probe_conditional_put
+from common.bucket.proven import ProvenBucket
 from common.bucket.s3 import S3Bucket
 from common.errors import BucketUnavailable, SettingError
 
@@ -60,6 +61,30 @@ def test_a_store_without_conditional_put_is_refused(bucket: Bucket, problem: str
 def test_a_store_that_honours_it_passes_and_keeps_nothing(bucket: S3Bucket) -> None:
     probe_conditional_put(bucket, "shop/")
     assert list(bucket.list("")) == []
+
+
+class TestProvenBucket:
+    def test_nothing_is_written_to_a_store_without_conditional_put(self) -> None:
+        inner = IgnoresBoth()
+        with pytest.raises(SettingError):
+            ProvenBucket(inner, "shop/").put_if("shop/store/current.json", b"", None)
+        assert list(inner.list("")) == []
+
+    def test_whoever_only_reads_is_not_held_up(self) -> None:
+        inner = RefusesAll()
+        inner.put("key", b"content")
+        bucket = ProvenBucket(inner, "")
+        assert bucket.get("key") == inner.get("key")
+        assert list(bucket.list("")) == list(inner.list(""))
+
+    def test_a_probe_that_was_not_answered_is_repeated_and_one_that_was_is_not(self) -> None:
+        faulty = FaultyBucket(MemoryBucket(), [Rule("put_if", Fault.FAIL_BEFORE, key="shop/probes/*")])
+        bucket = ProvenBucket(faulty, "shop/")
+        with pytest.raises(BucketUnavailable):
+            bucket.put_if("key", b"", None)
+        assert bucket.put_if("key", b"", None) is not CONFLICT
+        faulty.script.append(Rule("put_if", Fault.FAIL_BEFORE, key="shop/probes/*"))
+        assert bucket.put_if("key", b"", None) is CONFLICT
 
 
 def test_a_store_that_does_not_answer_is_unavailable() -> None:

@@ -39,8 +39,8 @@ This page is made by `python docs/generate.py` from `common/config.py`.
 """
 
 
-def table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    lines = [list(header), *map(list, rows)]
+def table(header: Iterable[str], rows: Iterable[Iterable[str | None]]) -> str:
+    lines = [list(header), *([cell or "" for cell in row] for row in rows)]
     lines.insert(1, ["---"] * len(lines[0]))
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 

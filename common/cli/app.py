@@ -6,10 +6,10 @@ import typer
 
 from common.cli import doctor, recommend, rollback, setup, status, sweep, train, upload
 
-EXIT_STATUS = """
-Exit status: 0 done; 1 something unforeseen; 2 wrong usage; 3 a setting is missing or wrong; 4 wrong input; 5 refused,
-with the reason; 6 try again later; 7 what is stored is damaged.
-"""
+EXIT_STATUS = (
+    "Exit status: 0 done; 1 something unforeseen; 2 wrong usage; 3 a setting is missing or wrong; 4 wrong input; "
+    "5 refused, with the reason; 6 try again later; 7 what is stored is damaged."
+)
 
 app = typer.Typer(
     name="recsys",

@@ -23,7 +23,7 @@ def ask(ctx: Context, fields: dict[str, Any], *, user_id: str | None, url: str |
     """The JSON answer for the fields of `POST /v1/recommendations`. An operator may name anybody."""
     if url is not None:
         return _call(ctx, "POST", f"{url.rstrip('/')}/v1/recommendations", body=fields, user_id=user_id)
-    query = to_query(_checked(fields), user_id, ctx.settings.max_n)
+    query = to_query(_checked(fields), ctx.settings.max_n)._replace(user_id=user_id)
     return _service(ctx).recommend(query).body
 
 
@@ -31,7 +31,7 @@ def ask_similar(ctx: Context, item_id: str, fields: dict[str, Any], *, url: str 
     if url is not None:
         path = f"/v1/items/{quote(item_id, safe='')}/similar?{urlencode(fields, doseq=True)}"
         return _call(ctx, "GET", url.rstrip("/") + path)
-    return _service(ctx).similar(item_id, to_query(_checked(fields), None, ctx.settings.max_n)).body
+    return _service(ctx).similar(item_id, to_query(_checked(fields), ctx.settings.max_n)).body
 
 
 def _checked(fields: dict[str, Any]) -> SessionFields:

@@ -37,6 +37,7 @@ class Goods:
     item_nos: Sequence[int]
     vectors: F32
     ids: Sequence[str] | None = None
+    titles: Sequence[str] | None = None
     categories: Sequence[str] | None = None
     brands: Sequence[str] | None = None
     prices: Sequence[float] | None = None
@@ -80,7 +81,7 @@ def catalogue(goods: Goods) -> Catalogue:
         brands=tuple(goods.brands or empty),
         prices=np.array(goods.prices if goods.prices is not None else [np.nan] * n, np.float64),
         img_urls=empty,
-        titles=empty,
+        titles=tuple(goods.titles or empty),
         urls=empty,
         currencies=empty,
         available=np.array(goods.available if goods.available is not None else [True] * n, np.bool_),

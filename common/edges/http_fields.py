@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from common.config import Purchased
 from common.errors import BadRequest, TooLarge
 from common.schemas.data import EventType
-from common.serving.filters import Filter
+from common.serving.filters import AVAILABLE, Filter
 from common.usecases.recommend import Query
 
 MAX_ID_BYTES: Final = 256
@@ -70,7 +70,7 @@ class ListFields(BaseModel):
 
     def filter(self) -> Filter:
         attributes = ((name, value) for name, values in sorted(self.attributes.items()) for value in values)
-        return Filter(
+        wanted = Filter(
             categories=self.category,
             brands=self.brand,
             price_min=self.price_min,
@@ -78,6 +78,7 @@ class ListFields(BaseModel):
             available=_AVAILABLE[self.available],
             attributes=tuple(attributes),
         )
+        return AVAILABLE if wanted == AVAILABLE else wanted
 
 
 class CardFields(BaseModel):
@@ -127,14 +128,11 @@ class SessionFields(PersonFields):
 
 
 Fields = TypeVar("Fields", bound=BaseModel)
+Asked = TypeVar("Asked", bound=ListFields)
 
 
-@lru_cache(maxsize=1024)
 def read_query_string(model: type[Fields], query_string: bytes) -> Fields:
-    """Raises `BadRequest` naming the parameter that is unknown, repeated or wrong, `TooLarge` for one over its limit.
-
-    Cached: a page asks the same of every visitor, who is named in a header.
-    """
+    """Raises `BadRequest` naming the parameter that is unknown, repeated or wrong, `TooLarge` over a limit."""
     if len(query_string) > MAX_QUERY_BYTES:
         raise TooLarge(f"the query string has {len(query_string)} bytes; at most {MAX_QUERY_BYTES} are accepted")
     try:
@@ -185,8 +183,15 @@ def _problem(error: ValidationError, what: str, model: type[BaseModel]) -> BadRe
     return BadRequest(f"{what} {name!r}: {first['msg']}" if name else f"the body is not a JSON object: {first['msg']}")
 
 
-def to_query(fields: ListFields, user_id: str | None, max_n: int) -> Query:
-    """Raises `BadRequest` for an `n` over the shop's setting."""
+@lru_cache(maxsize=1024)
+def query_of_string(model: type[Asked], query_string: bytes, max_n: int) -> tuple[Query, str | None]:
+    """The query and the bare user id. Cached: a page asks the same for every visitor, whom a header names."""
+    fields = read_query_string(model, query_string)
+    return to_query(fields, max_n), fields.user_id if isinstance(fields, PersonFields) else None
+
+
+def to_query(fields: ListFields, max_n: int) -> Query:
+    """A query for nobody yet. Raises `BadRequest` for an `n` over the shop's setting."""
     if fields.n > max_n:
         raise BadRequest(f"'n' is {fields.n}; at most {max_n} are accepted")
     person = fields if isinstance(fields, PersonFields) else None
@@ -194,7 +199,6 @@ def to_query(fields: ListFields, user_id: str | None, max_n: int) -> Query:
         n=fields.n,
         wanted=fields.filter(),
         exclude=fields.exclude,
-        user_id=user_id,
         page=person.item_id if person else None,
         purchased=person.purchased if person else None,
         session=fields.events() if isinstance(fields, SessionFields) else (),

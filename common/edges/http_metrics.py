@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter as Tally
-from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final
 
@@ -41,9 +39,9 @@ class Metrics:
         self._requests_of(endpoint, status).inc()
         self._seconds_of(endpoint).observe(seconds)
 
-    def recommended(self, rungs: Iterable[Rung]) -> None:
-        for rung, count in Tally(rungs).items():
-            self._items_of[rung].inc(count)
+    def recommended(self, rungs: tuple[Rung, ...]) -> None:
+        for rung in set(rungs):
+            self._items_of[rung].inc(rungs.count(rung))
 
     def exposition(self, service: RecommendService | None) -> bytes:
         """The text that Prometheus reads, with the state of the service as it is now."""

@@ -9,7 +9,15 @@ from typing import Final
 from starlette.requests import Request
 
 from common.config import Settings
-from common.edges.http_fields import CardFields, ListFields, PersonFields, read_body, read_query_string, to_query
+from common.edges.http_fields import (
+    CardFields,
+    ListFields,
+    PersonFields,
+    query_of_string,
+    read_body,
+    read_query_string,
+    to_query,
+)
 from common.edges.http_metrics import Metrics
 from common.edges.http_response import BRIEFLY, JSON, PRIVATE, Response, json_response, problem_response
 from common.edges.http_routes import Endpoint, Route
@@ -38,8 +46,7 @@ class Storefront:
         if route.endpoint is Endpoint.ITEMS:
             asked = read_query_string(CardFields, request.scope["query_string"])
             return Response(200, JSON, self._service.cards(asked.item_id).body, [PRIVATE])
-        fields = read_query_string(ListFields, request.scope["query_string"])
-        query = to_query(fields, None, self._max_n)
+        query, _ = query_of_string(ListFields, request.scope["query_string"], self._max_n)
         if route.item_id is None:
             return await self._respond(query, self._service.popular, BRIEFLY)
         item_id = route.item_id
@@ -60,15 +67,15 @@ class Storefront:
 
     async def _personal_query(self, request: Request) -> Query:
         scope = request.scope
-        fields: PersonFields
         if scope["method"] == "POST":
             if scope["query_string"]:
                 raise BadRequest("a POST takes its fields in the body, not in the query string")
             fields = read_body(await bounded_body(request))
+            query, bare_user_id = to_query(fields, self._max_n), fields.user_id
         else:
-            fields = read_query_string(PersonFields, scope["query_string"])
-        user_id = self._visitors.user_id(header(request, b"authorization"), fields.user_id)
-        return to_query(fields, user_id, self._max_n)
+            query, bare_user_id = query_of_string(PersonFields, scope["query_string"], self._max_n)
+        user_id = self._visitors.user_id(header(request, b"authorization"), bare_user_id)
+        return query if user_id is None else query._replace(user_id=user_id)
 
     async def _respond(self, query: Query, ask: Callable[[Query], Answer], caching: tuple[bytes, bytes]) -> Response:
         # A filter that is new here costs milliseconds in the catalogue's files, which others should not wait for. The

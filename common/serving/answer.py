@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 
 from common.serving.bundle import ServedBundle
@@ -20,37 +21,42 @@ def render(bundle: ServedBundle, picks: list[Pick]) -> bytes:
     `reason` is {code, item_id, title}, the latter two where another item is the reason; `score` stands where a rung has
     one.
     """
-    items = b",".join([_item(bundle, rank, pick) for rank, pick in enumerate(picks, start=1)])
-    return b'%b,"items":[%b]}' % (_head(bundle), items)
+    return _join(bundle, [_item(bundle, rank, pick) for rank, pick in enumerate(picks, start=1)])
 
 
 def render_cards(bundle: ServedBundle, item_nos: Iterable[int]) -> bytes:
     """`{"bundle_id": …, "model": …, "items": [card fields, available, …]}` as UTF-8."""
-    return b'%b,"items":[%b]}' % (_head(bundle), b",".join([_card(bundle, item_no) for item_no in item_nos]))
+    return _join(bundle, [_card(bundle, item_no) for item_no in item_nos])
 
 
-def _card(bundle: ServedBundle, item_no: int) -> bytes:
-    available = b"true" if bundle.items.is_available(item_no) else b"false"
-    return b'%b,"available":%b}' % (bundle.items.card(item_no)[:-1], available)
+def _join(bundle: ServedBundle, items: list[bytes]) -> bytes:
+    head = _head(bundle.document.bundle_id, bundle.document.model.family)
+    return b'%b,"items":[%b]}' % (head, b",".join(items))
 
 
-def _head(bundle: ServedBundle) -> bytes:
-    document = bundle.document
-    return json.dumps({"bundle_id": document.bundle_id, "model": document.model.family})[:-1].encode()
+@lru_cache(maxsize=4)
+def _head(bundle_id: str, model: str) -> bytes:
+    return json.dumps({"bundle_id": bundle_id, "model": model}, separators=(",", ":"))[:-1].encode()
 
 
 def _item(bundle: ServedBundle, rank: int, pick: Pick) -> bytes:
     """The card is a JSON object; its closing brace makes room for what belongs to this answer."""
     item_no, rung, cause, score = pick
-    card = bundle.items.card(item_no)
     scored = b"" if score is None else b',"score":%.6g' % score
-    return b'%b,"rank":%d,%b%b}%b}' % (card[:-1], rank, _RUNGS[rung], _reason(bundle, cause), scored)
+    return b'%b,"rank":%d,%b%b}%b}' % (
+        bundle.items.card(item_no)[:-1],
+        rank,
+        _RUNGS[rung],
+        _reason(bundle, cause),
+        scored,
+    )
 
 
 def _reason(bundle: ServedBundle, cause: Cause) -> bytes:
     code = _REASONS[cause.reason]
-    if cause.item_no is None:
-        return code
-    title = bundle.items.encoded_title(cause.item_no)
-    titled = b"" if title is None else b',"title":%b' % title
-    return b'%b,"item_id":%b%b' % (code, bundle.items.encoded_id(cause.item_no), titled)
+    return code if cause.item_no is None else b"%b,%b" % (code, bundle.items.mention(cause.item_no))
+
+
+def _card(bundle: ServedBundle, item_no: int) -> bytes:
+    available = b"true" if bundle.items.is_available(item_no) else b"false"
+    return b'%b,"available":%b}' % (bundle.items.card(item_no)[:-1], available)

@@ -10,7 +10,7 @@ import numpy as np
 
 from common.errors import CorruptError
 from common.ids import UserKey
-from common.schemas.data import F32, I32, Weighting
+from common.schemas.data import EVENT_TYPES, F32, I32, Weighting
 from common.schemas.documents import Bundle, FileRef
 from common.serving.encoders import ENCODERS, IMPERSONAL, prepare
 from common.serving.items import Items
@@ -46,7 +46,8 @@ class ServedBundle:
         self.document = document
         self.items = Items(layers)
         self.selections = Selections(self.items)
-        self.weighting = Weighting.model_validate(document.model.params.get("weighting", {}))
+        weighting = Weighting.model_validate(document.model.params.get("weighting", {}))
+        self.event_weights = dict(zip(EVENT_TYPES, weighting.event_weights().tolist(), strict=True))
         self.personal = document.model.encoder not in IMPERSONAL
         self._people = [layer.people for layer in reversed(layers)]
         self._newest_first = layers[::-1]
@@ -65,7 +66,7 @@ class ServedBundle:
         return None
 
     def encode(self, item_nos: I32, weights: F32) -> F32:
-        """The (dim,) query vector of items, oldest first, that weigh as `weighting` says."""
+        """The (dim,) query vector of items, oldest first, that weigh as `event_weights` says of each event."""
         return self._encode(self.items.vectors(item_nos), weights, self._arrays, self.document.model.encoder_params)
 
     def influence(self, item_nos: I32, causes: I32) -> F32:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from common.schemas.data import EVENT_TYPES, F32, I8, I32, EventType
+from common.schemas.data import F32, I8, I32, EventType
 from common.serving.bundle import ServedBundle
 from common.serving.people import Person
 
@@ -26,14 +25,9 @@ class Reason(StrEnum):
     NEW = "new"
 
 
-_REASONS: Final = {
-    EventType.PURCHASE: Reason.BECAUSE_YOU_BOUGHT,
-    EventType.VIEW: Reason.SIMILAR_TO,
-    EventType.CART: Reason.IN_YOUR_BASKET,
-    EventType.RETURN: Reason.SIMILAR_TO,
-}
-_REASON_BY_CODE: Final = tuple(_REASONS[kind] for kind in EVENT_TYPES)
-_PURCHASE, _VIEW = EVENT_TYPES.index(EventType.PURCHASE), EVENT_TYPES.index(EventType.VIEW)
+# `Evidence.kinds` are positions here. The first two are a history's False and True of "has bought it".
+_REASONS: Final = (Reason.SIMILAR_TO, Reason.BECAUSE_YOU_BOUGHT, Reason.IN_YOUR_BASKET)
+_KIND_OF: Final = {EventType.VIEW: 0, EventType.RETURN: 0, EventType.PURCHASE: 1, EventType.CART: 2}
 
 
 class SessionItem(NamedTuple):
@@ -50,12 +44,11 @@ class Cause(NamedTuple):
     item_no: int | None = None
 
 
-@dataclass(frozen=True, eq=False)
-class Evidence:
+class Evidence(NamedTuple):
     """Items that say something about taste, oldest first.
 
-    items (m,) int32 numbers, weights (m,) float32, kinds (m,) int8 positions in EVENT_TYPES; `vector` (dim,) float32
-    where the query is known already.
+    items (m,) int32 numbers, weights (m,) float32, kinds (m,) int8; `vector` (dim,) float32 where the query is
+    known already.
     """
 
     items: I32
@@ -65,14 +58,13 @@ class Evidence:
 
     @classmethod
     def of_person(cls, person: Person) -> Evidence:
-        kinds = np.where(person.purchased, np.int8(_PURCHASE), np.int8(_VIEW))
-        return cls(person.items, person.weights, kinds, person.vector)
+        return cls(person.items, person.weights, person.purchased.view(np.int8), person.vector)
 
     @classmethod
     def of_session(cls, bundle: ServedBundle, session: tuple[SessionItem, ...]) -> Evidence:
-        kinds = np.array([EVENT_TYPES.index(item.kind) for item in session], np.int8)
         items = np.array([item.item_no for item in session], np.int32)
-        return cls(items, bundle.weighting.event_weights()[kinds], kinds)
+        weights = np.array([bundle.event_weights[item.kind] for item in session], np.float32)
+        return cls(items, weights, np.array([_KIND_OF[item.kind] for item in session], np.int8))
 
     def then(self, later: Evidence) -> Evidence:
         """Both together, without a vector: it has to be made anew."""
@@ -87,7 +79,8 @@ class Evidence:
         query = self.vector
         if query is None and len(self.items):
             query = bundle.encode(self.items, self.weights)
-        return query if query is not None and query.any() else None
+        # Somebody of whom only returns are known has the zero vector, which ranks nothing.
+        return query if query is not None and query @ query > 0 else None
 
     def causes(self, bundle: ServedBundle, item_nos: I32) -> list[Cause]:
         """For each item, the piece of evidence that adds most to its score."""
@@ -98,4 +91,4 @@ class Evidence:
         strongest: npt.NDArray[np.intp] = added.argmax(axis=1)
         kinds = self.kinds[-MAX_CAUSES:][strongest].tolist()
         named = latest[strongest].tolist()
-        return [Cause(_REASON_BY_CODE[kind], item_no) for kind, item_no in zip(kinds, named, strict=True)]
+        return [Cause(_REASONS[kind], item_no) for kind, item_no in zip(kinds, named, strict=True)]

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Final
 
 import numpy as np
 
 from common.errors import CorruptError
 from common.schemas.data import F32, I32, I64, Bools
+from common.serving.arrays import Strings
 from common.serving.layer import Layer
 from common.serving.lookup import NOWHERE, encode_id
 
-# Quotes inside a JSON string are escaped, so that these bytes can only be the field itself.
-_TITLE = re.compile(rb'"title": ?("(?:[^"\\]|\\.)*")')
+# Answers repeat what sells: 8,192 cards are a few megabytes and spare most answers the look into the files.
+_REMEMBERED: Final = 8_192
 
 
 class Items:
-    """Items go by their numbers, 0 … n - 1; the newest layer that defines an item is the one that counts."""
+    """Items go by their numbers, 0 … n - 1; the newest layer that defines an item is the one that counts.
+
+    `card` gives an item's JSON object, `mention` the fields that name it in a reason, `"item_id":…,"title":…`.
+    """
 
     def __init__(self, layers: tuple[Layer, ...]) -> None:
         self.layers = layers
@@ -28,6 +33,8 @@ class Items:
         for position, layer in enumerate(layers):
             self._defining[layer.item_nos] = position
             self._rows[layer.item_nos] = np.arange(layer.info.n_items, dtype=np.int32)
+        self.card = self._remembered([layer.cards for layer in layers])
+        self.mention = self._remembered([layer.mentions for layer in layers])
         if (self._defining < 0).any():
             raise CorruptError(f"no layer defines item number {int(np.argmin(self._defining))} of {self.n}")
 
@@ -38,6 +45,8 @@ class Items:
 
     def rows_in(self, position: int, item_nos: I32) -> I32:
         """The rows of those of the items that the layer defines."""
+        if len(self.layers) == 1:
+            return item_nos
         rows: I32 = self._rows[item_nos[self._defining[item_nos] == position]]
         return rows
 
@@ -61,24 +70,9 @@ class Items:
             found[missing[here]] = layer.item_nos[rows[here]]
         return found
 
-    def card(self, item_no: int) -> bytes:
-        """The item's JSON object."""
-        layer, row = self._at(item_no)
-        return layer.cards[row]
-
-    def encoded_id(self, item_no: int) -> bytes:
-        """The item's id as a JSON string, quotes included."""
-        layer, row = self._at(item_no)
-        return layer.encoded_ids[row]
-
     def is_available(self, item_no: int) -> bool:
         layer, row = self._at(item_no)
         return bool(layer.available[row])
-
-    def encoded_title(self, item_no: int) -> bytes | None:
-        """The title of the item's card as a JSON string, quotes included; None where the card has none."""
-        found = _TITLE.search(self.card(item_no))
-        return found and found[1]
 
     def category(self, item_no: int) -> str:
         layer, row = self._at(item_no)
@@ -92,6 +86,9 @@ class Items:
 
     def vectors(self, item_nos: I32) -> F32:
         """(len(item_nos), dim) float32."""
+        if len(self.layers) == 1:
+            alone: F32 = self.layers[0].item_vectors[item_nos]
+            return alone
         found = np.empty((len(item_nos), self.dim), np.float32)
         for layer, mask, rows in self._by_layer(item_nos):
             found[mask] = layer.item_vectors[rows]
@@ -104,13 +101,21 @@ class Items:
             found[mask] = layer.born_at[rows]
         return found
 
+    def _remembered(self, strings: list[Strings]) -> Callable[[int], bytes]:
+        # Without a reference to self: in a cycle, a replaced bundle's files would stay open until the collector runs.
+        defining, rows = self._defining, self._rows
+
+        @lru_cache(_REMEMBERED)
+        def read(item_no: int) -> bytes:
+            return strings[defining.item(item_no)][rows.item(item_no)]
+
+        return read
+
     def _at(self, item_no: int) -> tuple[Layer, int]:
         return self.layers[self._defining.item(item_no)], self._rows.item(item_no)
 
-    def _by_layer(self, item_nos: I32) -> list[tuple[Layer, Bools | slice, I32]]:
+    def _by_layer(self, item_nos: I32) -> list[tuple[Layer, Bools, I32]]:
         rows = self._rows[item_nos]
-        if len(self.layers) == 1:
-            return [(self.layers[0], slice(None), rows)]
         defining = self._defining[item_nos]
         masks = ((self.layers[position], defining == position) for position in set(defining.tolist()))
         return [(layer, mask, rows[mask]) for layer, mask in masks]

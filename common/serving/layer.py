@@ -88,6 +88,7 @@ class Layer:
     encoded_ids: Strings
     lookup: ItemLookup
     cards: Strings
+    mentions: Strings
     available: Bools
     born_at: I64
     category_codes: I32
@@ -115,6 +116,7 @@ def open_layer(ref: LayerRef, path_of: Callable[[FileRef], Path]) -> Layer:
         encoded_ids=encoded_ids,
         lookup=ItemLookup(hashes, rows, encoded_ids),
         cards=files.strings("cards", n),
+        mentions=files.strings("mentions", n),
         available=files.array("available", np.bool_, n),
         born_at=files.array("born_at", np.int64, n),
         category_codes=files.array("category_codes", np.int32, n),

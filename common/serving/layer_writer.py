@@ -73,9 +73,16 @@ def _write_items(content: LayerContent, category_codes: I32, directory: Path) ->
         "similar": content.similar.astype(np.int32),
     }
     files = save_strings(directory, "item_ids", encoded_ids) | save_strings(directory, "cards", content.cards)
+    mentions = map(_mention, encoded_ids, content.catalogue.titles)
+    files |= save_strings(directory, "mentions", mentions)
     for name, column in columns.items():
         files |= save_array(directory, name, column)
     return files | write_catalogue(content.catalogue, directory)
+
+
+def _mention(encoded_id: bytes, title: str) -> bytes:
+    """What a reason says of the item: fields of a JSON object without its braces."""
+    return b'"item_id":%b,"title":%b' % (encoded_id, encode_id(title)) if title else b'"item_id":%b' % encoded_id
 
 
 def _born_at(catalogue: Catalogue) -> I64:

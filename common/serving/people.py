@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from common.errors import CorruptError
 from common.ids import UserKey, split_user_key
 from common.schemas.data import F32, I32, I64, U64, Bools
 
 
-@dataclass(frozen=True, eq=False)
-class Person:
+class Person(NamedTuple):
     """What is known of a person: `items` (h,) int32 numbers, oldest first, their `weights` (h,) float32, which of them
     were `purchased` (h,) bool, and the (dim,) query vector, None where the encoder makes it from the items."""
 

@@ -6,7 +6,6 @@ personal → session → related → popular in category → popular → newest.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import islice
 from typing import Final, NamedTuple
@@ -21,6 +20,7 @@ from common.serving.people import Person
 from common.serving.search import nearest, search
 
 _PIECE: Final = 256
+NO_ITEMS: Final = np.empty(0, np.int32)
 
 
 class Rung(StrEnum):
@@ -41,12 +41,7 @@ class Pick(NamedTuple):
     score: float | None = None
 
 
-def no_items() -> I32:
-    return np.empty(0, np.int32)
-
-
-@dataclass(frozen=True, eq=False)
-class Wish:
+class Wish(NamedTuple):
     """What is asked for: `n` items that `wanted` keeps, for a person, a session, a page or nobody in particular.
 
     session: oldest first; page: the number of the item whose page is looked at; hide: item numbers (m,) int32 that must
@@ -58,7 +53,7 @@ class Wish:
     person: Person | None = None
     session: tuple[SessionItem, ...] = ()
     page: int | None = None
-    hide: I32 = field(default_factory=no_items)
+    hide: I32 = NO_ITEMS
 
 
 def rank(bundle: ServedBundle, wish: Wish) -> list[Pick]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from common.schemas.data import F32, I32
 from common.serving.items import Items
-from common.serving.selection import IndexPart, Selection, without
+from common.serving.selection import IndexPart, Selection
 
 
 class Found(NamedTuple):
@@ -33,8 +33,8 @@ def search(items: Items, query: F32, n: int, selection: Selection, excluded: I32
 
 def _search_part(items: Items, query: F32, n: int, part: IndexPart, excluded: I32) -> Found:
     layer = items.layers[part.position]
-    bits = without(part.bits, items.rows_in(part.position, excluded))
-    scores, rows = layer.index.search(query, n, bits, part.share)
+    hidden = items.rows_in(part.position, excluded)
+    scores, rows = layer.index.search(query, n, part.bits, part.share, hidden)
     return Found(layer.item_nos[rows], scores)
 
 

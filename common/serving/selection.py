@@ -82,11 +82,11 @@ class Selections:
 
     def has(self, wanted: Filter) -> bool:
         """Whether `of` has the selection at hand."""
-        return wanted == AVAILABLE or wanted in self._cached
+        return wanted is AVAILABLE or wanted == AVAILABLE or wanted in self._cached
 
     def of(self, wanted: Filter) -> Selection:
         """Raises `CorruptError` where a layer's catalogue cannot be read."""
-        if wanted == AVAILABLE:
+        if wanted is AVAILABLE or wanted == AVAILABLE:
             return self.available
         with self._lock:
             if wanted in self._cached:
@@ -127,10 +127,3 @@ def _pack(rows: Rows, n: int) -> U8:
     mask = np.zeros(n, np.bool_)
     mask[rows] = True
     return np.packbits(mask, bitorder="little")
-
-
-def without(bits: U8, positions: I32) -> U8:
-    """A copy of `bits` with the bits at `positions` cleared."""
-    cleared = bits.copy()
-    np.bitwise_and.at(cleared, positions >> 3, ~_BITS[positions & 7])
-    return cleared

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -19,9 +19,10 @@ from common.serving.ranking import Pick, Rung, Wish, rank
 from common.usecases.bundle_watch import BundleWatch
 from common.usecases.context import Context
 
+_NO_ITEMS: Final = np.empty(0, np.int32)
 
-@dataclass(frozen=True)
-class Query:
+
+class Query(NamedTuple):
     """One question in the shop's own ids.
 
     user_id: whom the caller may name, or None; session: (item id, kind of event), oldest first; page: the item whose
@@ -38,8 +39,7 @@ class Query:
     purchased: Purchased | None = None
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """`body` is JSON; `rungs` says of each item where it came from, for the figures that are kept of answers."""
 
     body: bytes
@@ -70,9 +70,10 @@ class RecommendService:
         """Raises `NotReady` while nothing is published."""
         bundle = self._bundle()
         person = self._person(bundle, query.user_id)
-        hide = _numbers(bundle, query.exclude)
+        hide = _numbers(bundle, query.exclude) if query.exclude else _NO_ITEMS
         if person is not None and (query.purchased or self._purchased) is Purchased.HIDE:
-            hide = np.append(hide, person.items[person.purchased])
+            bought = person.items[person.purchased]
+            hide = np.append(hide, bought) if len(hide) else bought
         wish = Wish(
             n=query.n,
             wanted=query.wanted,

@@ -24,7 +24,7 @@ TITLES = ["Tea", 'Müsli "crunchy", "title": "no"', None]
 def bundle(tmp_path: Path) -> ServedBundle:
     vectors: F32 = np.eye(3, dtype=np.float32)
     cards = [{"item_id": f"i{number}", "title": title, "category": "Food"} for number, title in enumerate(TITLES)]
-    goods = Goods(range(3), vectors, available=[True, True, False])
+    goods = Goods(range(3), vectors, titles=[title or "" for title in TITLES], available=[True, True, False])
     stored = tuple(json.dumps(card, ensure_ascii=False, separators=(",", ":")).encode() for card in cards)
     return open_layers([replace(layer_content(goods), cards=stored)], tmp_path)
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from common.bucket.s3 import S3Bucket, S3Location
+from common.bucket.s3 import S3Bucket
+from common.bucket.s3_clients import S3Location
 from common.edges.wiring import make_context
 from common.usecases.context import Context
 from infra.local.object_store import ObjectStore

@@ -99,7 +99,7 @@ class ObjectStore:
         self._port = port
         self._webhook = webhook
         self._process: subprocess.Popen[bytes] | None = None
-        self._ports: tuple[int, ...] = ()
+        self.ports: tuple[int, ...] = ()
         self.access_key = ""
         self.secret_key = ""
         self.reader_access_key = ""
@@ -135,7 +135,7 @@ class ObjectStore:
         if self._process is not None:
             _end(self._process, 0 if self._temporary else STOP_S)
             self._process = None
-        _remove_sockets(self._ports)
+        _remove_sockets(self.ports)
         if self._temporary and self._directory is not None:
             shutil.rmtree(self._directory, ignore_errors=True)
             self._directory = None
@@ -160,7 +160,7 @@ class ObjectStore:
         names = [f"{server}.port{kind}" for server in _INNER for kind in ("", ".grpc")] + ["s3.port.grpc"]
         ports = [f"-{name}={number}" for name, number in zip(names, inner, strict=True)]
         paths = [f"-dir={directory / 'data'}", f"-s3.config={directory / 's3.json'}", f"-s3.port={port}"]
-        self._ports = (port, *inner)
+        self.ports = (port, *inner)
         with (directory / "weed.log").open("wb") as log:
             self._process = subprocess.Popen(
                 leashed([_weed(), f"-logdir={directory}", "server", *_FLAGS, *paths, *ports]),

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from common.bucket import s3
+from common.bucket import s3, s3_clients
 from common.bucket.port import CONFLICT
-from common.bucket.s3 import S3Bucket, S3Location
+from common.bucket.s3 import S3Bucket
+from common.bucket.s3_clients import S3Clients, S3Location
 from common.errors import BucketUnavailable, SettingError
 from infra.local.object_store import ObjectStore
 from tests.conftest import TEST_BUCKET, s3_bucket
@@ -98,9 +99,9 @@ def bucket(server: Stub) -> S3Bucket:
     """Impatient: two tries of 0.2 seconds each."""
     bucket = S3Bucket(_location(server))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(s3, "ATTEMPTS", TRIES)
-        patch.setattr(s3, "READ_TIMEOUT_S", 0.2)
-        _ = bucket._client, bucket._client_without_retries
+        patch.setattr(s3_clients, "ATTEMPTS", TRIES)
+        patch.setattr(s3_clients, "READ_TIMEOUT_S", 0.2)
+        _ = bucket._clients.retrying, bucket._clients.once
     return bucket
 
 
@@ -258,5 +259,5 @@ def test_nothing_of_the_ambient_aws_configuration_is_used(
 
 
 def test_no_client_is_made_before_the_first_use(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(S3Bucket, "_new_client", lambda *_: pytest.fail("a client was made"))
+    monkeypatch.setattr(S3Clients, "_new_client", lambda *_: pytest.fail("a client was made"))
     S3Bucket(S3Location("http://127.0.0.1:9", "eu-central-1", "access", "secret", "shop-data"))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from common.bucket.port import CONFLICT
-from common.bucket.s3 import S3Bucket
+from common.bucket.s3_clients import S3Clients
 from common.edges.wiring import make_context
 from common.errors import BucketUnavailable, SettingError
 from common.usecases.context import Context
@@ -23,7 +23,7 @@ ENVIRONMENT = {
 
 
 def test_making_a_context_connects_to_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(S3Bucket, "_new_client", lambda *_: pytest.fail("a client was made"))
+    monkeypatch.setattr(S3Clients, "_new_client", lambda *_: pytest.fail("a client was made"))
     ctx = make_context(ENVIRONMENT)
     assert ctx.keys.store_current == "shop/store/current.json"
     assert ctx.settings.bucket == "shop-data"

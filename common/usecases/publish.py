@@ -17,7 +17,7 @@ from common.usecases.bundles import make_layer, next_version, path_of, read_mani
 from common.usecases.context import Context
 from common.usecases.layers.base import Stock, base_content
 from common.usecases.runs import RunLog, start_run
-from common.usecases.update import bring_up_to_date, newest_event_s
+from common.usecases.update import bring_up_to_date
 from common.usecases.workspace import workspace
 
 
@@ -62,7 +62,13 @@ def _read_stock(ctx: Context, stored: StoreDocument, covers_seq: int, work: Path
     """What the store holds, and the (n, 2) keys of people with events in batches after `covers_seq`."""
     with open_store(stored, path_of(ctx), work) as reader:
         changed = reader.changed_since(covers_seq).user_keys
-        return Stock(reader.interactions(), reader.catalogue(), newest_event_s(ctx, stored)), changed
+        return Stock(reader.interactions(), reader.catalogue(), _newest_event_s(stored, covers_seq)), changed
+
+
+def _newest_event_s(stored: StoreDocument, covers_seq: int) -> int:
+    """The moment, in epoch seconds, from which recency is counted: that of the newest event that training has seen."""
+    seen = [segment for segment in stored.segments if segment.seq <= covers_seq] or stored.segments
+    return int(max((segment.max_ts.timestamp() for segment in seen if segment.max_ts), default=0.0))
 
 
 def rollback(ctx: Context, to: str | None = None) -> Bundle:

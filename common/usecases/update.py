@@ -93,10 +93,4 @@ class _Step:
             )
         self.log.step("computing")
         self.log.note(counts={"items": len(news.catalogue), "users": news.people.n_users})
-        return delta_content(items, below.model, news, newest_event_s(self.ctx, stored), self.ctx.settings.threads)
-
-
-def newest_event_s(ctx: Context, stored: StoreDocument) -> int:
-    """The moment, in epoch seconds, from which recency is counted: that of the newest event."""
-    times = [segment.max_ts for segment in stored.segments if segment.max_ts]
-    return int(max(times, default=ctx.now()).timestamp())
+        return delta_content(items, below.model, news, self.ctx.settings.threads)

@@ -30,7 +30,7 @@ MIN_NEIGHBOURS: Final = 1_000
 
 @dataclass(frozen=True)
 class Stock:
-    """What the store holds; `now_s` (epoch seconds) is the moment from which recency is counted."""
+    """What the store holds; `now_s` (epoch seconds) is the moment from which recency is counted, as in training."""
 
     interactions: Interactions
     catalogue: Catalogue

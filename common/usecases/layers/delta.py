@@ -46,9 +46,13 @@ def read_news(reader: Reader, below: Items, since_seq: int, base_seq: int, has_c
     )
 
 
-def delta_content(below: Items, model: ModelInfo, news: News, now_s: int, threads: int) -> LayerContent:
-    """The layer that brings `news` to the layers `below`; `now_s` (epoch seconds) as in `Stock`."""
-    return _Delta(below, model, news).content(now_s, threads)
+def delta_content(below: Items, model: ModelInfo, news: News, threads: int) -> LayerContent:
+    """The layer that brings `news` to the layers `below`.
+
+    Recency is counted from the moment of the base, also here: so a history weighs the same in whichever layer it is,
+    and against item vectors that were learned at that moment.
+    """
+    return _Delta(below, model, news).content(threads)
 
 
 class _Delta:
@@ -74,14 +78,14 @@ class _Delta:
         self._n = below.n + len(new)
         self._vectors = self._item_vectors()
 
-    def content(self, now_s: int, threads: int) -> LayerContent:
+    def content(self, threads: int) -> LayerContent:
         shelf = self._shelf()
         return LayerContent(
             item_nos=self._numbers,
             item_vectors=self._vectors,
             cards=cards_of(self._catalogue),
             catalogue=self._catalogue,
-            users=self._people(now_s),
+            users=self._people(),
             similar=self._similar(shelf.available, threads),
             popular=shelf.popular(),
             newest=shelf.newest(),
@@ -116,11 +120,11 @@ class _Delta:
             numbers[place] = self._new[item_ids[place]]
         return numbers
 
-    def _people(self, now_s: int) -> UserRows:
+    def _people(self) -> UserRows:
         """Everybody whom the batches touch, also those of whose history nothing is left: it hides the older one."""
         data = self._news.people
         weighting = Weighting.model_validate(self._model.params.get("weighting", {}))
-        histories = histories_of(data, weighting, now_s)
+        histories = histories_of(data, weighting, self._extras.now_s)
         source = Vectors(self._encoder, self._vectors_of, self._below.dim, self._keeps_vectors)
         return user_rows(data.user_keys, histories, self._numbers_of(data.item_ids), source)
 

@@ -1,0 +1,204 @@
+"""A store that tests fill without ingest, and what is served of it, read back by ids."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from common.bucket.cache import FileCache
+from common.bucket.commit import NewFile, Proposal, commit
+from common.bucket.current import CurrentFile, Snapshot
+from common.bucket.keys import Keys
+from common.bucket.memory import MemoryBucket
+from common.bucket.port import Bucket
+from common.config import Shop
+from common.ids import join_user_key, split_user_key
+from common.models.artifact import Artifact
+from common.models.base import FitOptions, TrainingData
+from common.models.registry import make
+from common.schemas.data import EVENT_TYPES, F32
+from common.schemas.documents import Bundle, ServingDocument, StoreDocument
+from common.serving.bundle import ServedBundle, open_bundle
+from common.store.engine import connect_trusted
+from common.store.reader import open_store
+from common.store.segment import SegmentFile, finish, new_segment
+from common.usecases.context import Context
+from common.usecases.publish import publish_base
+from common.usecases.runs import start_run
+from tests.shops import NOON, Event
+
+MEMORY = 256 << 20
+SETTINGS = {
+    "RECSYS_BUCKET": "shop-data",
+    "RECSYS_S3_ENDPOINT": "http://127.0.0.1:9",
+    "RECSYS_S3_ACCESS_KEY": "access",
+    "RECSYS_S3_SECRET_KEY": "secret",
+    "RECSYS_PSEUDONYM_KEY": "5ec2e7" * 11,
+    "RECSYS_THREADS": "1",
+}
+
+
+def memory_context(directory: Path, bucket: Bucket | None = None, **settings: object) -> Context:
+    """A shop in memory, its cache under `directory`."""
+    replaced = {f"RECSYS_{name.upper()}": str(value) for name, value in settings.items()}
+    shop = Shop.from_env({**SETTINGS, "RECSYS_CACHE_DIR": str(directory / "cache"), **replaced})
+    cache = FileCache(shop.settings.cache_dir, shop.settings.cache_bytes)
+    return Context(shop, bucket or MemoryBucket(), Keys(), cache)
+
+
+@dataclass(frozen=True)
+class Item:
+    item_id: str
+    category: str = "things"
+    brand: str = "acme"
+    price: float = 10.0
+    available: bool = True
+
+
+def add_batch(ctx: Context, events: Iterable[Event] = (), items: Iterable[Item] = ()) -> StoreDocument:
+    """Commits one batch to the store, as ingest would."""
+    with TemporaryDirectory() as directory:
+        made = _write_segment(ctx, list(events), list(items), Path(directory))
+        store = CurrentFile(ctx.bucket, ctx.keys.store_current, StoreDocument)
+
+        def change(snapshot: Snapshot[StoreDocument]) -> Proposal:
+            stored = snapshot.document
+            seq, deltas = (stored.next_seq, stored.deltas) if stored else (1, ())
+            entry = made.entry(ctx.keys.store_delta, seq, [])
+            older = {"base": stored.base, "catalogue": stored.catalogue} if stored else {}
+            fields = {**older, "next_seq": seq + 1, "deltas": (*deltas, entry)}
+            return Proposal(fields, (NewFile(entry.file.key, made.path),))
+
+        document = commit(store, change, now=ctx.now)
+        assert document is not None
+        return document
+
+
+def _write_segment(ctx: Context, events: list[Event], items: list[Item], directory: Path) -> SegmentFile:
+    path = directory / "segment.duckdb"
+    users = sorted({event.user for event in events if event.user})
+    item_ids = sorted({event.item for event in events})
+    connection = connect_trusted(directory, MEMORY)
+    new_segment(connection, "made", path, len(events))
+    for number, user in enumerate(users):
+        keys = split_user_key(ctx.shop.pseudonymizer.user_key(user))
+        connection.execute("INSERT INTO made.users VALUES (?, ?, ?)", [number, *keys])
+    for number, item_id in enumerate(item_ids):
+        connection.execute("INSERT INTO made.item_ids VALUES (?, ?)", [number, item_id])
+    for event in sorted(events, key=lambda event: event.day):
+        connection.execute(
+            "INSERT INTO made.events VALUES (?, ?, make_timestamp(?), ?, ?, NULL, NULL, NULL, NULL)",
+            [
+                users.index(event.user) if event.user else None,
+                item_ids.index(event.item),
+                round((NOON + event.day * 86_400) * 1_000_000),
+                event.qty,
+                EVENT_TYPES.index(event.kind),
+            ],
+        )
+    now = datetime.now(UTC).replace(tzinfo=None)
+    for item in items:
+        row = [item.item_id, item.category, item.brand, item.price, "", "", "", "EUR", item.available]
+        connection.execute(
+            "INSERT INTO made.items VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, '{}', ?, ?, NULL)", [*row, now, now]
+        )
+    made = finish(connection, "made", path)
+    connection.close()
+    return made
+
+
+def stored_document(ctx: Context) -> StoreDocument:
+    document = CurrentFile(ctx.bucket, ctx.keys.store_current, StoreDocument).read().document
+    assert document is not None
+    return document
+
+
+def fit(ctx: Context, family: str = "als") -> tuple[Artifact, int]:
+    """A model of all that is stored, and the newest batch in it."""
+    document = stored_document(ctx)
+    with (
+        TemporaryDirectory() as work,
+        open_store(document, lambda ref: ctx.cache.fetch(ctx.bucket, ref), Path(work)) as reader,
+    ):
+        data = TrainingData(reader.interactions(), reader.catalogue())
+    now_s = int(data.interactions.ts[-1])
+    return make(family).fit(data, FitOptions(seed=1, threads=1, now_s=now_s)), document.seq
+
+
+def publish(ctx: Context, artifact: Artifact, covers_seq: int) -> Bundle:
+    with start_run(ctx, "train") as log:
+        bundle = publish_base(ctx, artifact, {}, covers_seq, log)
+        log.finish()
+    return bundle
+
+
+def served_document(ctx: Context) -> ServingDocument:
+    document = CurrentFile(ctx.bucket, ctx.keys.serving_current, ServingDocument).read().document
+    assert document is not None
+    return document
+
+
+@dataclass(frozen=True)
+class Served:
+    """What a bundle says, by ids: item → (card, available, vector), person → history and vector, rankings."""
+
+    items: dict[str, tuple[dict[str, object], bool, F32]]
+    people: dict[bytes, list[tuple[str, float, bool]]]
+    vectors: dict[bytes, F32]
+    popular: list[str]
+    newest: list[str]
+    popular_in: dict[str, list[str]]
+    similar: dict[str, list[str]]
+
+
+def open_served(ctx: Context) -> ServedBundle:
+    return open_bundle(served_document(ctx).bundle, lambda ref: ctx.cache.fetch(ctx.bucket, ref))
+
+
+def read_served(ctx: Context) -> Served:
+    """Everything that is served just now. A person without a history is as good as absent."""
+    bundle = open_served(ctx)
+    items = bundle.items
+    cards_by_number = [json.loads(items.card(number)) for number in range(items.n)]
+    ids = [card["item_id"] for card in cards_by_number]
+    available = np.zeros(items.n, dtype=np.bool_)
+    for layer in items.layers:
+        available[layer.item_nos] = layer.available
+    vectors = items.vectors(np.arange(items.n, dtype=np.int32))
+    cards = {ids[no]: (card, bool(available[no]), vectors[no]) for no, card in enumerate(cards_by_number)}
+    people = _people(bundle)
+    categories = sorted({str(card["category"]) for card, _, _ in cards.values()})
+    return Served(
+        items=cards,
+        people={
+            key: [(ids[no], float(weight), bool(bought)) for no, weight, bought in rows]
+            for key, (rows, _) in people.items()
+        },
+        vectors={key: vector for key, (_, vector) in people.items()},
+        popular=[ids[no] for no in bundle.popular],
+        newest=[ids[no] for no in bundle.newest],
+        popular_in={name: [ids[no] for no in bundle.popular_in(name)] for name in categories},
+        similar={ids[no]: [ids[other] for other in items.similar(no)] for no in range(items.n)},
+    )
+
+
+def _people(bundle: ServedBundle) -> dict[bytes, tuple[list[tuple[int, float, bool]], F32]]:
+    keys = {
+        join_user_key(int(high), int(low))
+        for layer in bundle.items.layers
+        for high, low in zip(layer.people._highs, layer.people._lows, strict=True)
+    }
+    found = {}
+    for key in keys:
+        person = bundle.find_person(key)
+        assert person is not None
+        if len(person.items):
+            vector = np.empty(0, np.float32) if person.vector is None else person.vector
+            found[bytes(key)] = (list(zip(person.items, person.weights, person.purchased, strict=True)), vector)
+    return found

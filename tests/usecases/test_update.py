@@ -1,0 +1,228 @@
+"""What new batches change in what is served, on a shop in memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from common.schemas.data import EventType
+from common.schemas.documents import RunState
+from common.usecases.context import Context
+from common.usecases.publish import rollback
+from common.usecases.update import update
+from tests.shops import Event
+from tests.stored import (
+    Item,
+    add_batch,
+    fit,
+    memory_context,
+    open_served,
+    publish,
+    read_served,
+    served_document,
+)
+
+TEA, SHOES = ("tea1", "tea2", "tea3"), ("shoe1", "shoe2", "shoe3")
+PEOPLE = tuple(f"u{number:02}" for number in range(12))
+EVENTS = [
+    Event(person, item, day=number + place / 100)
+    for number, person in enumerate(PEOPLE)
+    for place, item in enumerate(TEA if number % 2 else SHOES)
+    if place != number % 3
+]
+ITEMS = [*(Item(tea, "tea", "assam", 5.0) for tea in TEA), *(Item(shoe, "shoes", "acme", 80.0) for shoe in SHOES)]
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Context:
+    """A shop whose first batch is trained on and published."""
+    return published(memory_context(tmp_path))
+
+
+def published(ctx: Context) -> Context:
+    add_batch(ctx, EVENTS, ITEMS)
+    publish(ctx, *fit(ctx))
+    return ctx
+
+
+def key(ctx: Context, user: str) -> bytes:
+    return bytes(ctx.shop.pseudonymizer.user_key(user))
+
+
+def best(ctx: Context, user: str, n: int = 3) -> list[str]:
+    """The ids with the highest scores for a person, whatever they own."""
+    served = read_served(ctx)
+    ids = list(served.items)
+    scores = np.array([served.items[item_id][2] for item_id in ids]) @ served.vectors[key(ctx, user)]
+    return [ids[place] for place in np.argsort(-scores)[:n]]
+
+
+def test_a_published_base_serves_everybody(shop: Context) -> None:
+    served = read_served(shop)
+    assert set(served.items) == {*TEA, *SHOES}
+    assert len(served.people) == len(PEOPLE)
+    assert set(best(shop, "u01")) == set(TEA)
+    assert served.popular[0] in {*TEA, *SHOES}
+    assert set(served.similar["tea1"][:2]) == {"tea2", "tea3"}
+
+
+def test_a_known_person_who_turns_to_something_else_is_recommended_that(shop: Context) -> None:
+    assert set(best(shop, "u01")) == set(TEA)
+    add_batch(shop, [Event("u01", shoe, 20) for shoe in SHOES for _ in range(3)])
+    record = update(shop)
+    assert record.state is RunState.DONE
+    assert record.counts == {"items": 0, "users": 1}
+    assert best(shop, "u01", 1)[0] in SHOES
+    assert [item for item, _, _ in read_served(shop).people[key(shop, "u01")]][-3:] == list(SHOES)
+
+
+def test_a_new_person_is_served(shop: Context) -> None:
+    assert key(shop, "newcomer") not in read_served(shop).people
+    add_batch(shop, [Event("newcomer", "tea1", 20)])
+    update(shop)
+    assert set(best(shop, "newcomer")) == set(TEA)
+
+
+def test_a_new_item_is_found_among_its_like(shop: Context) -> None:
+    add_batch(shop, items=[Item("tea9", "tea", "assam", 5.5)])
+    update(shop)
+    served = read_served(shop)
+    assert served.newest[0] == "tea9"
+    assert set(served.similar["tea9"][:3]) == set(TEA)
+    assert "tea9" in best(shop, "u01", 4)
+    assert "tea9" not in best(shop, "u00", 2)
+
+
+def test_a_new_price_shows_on_the_card_and_leaves_the_taste(shop: Context) -> None:
+    before = read_served(shop)
+    add_batch(shop, items=[Item("tea1", "tea", "assam", 4.0)])
+    update(shop)
+    after = read_served(shop)
+    assert (before.items["tea1"][0]["price"], after.items["tea1"][0]["price"]) == (5.0, 4.0)
+    assert after.items["tea1"][2].tolist() == before.items["tea1"][2].tolist()
+    assert after.similar["tea1"] == before.similar["tea1"]
+    assert open_served(shop).items.n == len(ITEMS)
+
+
+def test_a_withdrawn_item_is_in_no_list(shop: Context) -> None:
+    add_batch(shop, items=[Item("tea1", "tea", "assam", 5.0, available=False)])
+    update(shop)
+    served = read_served(shop)
+    assert not served.items["tea1"][1]
+    assert "tea1" not in {*served.popular, *served.newest, *served.popular_in["tea"]}
+    add_batch(shop, items=[Item("tea1", "tea", "assam", 5.0)])
+    update(shop)
+    assert "tea1" in read_served(shop).newest
+
+
+def test_what_sells_rises(shop: Context) -> None:
+    add_batch(shop, [Event(None, "tea3", 20) for _ in range(30)])
+    update(shop)
+    served = read_served(shop)
+    assert served.popular[0] == "tea3"
+    assert served.popular_in["tea"][0] == "tea3"
+
+
+def test_a_return_takes_a_purchase_back(shop: Context) -> None:
+    owned = {item for item, _, bought in read_served(shop).people[key(shop, "u01")] if bought}
+    add_batch(shop, [Event("u01", item, 20, EventType.RETURN) for item in owned])
+    update(shop)
+    assert key(shop, "u01") not in read_served(shop).people
+
+
+def test_an_event_of_an_item_that_the_catalogue_does_not_list(shop: Context) -> None:
+    add_batch(shop, [Event("u01", "unlisted", 20)])
+    update(shop)
+    served = read_served(shop)
+    assert "unlisted" in [item for item, _, _ in served.people[key(shop, "u01")]]
+    assert not served.items["unlisted"][1]
+    assert "unlisted" not in {*served.popular, *served.newest}
+    add_batch(shop, items=[Item("unlisted", "tea", "assam", 5.0)])
+    update(shop)
+    served = read_served(shop)
+    assert "unlisted" in served.popular
+    assert "unlisted" in best(shop, "u01", 4)
+
+
+def test_nothing_new_is_done_at_once(shop: Context) -> None:
+    before = served_document(shop)
+    record = update(shop)
+    assert (record.state, record.counts) == (RunState.DONE, {})
+    assert served_document(shop) == before
+
+
+def test_nothing_is_served_yet(tmp_path: Path) -> None:
+    ctx = memory_context(tmp_path)
+    add_batch(ctx, EVENTS)
+    record = update(ctx)
+    assert record.state is RunState.DONE
+    assert "train" in record.notices[0]
+
+
+def test_deltas_are_folded_into_one(tmp_path: Path) -> None:
+    ctx = published(memory_context(tmp_path, max_layers=2))
+    sizes = []
+    for day in range(20, 26):
+        add_batch(ctx, [Event(f"guest{day}", "tea1", day)], [Item(f"tea{day}", "tea", "assam", 5.0)])
+        update(ctx)
+        sizes.append(len(served_document(ctx).bundle.layers))
+    assert sizes == [2, 3, 2, 3, 2, 3]
+    served = read_served(ctx)
+    assert {f"tea{day}" for day in range(20, 26)} < set(served.items)
+    assert len(served.people) == len(PEOPLE) + 6
+
+
+def test_several_batches_at_once_cost_one_layer(shop: Context) -> None:
+    for day in (20, 21, 22):
+        add_batch(shop, [Event("u01", "shoe1", day)])
+    update(shop)
+    assert len(served_document(shop).bundle.layers) == 2
+    assert served_document(shop).bundle.covers_seq == 4
+
+
+@pytest.mark.parametrize("family", ["popular", "gru4rec"])
+def test_other_families_are_brought_up_to_date_alike(tmp_path: Path, family: str) -> None:
+    ctx = memory_context(tmp_path)
+    add_batch(ctx, EVENTS, ITEMS)
+    publish(ctx, *fit(ctx, family))
+    add_batch(ctx, [Event("newcomer", "tea1", 20)], [Item("tea9", "tea", "assam", 5.5)])
+    assert update(ctx).state is RunState.DONE
+    served = read_served(ctx)
+    assert [item for item, _, _ in served.people[key(ctx, "newcomer")]] == ["tea1"]
+    assert np.isfinite(served.items["tea9"][2]).all()
+
+
+def test_without_a_catalogue_new_items_are_recommended(tmp_path: Path) -> None:
+    ctx = memory_context(tmp_path)
+    add_batch(ctx, EVENTS)
+    publish(ctx, *fit(ctx))
+    add_batch(ctx, [Event("u01", "surprise", 20)])
+    update(ctx)
+    served = read_served(ctx)
+    assert served.newest[0] == "surprise"
+    assert "surprise" in served.popular
+
+
+def test_batches_that_land_while_a_base_is_made_are_brought_in(shop: Context) -> None:
+    artifact, covered = fit(shop)
+    add_batch(shop, [Event("newcomer", "tea1", 20), Event("u00", "tea1", 20)])
+    bundle = publish(shop, artifact, covered)
+    assert bundle.covers_seq == 2
+    assert set(best(shop, "newcomer")) == set(TEA)
+    assert [item for item, _, _ in read_served(shop).people[key(shop, "u00")]][-1] == "tea1"
+
+
+def test_rolling_back_serves_the_model_before_with_the_data_of_now(shop: Context) -> None:
+    first = served_document(shop).bundle
+    add_batch(shop, [Event("newcomer", "tea1", 20)])
+    publish(shop, *fit(shop))
+    second = served_document(shop).bundle
+    add_batch(shop, [Event("latecomer", "shoe1", 21)])
+    back = rollback(shop)
+    assert back.model.version == first.model.version
+    assert back.covers_seq == 3
+    assert {key(shop, "newcomer"), key(shop, "latecomer")} < set(read_served(shop).people)
+    forth = rollback(shop, to=second.bundle_id)
+    assert forth.model.version == second.model.version

@@ -19,7 +19,9 @@ def sweep_unreferenced(
 
     Read the documents, and what their history references, before the call: a commit that lands meanwhile has put each
     of its files shortly before, also those that were there already, so `min_age` spares them. Each object is looked
-    at once more right before it is deleted, because a listing may be minutes old by then.
+    at once more right before it is deleted, because a listing may be minutes old by then. S3 has no delete that is
+    conditional on age, so one gap stays: between that look and the delete, milliseconds later, a writer would have to
+    put exactly this content again, after days in which nobody did.
 
     Raises `ValueError` for a `min_age` under an hour.
     """

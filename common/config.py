@@ -94,6 +94,9 @@ class Settings(BaseModel):
     keep_uploads_days: float = Field(
         0, ge=0, description="Days that an upload stays in the bucket after its commit; 0 deletes it at once."
     )
+    quarantine_days: float = Field(
+        14, gt=0, description="Days that refused uploads and rows stay in the quarantine before they are deleted."
+    )
     retention_days: float | None = Field(
         None, gt=0, description="Age at which compaction drops events; empty keeps all."
     )

@@ -11,7 +11,7 @@ from typing import Final
 
 from common.schemas.documents import FileRef, Segment
 from common.store.catalogue import CONTENT, newest
-from common.store.engine import Connection, attach_read_only, connect_trusted, literal
+from common.store.engine import Connection, attach_read_only, connect_trusted, timestamp
 from common.store.segment import EVENT_COLUMNS, Part, SegmentFile, check_format, finish, new_segment
 
 _VALUES: Final = tuple(column for column in EVENT_COLUMNS if column not in ("user_no", "item_no"))
@@ -28,14 +28,14 @@ def fold_events(
 
     People without an event left are left out.
     """
-    where = f"WHERE ts >= TIMESTAMP {literal(keep_since.replace(tzinfo=None))}" if keep_since else ""
+    where = f"WHERE ts >= {timestamp(keep_since)}" if keep_since else ""
     with _opened(segments, path_of, target, memory_bytes) as (connection, parts):
         _number(connection, parts, "users", "user_no", ("key_hi", "key_lo"), where)
         _number(connection, parts, "item_ids", "item_no", ("item_id",), where)
         events = " UNION ALL ".join(
             f"SELECT users.code, items.code, {', '.join(_VALUES)}, {part.seq} AS seq FROM {part.alias}.events "
-            f"LEFT JOIN {part.alias}_users AS users USING (user_no) JOIN {part.alias}_item_ids AS items USING (item_no) "
-            f"{where}"
+            f"LEFT JOIN {part.alias}_users AS users USING (user_no) "
+            f"JOIN {part.alias}_item_ids AS items USING (item_no) {where}"
             for part in parts
         )
         connection.execute(f"INSERT INTO target.events {events} ORDER BY ts, seq")

@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -32,6 +33,11 @@ _OFFLINE: Final = (
 def literal(value: object) -> str:
     """`value` as an SQL string literal, where a prepared parameter is not allowed."""
     return "'" + str(value).replace("'", "''") + "'"
+
+
+def timestamp(moment: datetime) -> str:
+    """An aware `moment` as an SQL literal in UTC."""
+    return f"TIMESTAMP {literal(moment.astimezone(UTC).replace(tzinfo=None))}"
 
 
 def quoted(name: str) -> str:
@@ -79,12 +85,16 @@ def attach_new(connection: Connection, alias: str, path: Path, rows: int) -> Non
     )
 
 
+def attach_existing(connection: Connection, alias: str, path: Path) -> None:
+    connection.execute(f"ATTACH {literal(path)} AS {alias}")
+
+
 def attach_read_only(connection: Connection, alias: str, path: Path) -> None:
     connection.execute(f"ATTACH {literal(path)} AS {alias} (READ_ONLY)")
 
 
 def number(connection: Connection, query: str, parameters: Sequence[object] = ()) -> int:
-    """The one whole number that `query` answers."""
+    """The one whole number that `query` answers; an INSERT and a CREATE TABLE AS answer how many rows."""
     row = connection.execute(query, parameters).fetchone()
     assert row is not None
     return int(row[0])

@@ -1,0 +1,125 @@
+"""The rows of an events upload as SQL: each column's value, and the first problem that a row has."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+from common.schemas.data import EVENT_TYPES, EventType
+from common.store.decimals import decimal, decimal_problems, has_comma_decimals
+from common.store.engine import Connection
+from common.store.fields import Field, absent, boolean, event_type, identifier, shape, unreadable
+from common.store.moments import moment, moment_problems
+from common.store.pseudonyms import keyed_hash
+from common.store.reasons import MAX_ID_BYTES
+from common.store.uploads import Column, Table
+
+Fields = dict[str, Field]
+
+_ABSENT: Final = {
+    "event_type": f"{EVENT_TYPES.index(EventType.PURCHASE)}::UTINYINT",
+    "consent": "true",
+    "price": "NULL::DOUBLE",
+    "order_id": "NULL::VARCHAR",
+    "session_id": "NULL::VARCHAR",
+}
+_NUMBERED: Final = (("user_id", "user_no"), ("item_id", "item_no"))
+_TYPED: Final = ("ts", "qty", "event_type", "consent", "price")
+_KEYED: Final = (("order_id", "order_key", "orders"), ("session_id", "session_key", "sessions"))
+
+
+def event_fields(connection: Connection, table: Table, found: dict[str, Column]) -> Fields:
+    """Every column of the contract; those that the file does not have with their defaults."""
+    fields = {name: absent(name, default) for name, default in _ABSENT.items()}
+    comma_decimals = has_comma_decimals(connection, table, [found[name] for name in ("qty", "price") if name in found])
+    for name, column in found.items():
+        fields[name] = _field(name, column, comma_decimals)
+    return fields
+
+
+def _field(name: str, column: Column, comma_decimals: bool) -> Field:
+    if name == "ts":
+        return moment(name, column.raw, column.kind)
+    if name in ("qty", "price"):
+        return decimal(name, column.raw, column.kind, comma_decimals)
+    if name == "event_type":
+        return event_type(name, column.raw, column.kind)
+    if name == "consent":
+        return boolean(name, column.raw, column.kind)
+    return identifier(name, column.raw, column.kind)
+
+
+def parsed_events(table: Table, fields: Fields, now: datetime, secrets: str = "") -> str:
+    """SQL of the rows: `row`, the columns of `events`, `consent`, and `problem`, which is NULL for a good row.
+
+    It needs the tables of `pseudonyms.number_ids`. `secrets` is a prefix to the names of the variables that make order
+    and session keys.
+    """
+    ids = ", ".join(
+        f"{name}s.{no}, {name}s.problem AS {name}_problem, {fields[name].given} AS {name}_given"
+        for name, no in _NUMBERED
+    )
+    typed = ", ".join(fields[name].select() for name in _TYPED)
+    keyed = ", ".join(_keyed(fields[name], key, secrets + secret) for name, key, secret in _KEYED)
+    joins = " ".join(f"LEFT JOIN {name}s ON {name}s.{name} = {fields[name].value}" for name, _ in _NUMBERED)
+    return (
+        f"SELECT *, {_problem(now)} AS problem FROM (SELECT {table.row} AS row, {table.problem} AS row_problem, "
+        f"{ids}, {typed}, {keyed} FROM {table.relation} {joins})"
+    )
+
+
+def refused_events(parsed: str) -> str:
+    """SQL of what is kept of the refused rows of `parsed_events`.
+
+    Ids and columns of the shop's own may name a person, and so may a value that stands in the wrong column: of a value
+    that cannot be read only the shape is kept.
+    """
+    shown = " ".join(
+        f"WHEN problem IN ({codes}) THEN {value}"
+        for codes, value in (
+            ("'ts_in_future', 'ts_too_old'", "ts::VARCHAR"),
+            ("'qty_below_one'", "qty::VARCHAR"),
+            ("'price_negative'", "price::VARCHAR"),
+        )
+    )
+    shapes = " ".join(f"WHEN starts_with(problem, '{name}_') THEN {shape(name + '_text')}" for name in _TYPED)
+    return f"SELECT row, problem AS code, CASE {shown} {shapes} END AS value FROM ({parsed}) WHERE problem IS NOT NULL"
+
+
+def _keyed(field: Field, key: str, secret: str) -> str:
+    hashed = f"CASE WHEN {field.given} THEN {keyed_hash(secret, field.value)} END AS {key}"
+    return f"{hashed}, {field.given} AS {field.column}_given, strlen({field.value}) AS {field.column}_bytes"
+
+
+def _problem(now: datetime) -> str:
+    branches = (
+        "WHEN row_problem <> '' THEN row_problem",
+        _id_problems("user_id", "user_no"),
+        _id_problems("item_id", "item_no"),
+        moment_problems("ts", now),
+        "WHEN NOT qty_given THEN 'qty_empty'",
+        decimal_problems("qty"),
+        "WHEN qty < 1 THEN 'qty_below_one'",
+        unreadable("event_type", "event_type_unknown"),
+        unreadable("consent", "consent_unreadable"),
+        decimal_problems("price"),
+        "WHEN price < 0 THEN 'price_negative'",
+        _key_problems("order_id"),
+        _key_problems("session_id"),
+    )
+    return f"CASE {' '.join(branches)} END"
+
+
+def _id_problems(column: str, no: str) -> str:
+    return (
+        f"WHEN NOT {column}_given THEN '{column}_empty' WHEN {no} IS NULL THEN '{column}_not_whole' "
+        f"WHEN {column}_problem IS NOT NULL THEN {column}_problem"
+    )
+
+
+def _key_problems(column: str) -> str:
+    """Any character will do in an id of which only a hash is kept."""
+    return (
+        f"WHEN {column}_given AND {column}_bytes IS NULL THEN '{column}_not_whole' "
+        f"WHEN {column}_bytes > {MAX_ID_BYTES} THEN '{column}_too_long'"
+    )

@@ -1,0 +1,161 @@
+"""The rows of an items upload as SQL: each column's value, and the first problem that a row has.
+
+A row is refused for its id, its price and its availability, which decide on what is shown. Any other value that cannot
+be used is left empty instead, and said: the item is worth more than its picture.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from common.errors import FileRejected
+from common.store.columns import fold
+from common.store.decimals import decimal, decimal_problems, has_comma_decimals
+from common.store.engine import Connection, literal, quoted, timestamp
+from common.store.fields import Field, absent, boolean, id_problem, identifier, matches, plain_text, shape, unreadable
+from common.store.moments import moment
+from common.store.reasons import CLOCK_SKEW, EARLIEST
+from common.store.uploads import Column, Table
+
+MAX_TEXT_BYTES: Final = 4096
+MAX_OTHER_COLUMNS: Final = 100
+
+_ADDRESS: Final = r"(?i)https?://[^\s\p{Cc}\"<>\\]+"
+_CURRENCY: Final = "(?i)[a-z]{3}"
+_TOO_LONG: Final = f"longer than {MAX_TEXT_BYTES} bytes"
+
+EMPTIED: Final = {
+    "category": _TOO_LONG,
+    "brand": _TOO_LONG,
+    "title": _TOO_LONG,
+    "img_url": "not an http(s) address",
+    "url": "not an http(s) address",
+    "currency": "not a three-letter code such as EUR",
+    "created_at": "not a time up to now",
+    "extra": _TOO_LONG,
+}
+"""Columns whose value is left empty where it is what this says; `extra` stands for the columns of the shop's own."""
+
+_TEXTS: Final = ("category", "brand", "title", "img_url", "url", "currency")
+_OWN_NAMES: Final = {"row", "code", "column", "problem", "remedy", "value"}
+
+Fields = dict[str, Field]
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The contract's columns that the file has, by name, and its others."""
+
+    found: dict[str, Column]
+    others: tuple[Column, ...]
+
+    @classmethod
+    def of(cls, table: Table, places: dict[str, int]) -> Columns:
+        """Raises `FileRejected` for too many others."""
+        others = tuple(column for place, column in enumerate(table.columns) if place not in places.values())
+        if len(others) > MAX_OTHER_COLUMNS:
+            raise FileRejected(f"the file has {len(others)} columns of its own; the most is {MAX_OTHER_COLUMNS}")
+        return cls({name: table.columns[place] for name, place in places.items()}, others)
+
+
+def item_fields(connection: Connection, table: Table, columns: Columns) -> Fields:
+    """Every column of the contract; those that the file does not have are empty, and available is true."""
+    fields = {name: absent(name, "''") for name in _TEXTS}
+    fields |= {"available": absent("available", "true"), "created_at": absent("created_at", "NULL::TIMESTAMP")}
+    comma_decimals = has_comma_decimals(connection, table, [columns.found["price"]])
+    for name, column in columns.found.items():
+        fields[name] = _field(name, column, comma_decimals)
+    return fields
+
+
+def _field(name: str, column: Column, comma_decimals: bool) -> Field:
+    if name == "item_id":
+        return identifier(name, column.raw, column.kind)
+    if name == "price":
+        return decimal(name, column.raw, column.kind, comma_decimals)
+    if name == "available":
+        return boolean(name, column.raw, column.kind)
+    if name == "created_at":
+        return moment(name, column.raw, column.kind)
+    return plain_text(name, column.raw)
+
+
+def parsed_items(table: Table, columns: Columns, fields: Fields, now: datetime) -> str:
+    """SQL of the rows: `row`, the columns of `items`, `<column>_emptied` for each of `EMPTIED`, and `problem`."""
+    typed = ", ".join(field.select() for field in fields.values())
+    inner = (
+        f"SELECT {table.row} AS row, {table.problem} AS row_problem, {typed}, "
+        f"{id_problem('item_id', fields['item_id'].value)} AS item_id_problem, "
+        f"{_extra(columns.others)} AS extra, {_any_too_long(columns.others)} AS extra_emptied FROM {table.relation}"
+    )
+    flags = ", ".join(f"{condition} AS {name}_emptied" for name, condition in _unusable(now).items())
+    usable = {name: "upper(currency)" if name == "currency" else name for name in _TEXTS}
+    emptied = ", ".join(
+        f"CASE WHEN {name}_emptied THEN '' ELSE {value} END AS {name}" for name, value in usable.items()
+    )
+    created_at = "CASE WHEN created_at_emptied THEN NULL ELSE created_at END AS created_at"
+    available = "CASE WHEN available_given THEN available ELSE true END AS available"
+    return (
+        f"SELECT * REPLACE ({emptied}, {created_at}, {available}), {_PROBLEM} AS problem "
+        f"FROM (SELECT *, {flags} FROM ({inner}))"
+    )
+
+
+def refused_items(table: Table, parsed: str) -> str:
+    """SQL of the refused rows as they stand in the file: items are nobody's data, and can so be corrected there."""
+    shapes = " ".join(
+        f"WHEN starts_with(problem, '{name}_') THEN {shape(name + '_text')}" for name in ("price", "available")
+    )
+    originals = ", ".join(f"{column.raw} AS {quoted(_free_name(column.name))}" for column in table.columns)
+    return (
+        f"SELECT refused.*, {originals} FROM {table.relation} JOIN (SELECT row, problem AS code, "
+        f"CASE WHEN problem = 'price_negative' THEN price::VARCHAR {shapes} END AS value FROM ({parsed}) WHERE problem IS NOT NULL) AS refused ON refused.row = {table.row}"
+    )
+
+
+def _unusable(now: datetime) -> dict[str, str]:
+    """Of each column of the contract that may be emptied, SQL of when it is."""
+    too_long = {name: f"strlen({name}) > {MAX_TEXT_BYTES}" for name in ("category", "brand", "title")}
+    wrong_form = {
+        name: f"({name} <> '' AND NOT {matches(name, form)})"
+        for name, form in (("img_url", _ADDRESS), ("url", _ADDRESS), ("currency", _CURRENCY))
+    }
+    past = f"created_at BETWEEN {timestamp(EARLIEST)} AND {timestamp(now + CLOCK_SKEW)}"
+    return too_long | wrong_form | {"created_at": f"(created_at_given AND NOT coalesce({past}, false))"}
+
+
+def _extra(others: tuple[Column, ...]) -> str:
+    """SQL of a JSON object of the shop's own columns as text, without the empty and the overlong ones."""
+    if not others:
+        return "'{}'"
+    members = ", ".join(f"{literal(fold(column.name))}, {_own_value(column)}" for column in others)
+    return f"json_merge_patch('{{}}', json_object({members}))::VARCHAR"
+
+
+def _own_value(column: Column) -> str:
+    text = f"trim({column.raw}::VARCHAR)"
+    return f"CASE WHEN {text} <> '' AND strlen({text}) <= {MAX_TEXT_BYTES} THEN {text} END"
+
+
+def _any_too_long(others: tuple[Column, ...]) -> str:
+    lengths = [f"coalesce(strlen({column.raw}::VARCHAR), 0)" for column in others]
+    return f"greatest({', '.join(lengths)}) > {MAX_TEXT_BYTES}" if lengths else "false"
+
+
+def _free_name(name: str) -> str:
+    return f"{name}_" if fold(name) in _OWN_NAMES else name
+
+
+_PROBLEM: Final = " ".join(
+    (
+        "CASE WHEN row_problem <> '' THEN row_problem",
+        "WHEN NOT item_id_given THEN 'item_id_empty' WHEN item_id IS NULL THEN 'item_id_not_whole'",
+        "WHEN item_id_problem IS NOT NULL THEN item_id_problem",
+        decimal_problems("price"),
+        "WHEN price < 0 THEN 'price_negative'",
+        unreadable("available", "available_unreadable"),
+        "END",
+    )
+)

@@ -1,0 +1,29 @@
+"""The function `ingest`: uploads become data of the store.
+
+    functions-framework --source functions/ingest/main.py --target ingest
+
+A bucket event names uploads; a call that names none takes in everything that waits.
+"""
+
+from __future__ import annotations
+
+import flask
+import functions_framework
+
+from common.edges.bucket_events import ObjectEvent
+from common.edges.triggers import on_events
+from common.schemas.documents import RunRecord
+from common.usecases.context import Context
+from common.usecases.ingest import drain, ingest_object
+
+
+def _work(ctx: Context, events: list[ObjectEvent]) -> list[RunRecord]:
+    return [ingest_object(ctx, event.key, event.etag) for event in events] if events else drain(ctx)
+
+
+_trigger = on_events("ingest", lambda keys: keys.incoming, _work)
+
+
+@functions_framework.http
+def ingest(request: flask.Request) -> flask.Response:
+    return _trigger.handle(request)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any, ClassVar, cast
 
+import numpy as np
 from implicit.cpu.bpr import BayesianPersonalizedRanking
 from implicit.recommender_base import ModelFitError
 from pydantic import Field
@@ -20,7 +21,7 @@ from common.models.base import Capabilities, FitOptions, Model, ModelConfig, Tra
 from common.models.history_map import fit_history_map
 from common.models.matrix import UserItems, user_items
 from common.models.space import WEIGHTING, Choice, Float, Int, Space, Width
-from common.schemas.data import Weighting
+from common.schemas.data import F32, Weighting
 
 
 class People(StrEnum):
@@ -34,12 +35,17 @@ class BPRConfig(ModelConfig):
     """Measured as `ALSConfig` was, NDCG@10 of all and of new purchases on the gift shop: people by their history
     .231/.065, by the library's factors .199/.061. The history is better at every learning rate from 0.01 to 0.1,
     because it knows what was bought often, and it takes in what is bought during the day.
+
+    The library draws negatives by popularity, so it learns how much more a person likes an item than people do, and not
+    how likely they are to take it; `popularity` · ln(people who have it) is put back into the item's bias. On the gift
+    shop that makes .246/.079 of .230/.066, on Amazon electronics NDCG@20 .072 of .043 (held out of train).
     """
 
     factors: int = Field(64, ge=1, le=2048)
     learning_rate: float = Field(0.01, gt=0)
     regularization: float = Field(0.01, ge=0)
     iterations: int = Field(100, ge=1)
+    popularity: float = Field(0.5, ge=0, le=1)
     people: People = People.HISTORY
     weighting: Weighting = Weighting(half_life_days=28)
 
@@ -54,6 +60,7 @@ class BPR(Model):
     Config: ClassVar[type[ModelConfig]] = BPRConfig
     search_space: ClassVar[Space] = {
         **WEIGHTING,
+        "popularity": Float(0.0, 1.0),
         "people": Choice(tuple(People)),
         "factors": Width((32, 64, 128, 256)),
         "learning_rate": Float(1e-3, 0.2, log=True),
@@ -67,13 +74,14 @@ class BPR(Model):
         _refuse_full(matrix)
         with threadpool_limits(1, "blas"):
             library = _factorize(matrix.cells, config, options)
-            history_map = fit_history_map(matrix.cells, library.item_factors, library.user_factors)
+            item_vectors = _with_popularity(library.item_factors, matrix.cells, config.popularity)
+            history_map = fit_history_map(matrix.cells, item_vectors, library.user_factors)
         kept = len(matrix.user_keys) if config.people is People.FACTORS else 0
         return Artifact(
             family=self.family,
             params=config.model_dump(mode="json"),
             item_ids=matrix.item_ids,
-            item_vectors=library.item_factors,
+            item_vectors=item_vectors,
             user_keys=matrix.user_keys,
             user_vectors=library.user_factors[:kept],
             encoder="mapped_mean",
@@ -87,6 +95,13 @@ def _refuse_full(matrix: UserItems) -> None:
         raise RefusedError(
             f"bpr compares what people have with what they have not: here {n_users} people have all {n_items} items"
         )
+
+
+def _with_popularity(item_factors: F32, cells: Any, share: float) -> F32:
+    """The factors with share · ln(how many have the item) added to the bias, their last column."""
+    vectors = item_factors.copy()
+    vectors[:, -1] += share * np.log(np.bincount(cells.indices, minlength=len(vectors)))
+    return vectors
 
 
 def _factorize(cells: Any, config: BPRConfig, options: FitOptions) -> Any:

@@ -17,7 +17,7 @@ from common.schemas.data import F32, Interactions
 
 SMALL: Final[dict[str, dict[str, Any]]] = {
     "als": {"factors": 2, "alpha": 10.0, "regularization": 1.0, "weighting": {"half_life_days": None}},
-    "bpr": {"factors": 4, "learning_rate": 0.1, "iterations": 200, "weighting": {"half_life_days": None}},
+    "bpr": {"factors": 4, "learning_rate": 0.1, "iterations": 200, "popularity": 0.0, "weighting": {"half_life_days": None}},
     "gru4rec": {
         "sequence_of": "person",
         "embedding_size": 8,

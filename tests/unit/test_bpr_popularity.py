@@ -1,0 +1,20 @@
+from __future__ import annotations
+
+import numpy as np
+
+from common.models.base import FitOptions, TrainingData
+from common.models.registry import make
+from tests.shops import NOON, Event, interactions
+
+
+def test_the_popularity_by_which_negatives_are_drawn_is_put_back_into_the_bias() -> None:
+    data = interactions(Event(f"u{user}", f"i{item}") for user in range(8) for item in range(user + 1))
+    params = {"factors": 4, "iterations": 5, "people": "factors"}
+    plain, lifted = (
+        make("bpr", params | {"popularity": share}).fit(TrainingData(data), FitOptions(1, 1, NOON))
+        for share in (0, 0.5)
+    )
+    np.testing.assert_array_equal(lifted.item_vectors[:, :-1], plain.item_vectors[:, :-1])
+    gained = lifted.item_vectors[:, -1] - plain.item_vectors[:, -1]
+    np.testing.assert_allclose(gained, 0.5 * np.log(np.arange(8, 0, -1)), rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(lifted.user_vectors, plain.user_vectors)

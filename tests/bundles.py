@@ -62,7 +62,7 @@ def layer_content(
     similar = np.full((n, 3), -1, np.int32) if goods.similar is None else goods.similar
     return LayerContent(
         item_nos=np.array(goods.item_nos, np.int32),
-        item_vectors=np.asarray(goods.vectors, np.float32).reshape(n, -1),
+        item_vectors=np.asarray(goods.vectors, np.float32),
         cards=tuple(b'{"item_id":"%b"}' % item_id.encode() for item_id in goods.item_ids),
         catalogue=catalogue(goods),
         users=user_rows(people or {}, goods.vectors.shape[1]),

@@ -1,11 +1,7 @@
-"""`/openapi.json`, made from the definitions that requests are read with.
-
-`python -m common.edges.http_openapi` prints it; docs/openapi.json is that text.
-"""
+"""`/openapi.json`, made from the definitions that requests are read with; docs/openapi.json is a copy of it."""
 
 from __future__ import annotations
 
-import json
 from functools import cache
 from importlib.metadata import version
 from typing import Any, Final
@@ -179,7 +175,3 @@ def _problem_schema() -> dict[str, Any]:
     text = {"type": "string"}
     properties = {"type": text, "title": text, "status": {"type": "integer"}, "code": text, "detail": text}
     return {"type": "object", "required": list(properties), "properties": properties, "description": "RFC 9457."}
-
-
-if __name__ == "__main__":
-    print(json.dumps(openapi_document(), indent=2, ensure_ascii=False))  # noqa: T201

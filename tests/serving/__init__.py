@@ -1,0 +1,1 @@
+"""What is served: files, search, ranking, and the versions that are swapped."""

@@ -1,0 +1,165 @@
+"""The ladder: who gets what, why, and that an answer is full while the catalogue lasts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from common.ids import UserKey
+from common.schemas.data import F32, EventType
+from common.serving.bundle import ServedBundle
+from common.serving.evidence import Reason, SessionItem
+from common.serving.filters import Filter
+from common.serving.ranking import Pick, Rung, Wish, rank
+from tests.bundles import Goods, History, layer_content, open_layers
+
+ADA, BEN = UserKey(b"a" * 16), UserKey(b"b" * 16)
+N = 12
+# Even items lie along one axis, odd ones along the other: two tastes.
+VECTORS = np.array([[1 + n / 100, 0.01] if n % 2 == 0 else [0.01, 1 + n / 100] for n in range(N)], np.float32)
+
+
+def numbers(*items: int) -> Any:
+    return np.array(items, np.int32)
+
+
+@pytest.fixture
+def build(tmp_path: Path) -> Callable[..., ServedBundle]:
+    def make(encoder: str = "als_fold_in", vectors: F32 = VECTORS, **goods: Any) -> ServedBundle:
+        gram = VECTORS.T @ VECTORS + np.eye(2)
+        content = layer_content(
+            Goods(
+                range(N),
+                vectors,
+                categories=[f"c{number % 3}" for number in range(N)],
+                created_at=[1000 + number for number in range(N)],
+                **goods,
+            ),
+            {ADA: History([0, 1, 2], np.array([1, 0], np.float32), [1, 0.2, 3], [True, False, True])}
+            if encoder == "als_fold_in"
+            else {ADA: History([0])},
+            {"gram": gram.astype(np.float32)},
+            popular=numbers(5, 4, 3),
+            newest=numbers(11, 10),
+            popular_by_category={"c1": numbers(4, 10, 1)},
+        )
+        return open_layers([content], tmp_path, encoder=encoder)
+
+    return make
+
+
+@pytest.fixture
+def bundle(build: Callable[..., ServedBundle]) -> ServedBundle:
+    return build()
+
+
+def items_of(picks: list[Pick]) -> list[int]:
+    return [pick.item_no for pick in picks]
+
+
+def rungs_of(picks: list[Pick]) -> list[Rung]:
+    return [pick.rung for pick in picks]
+
+
+def test_a_known_person_gets_their_own(bundle: ServedBundle) -> None:
+    picks = rank(bundle, Wish(n=4, person=bundle.find_person(ADA), hide=numbers(0, 2)))
+    assert items_of(picks) == [10, 8, 6, 4]
+    assert set(rungs_of(picks)) == {Rung.PERSONAL}
+    assert {pick.cause for pick in picks} == {(Reason.BECAUSE_YOU_BOUGHT, 2)}
+    assert [round(pick.score or 0, 3) for pick in picks] == [1.1, 1.08, 1.06, 1.04]
+
+
+def test_what_was_only_looked_at_was_not_bought(bundle: ServedBundle) -> None:
+    person = bundle.find_person(ADA)
+    assert person is not None
+    looked = person._replace(purchased=np.zeros(3, np.bool_))
+    assert {pick.cause.reason for pick in rank(bundle, Wish(n=3, person=looked))} == {Reason.SIMILAR_TO}
+
+
+def test_a_basket_without_a_person_is_a_session(bundle: ServedBundle) -> None:
+    session = (SessionItem(1, EventType.VIEW), SessionItem(4, EventType.CART), SessionItem(2, EventType.CART))
+    picks = rank(bundle, Wish(n=3, session=session))
+    assert set(items_of(picks)) == {10, 8, 6}
+    assert set(rungs_of(picks)) == {Rung.SESSION}
+    assert {pick.cause for pick in picks} <= {(Reason.IN_YOUR_BASKET, 4), (Reason.IN_YOUR_BASKET, 2)}
+
+
+def test_a_basket_turns_what_a_person_gets(bundle: ServedBundle) -> None:
+    person = bundle.find_person(ADA)
+    assert person is not None
+    faint = person._replace(weights=person.weights / 10)
+    session = tuple(SessionItem(number, EventType.CART) for number in (3, 5, 7))
+    picks = rank(bundle, Wish(n=3, person=faint, session=session))
+    assert set(items_of(picks)) == {1, 9, 11}
+    assert set(rungs_of(picks)) == {Rung.PERSONAL}
+    assert {pick.cause.reason for pick in picks} == {Reason.IN_YOUR_BASKET}
+
+
+def test_the_page_that_a_person_looks_at_counts_as_a_view(bundle: ServedBundle) -> None:
+    person = bundle.find_person(ADA)
+    assert person is not None
+    picks = rank(bundle, Wish(n=3, person=person._replace(weights=person.weights / 100), page=3))
+    assert 3 not in items_of(picks)
+    assert {(pick.rung, pick.cause) for pick in picks} == {(Rung.PERSONAL, (Reason.SIMILAR_TO, 3))}
+
+
+def test_a_page_alone_gets_what_is_like_it(bundle: ServedBundle) -> None:
+    picks = rank(bundle, Wish(n=5, page=7))
+    assert set(items_of(picks)) == {1, 3, 5, 9, 11}
+    assert {(pick.rung, pick.cause) for pick in picks} == {(Rung.RELATED, (Reason.SIMILAR_TO, 7))}
+
+
+def test_a_page_falls_to_its_category_then_to_what_is_popular(build: Callable[..., ServedBundle]) -> None:
+    vectors = VECTORS.copy()
+    vectors[1] = 0  # like nothing
+    picks = rank(build(vectors=vectors), Wish(n=7, page=1))
+    assert items_of(picks) == [4, 10, 5, 3, 11, 9, 8]
+    assert rungs_of(picks) == [Rung.POPULAR_IN_CATEGORY] * 2 + [Rung.POPULAR] * 2 + [Rung.NEWEST] * 3
+    assert [pick.cause.reason for pick in picks[1:6:2]] == [Reason.POPULAR_IN_CATEGORY, Reason.POPULAR, Reason.NEW]
+
+
+def test_a_new_visitor_gets_what_is_popular_then_what_is_new(bundle: ServedBundle) -> None:
+    picks = rank(bundle, Wish(n=6))
+    assert items_of(picks) == [5, 4, 3, 11, 10, 9]
+    assert rungs_of(picks) == [Rung.POPULAR] * 3 + [Rung.NEWEST] * 3
+
+
+def test_an_answer_is_full_while_the_catalogue_lasts(bundle: ServedBundle) -> None:
+    for wish in (Wish(n=N + 5), Wish(n=N + 5, person=bundle.find_person(ADA)), Wish(n=N + 5, page=3)):
+        shown = items_of(rank(bundle, wish))
+        assert sorted(shown) == [number for number in range(N) if number != wish.page]
+
+
+def test_a_category_is_asked_for(bundle: ServedBundle) -> None:
+    picks = rank(bundle, Wish(n=4, wanted=Filter(categories=("c1",))))
+    assert items_of(picks) == [4, 10, 1, 7]
+    assert rungs_of(picks) == [Rung.POPULAR_IN_CATEGORY] * 3 + [Rung.NEWEST]
+    both = rank(bundle, Wish(n=4, wanted=Filter(categories=("c1", "c2"))))
+    assert items_of(both) == [5, 4, 11, 10]
+
+
+def test_what_is_not_available_is_not_shown(build: Callable[..., ServedBundle]) -> None:
+    bundle = build(available=[number not in (4, 10) for number in range(N)])
+    for wish in (Wish(n=20), Wish(n=20, person=bundle.find_person(ADA)), Wish(n=20, page=6)):
+        assert not {4, 10} & set(items_of(rank(bundle, wish)))
+    assert set(items_of(rank(bundle, Wish(n=20, wanted=Filter(available=False))))) == {4, 10}
+
+
+def test_a_model_that_says_the_same_of_everybody_is_not_personal(build: Callable[..., ServedBundle]) -> None:
+    bundle = build(encoder="constant", vectors=np.ones((N, 1), np.float32))
+    session = (SessionItem(1, EventType.CART),)
+    picks = rank(bundle, Wish(n=4, person=bundle.find_person(ADA), session=session))
+    assert items_of(picks) == [4, 10, 5, 3]
+    assert rungs_of(picks) == [Rung.POPULAR_IN_CATEGORY] * 2 + [Rung.POPULAR] * 2
+
+
+def test_a_person_of_whom_only_returns_are_known_is_new(bundle: ServedBundle) -> None:
+    person = bundle.find_person(ADA)
+    assert person is not None
+    regretful = person._replace(vector=np.zeros(2, np.float32))
+    assert rungs_of(rank(bundle, Wish(n=2, person=regretful))) == [Rung.POPULAR, Rung.POPULAR]
+    assert bundle.find_person(BEN) is None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -10,11 +9,10 @@ from typing import Any, Final, Literal
 from pydantic import ValidationError
 
 from common.bucket.commit import NewFile, Proposal
-from common.bucket.current import CurrentFile
 from common.errors import CorruptError
 from common.ids import new_id, sha256_of_file
 from common.schemas.data import LayerContent
-from common.schemas.documents import Bundle, BundleRef, FileRef, LayerRef, ServingDocument, StoreDocument
+from common.schemas.documents import Bundle, BundleRef, FileRef, LayerRef, ServingDocument
 from common.serving.bundle import write_layer
 from common.usecases.context import Context
 
@@ -28,19 +26,6 @@ class NewLayer:
 
     ref: LayerRef
     files: tuple[NewFile, ...]
-
-
-def store_file(ctx: Context) -> CurrentFile[StoreDocument]:
-    return CurrentFile(ctx.bucket, ctx.keys.store_current, StoreDocument)
-
-
-def serving_file(ctx: Context) -> CurrentFile[ServingDocument]:
-    return CurrentFile(ctx.bucket, ctx.keys.serving_current, ServingDocument)
-
-
-def path_of(ctx: Context) -> Callable[[FileRef], Path]:
-    """Fetches files of the bucket into the local cache."""
-    return lambda ref: ctx.cache.fetch(ctx.bucket, ref)
 
 
 def make_layer(

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 from common.bucket.cache import FileCache
+from common.bucket.current import CurrentFile
 from common.bucket.keys import Keys
 from common.bucket.port import Bucket
 from common.config import Settings, Shop
+from common.schemas.documents import FileRef, ServingDocument, StoreDocument
 
 
 def utc_now() -> datetime:
@@ -27,3 +30,15 @@ class Context:
     @property
     def settings(self) -> Settings:
         return self.shop.settings
+
+    @property
+    def store_file(self) -> CurrentFile[StoreDocument]:
+        return CurrentFile(self.bucket, self.keys.store_current, StoreDocument)
+
+    @property
+    def serving_file(self) -> CurrentFile[ServingDocument]:
+        return CurrentFile(self.bucket, self.keys.serving_current, ServingDocument)
+
+    def path_of(self, ref: FileRef) -> Path:
+        """Fetches a file of the bucket into the local cache. Raises `CorruptError` where it is gone or damaged."""
+        return self.cache.fetch(self.bucket, ref)

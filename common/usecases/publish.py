@@ -13,7 +13,7 @@ from common.models.artifact import Artifact
 from common.schemas.data import U64
 from common.schemas.documents import Bundle, BundleRef, ModelInfo, ServingDocument, StoreDocument
 from common.store.reader import open_store
-from common.usecases.bundles import make_layer, next_version, path_of, read_manifest, serving_file, store_file
+from common.usecases.bundles import make_layer, next_version, read_manifest
 from common.usecases.context import Context
 from common.usecases.layers.base import Stock, base_content
 from common.usecases.runs import RunLog, start_run
@@ -26,7 +26,7 @@ def publish_base(ctx: Context, artifact: Artifact, metrics: Mapping[str, Any], c
 
     The version of the model is the id of the run. Batches that land meanwhile are brought in at the end.
     """
-    stored = store_file(ctx).read().document
+    stored = ctx.store_file.read().document
     if stored is None:
         raise RefusedError("there is nothing to publish: the store is empty")
     now = ctx.now()
@@ -53,14 +53,14 @@ def publish_base(ctx: Context, artifact: Artifact, metrics: Mapping[str, Any], c
             layers=(layer.ref,),
         )
         commit(
-            serving_file(ctx), lambda snapshot: next_version(ctx, snapshot.document, bundle, layer.files), now=ctx.now
+            ctx.serving_file, lambda snapshot: next_version(ctx, snapshot.document, bundle, layer.files), now=ctx.now
         )
     return bring_up_to_date(ctx, log)
 
 
 def _read_stock(ctx: Context, stored: StoreDocument, covers_seq: int, work: Path) -> tuple[Stock, U64]:
     """What the store holds, and the (n, 2) keys of people with events in batches after `covers_seq`."""
-    with open_store(stored, path_of(ctx), work) as reader:
+    with open_store(stored, ctx.path_of, work) as reader:
         changed = reader.changed_since(covers_seq).user_keys
         return Stock(reader.interactions(), reader.catalogue(), _newest_event_s(stored, covers_seq)), changed
 
@@ -78,7 +78,7 @@ def rollback(ctx: Context, to: str | None = None) -> Bundle:
     a bundle that the history does not list, `RefusedError` where there is none before or its files are gone.
     """
     with start_run(ctx, "rollback") as log:
-        commit(serving_file(ctx), lambda snapshot: _point_back(ctx, snapshot.document, to), now=ctx.now)
+        commit(ctx.serving_file, lambda snapshot: _point_back(ctx, snapshot.document, to), now=ctx.now)
         bundle = bring_up_to_date(ctx, log)
         log.finish(details={"bundle_id": bundle.bundle_id, "family": bundle.model.family})
     return bundle

@@ -8,7 +8,7 @@ from typing import Final
 
 from common.bucket.sweep import sweep_unreferenced
 from common.schemas.documents import Bundle, RunRecord
-from common.usecases.bundles import read_manifest, serving_file, store_file
+from common.usecases.bundles import read_manifest
 from common.usecases.context import Context
 from common.usecases.ingest import drain
 from common.usecases.update import update
@@ -34,7 +34,7 @@ def sweep(ctx: Context) -> SweepReport:
 
 
 def _sweep_store(ctx: Context) -> list[str]:
-    document = store_file(ctx).read().document
+    document = ctx.store_file.read().document
     if document is None:
         return []
     referenced = {segment.file.key for segment in document.segments}
@@ -43,7 +43,7 @@ def _sweep_store(ctx: Context) -> list[str]:
 
 def _sweep_versions(ctx: Context) -> list[str]:
     """What is served keeps its files and its artifact, and so do the versions that `rollback` can go back to."""
-    document = serving_file(ctx).read().document
+    document = ctx.serving_file.read().document
     if document is None:
         return []
     bundles = [document.bundle, *(read_manifest(ctx, ref) for ref in document.history)]

@@ -19,7 +19,7 @@ from common.schemas.documents import Bundle, RunRecord, ServingDocument, StoreDo
 from common.serving.items import Items
 from common.serving.layer import open_layer
 from common.store.reader import open_store
-from common.usecases.bundles import make_layer, next_update, path_of, serving_file, store_file
+from common.usecases.bundles import make_layer, next_update
 from common.usecases.context import Context
 from common.usecases.layers.delta import delta_content, read_news
 from common.usecases.runs import RunLog, start_run
@@ -39,7 +39,7 @@ def update(ctx: Context) -> RunRecord:
 def bring_up_to_date(ctx: Context, log: RunLog) -> Bundle:
     """Returns the bundle that is served afterwards. Raises `NotReady` where none has ever been published."""
     with workspace(ctx) as work:
-        document = commit(serving_file(ctx), _Step(ctx, log, work).change, now=ctx.now)
+        document = commit(ctx.serving_file, _Step(ctx, log, work).change, now=ctx.now)
     assert document is not None  # `change` raises where there is none
     return document.bundle
 
@@ -57,7 +57,7 @@ class _Step:
         served = snapshot.document
         if served is None:
             raise NotReady("nothing is published yet; train publishes all that is stored")
-        stored = store_file(self.ctx).read().document
+        stored = self.ctx.store_file.read().document
         if stored is None or stored.seq <= served.bundle.covers_seq:
             return None
         self.tries += 1
@@ -79,11 +79,10 @@ class _Step:
 
     def _content(self, stored: StoreDocument, below: Bundle) -> LayerContent:
         self.log.step("reading")
-        fetch = path_of(self.ctx)
-        items = Items(tuple(open_layer(ref, fetch) for ref in below.layers))
+        items = Items(tuple(open_layer(ref, self.ctx.path_of) for ref in below.layers))
         work = self.work / f"store-{self.tries}"
         work.mkdir()
-        with open_store(stored, fetch, work) as reader:
+        with open_store(stored, self.ctx.path_of, work) as reader:
             news = read_news(
                 reader,
                 items,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import numpy as np
@@ -45,7 +46,7 @@ def test_every_trial_of_the_search_is_recorded(outcome: Outcome) -> None:
 
 
 def test_the_search_is_in_the_figures_as_plain_data() -> None:
-    trials = chosen(two_tastes(), TUNED).full["search"]
+    trials = json.loads(json.dumps(chosen(two_tastes(), TUNED).full))["search"]
     assert trials
     assert all(isinstance(trial["params"], dict) for trial in trials)
 

@@ -28,9 +28,9 @@ class GRU4RecConfig(ModelConfig):
     steps through the last `history_length` items only.
 
     The defaults are those of Yoochoose 1/64 (17,000 items, 116,000 sessions, a minute an epoch on one busy core). On
-    its last 8,000 train sessions, hit rate and MRR at 20 after 1 to 4 epochs: .664/.271, .691/.290, .698/.300, .704/.308;
-    with BPR-max, learning rate .05, momentum .3 and dropout .3 .695/.303 after 4. Smaller catalogues need fewer
-    negatives.
+    its last 8,000 train sessions, hit rate and MRR at 20 after 1 to 4 epochs: .664/.271, .691/.290, .698/.300 and
+    .704/.308; with BPR-max, learning rate .05, momentum .3 and dropout .3 .695/.303 after 4. Smaller catalogues need
+    fewer negatives.
     """
 
     sequence_of: SequenceOf = SequenceOf.SESSION

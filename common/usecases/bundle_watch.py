@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from common import logs
@@ -17,6 +19,7 @@ from common.usecases.context import Context
 
 # A version that could not be opened is tried again: what was wrong may have been this machine's disk.
 RETRY_REFUSED_S: Final = 60.0
+PARALLEL_FETCHES: Final = 8
 
 log = logging.getLogger(__name__)
 
@@ -99,7 +102,12 @@ class BundleWatch:
             self._refuse(info.etag, bundle, error)
 
     def _open(self, bundle: Bundle) -> ServedBundle:
-        served = open_bundle(bundle, lambda ref: self._context.cache.fetch(self._context.bucket, ref))
+        fetch = partial(self._context.cache.fetch, self._context.bucket)
+        files = {file for layer in bundle.layers for file in layer.files.values()}
+        # A layer has some thirty files, most of them small: one after the other, their round trips would add up.
+        with ThreadPoolExecutor(PARALLEL_FETCHES) as pool:
+            paths = dict(zip(files, pool.map(fetch, files), strict=True))
+        served = open_bundle(bundle, paths.__getitem__)
         logs.event(log, logging.INFO, "bundle opened", bundle_id=bundle.bundle_id, layers=len(bundle.layers))
         return served
 

@@ -1,0 +1,71 @@
+"""Calls a function in ASGI mode within the test's process, as its server would."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import functions_framework.aio
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Header names are in lower case."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class Function:
+    """One loaded function with an event loop of its own."""
+
+    def __init__(self, target: str, source: Path) -> None:
+        self._app: Any = functions_framework.aio.create_asgi_app(target, str(source))
+        self._module: Any = sys.modules[source.stem]
+        self._runner = asyncio.Runner()
+
+    def close(self) -> None:
+        """Ends the loop, and what the function runs in the background."""
+        self._module._function.close()
+        self._runner.close()
+
+    def call(
+        self, method: str, url: str, headers: Mapping[str, str] | None = None, body: bytes | list[bytes] = b""
+    ) -> Answer:
+        """`body` may be a list of pieces, as they come over a slow line."""
+        return self._runner.run(self._call(method, url, headers or {}, [body] if isinstance(body, bytes) else body))
+
+    async def _call(self, method: str, url: str, headers: Mapping[str, str], pieces: list[bytes]) -> Answer:
+        raw_path, query_string = urlsplit(url).path.encode(), urlsplit(url).query.encode()
+        scope = {
+            "type": "http",
+            "http_version": "1.1",
+            "method": method,
+            "path": raw_path.decode(),
+            "raw_path": raw_path,
+            "query_string": query_string,
+            "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
+        }
+        left = [{"type": "http.request", "body": piece, "more_body": True} for piece in pieces]
+        left.append({"type": "http.request", "body": b"", "more_body": False})
+        sent: list[dict[str, Any]] = []
+
+        async def receive() -> dict[str, Any]:
+            return left.pop(0)
+
+        async def send(message: dict[str, Any]) -> None:
+            sent.append(message)
+
+        await self._app(scope, receive, send)
+        answered = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
+        return Answer(sent[0]["status"], answered, b"".join(message.get("body", b"") for message in sent[1:]))

@@ -6,7 +6,7 @@ PY := $(VENV)/bin/python
 export OPENBLAS_NUM_THREADS ?= 1
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help setup demo test slow lint bench eval clean
+.PHONY: help setup demo test test-widget slow lint lint-widget widget screenshots bench eval clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -21,7 +21,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 demo: setup ## the whole job on this machine; ONCE=1 stops after the summary
 	$(PY) -m infra.demo $(if $(ONCE),--once)
 
-test: setup chromium ## every fast test, on a real S3 server, real functions and a real browser
+test: setup chromium test-widget ## every fast test, on a real S3 server, real functions and a real browser
 	$(PY) -m pytest -m "not slow"
 
 chromium:
@@ -33,11 +33,28 @@ slow: setup chromium postgres ## the tests that take minutes
 postgres:
 	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || { apt-get update -qq && apt-get install -y -qq --no-install-recommends postgresql; }
 
-lint: setup ## ruff, mypy strict, import-linter
+lint: setup lint-widget ## ruff, mypy strict, import-linter, tsc strict, eslint
 	ruff check . && ruff format --check .
 	mypy
 	for f in functions/*/main.py; do mypy "$$f"; done
 	lint-imports
+
+widget: widget/node_modules/.ready ## the carousel as a script and as an npm package in widget/dist, within their size limits
+	npm --prefix widget run --silent build
+	npm --prefix widget run --silent size
+
+test-widget: widget chromium ## the carousel in Chromium, on a service that does what each test says
+	npm --prefix widget run --silent test
+
+lint-widget: widget/node_modules/.ready
+	npm --prefix widget run --silent lint
+
+screenshots: widget chromium ## every state of the carousel into build/screenshots
+	npm --prefix widget run --silent screenshots
+
+widget/node_modules/.ready: widget/package-lock.json
+	npm --prefix widget ci --silent
+	touch $@
 
 bench: setup ## one table of ratios and build/bench.json; ROW=name runs one row
 	$(PY) -m tests.bench $(if $(ROW),--row $(ROW))
@@ -46,4 +63,4 @@ eval: setup ## accuracy on public data against published figures; DATA=name MODE
 	$(PY) -m tests.eval $(if $(DATA),--data $(DATA)) $(if $(MODEL),--model $(MODEL))
 
 clean: ## what the commands above made
-	rm -rf build .local $(VENV)
+	rm -rf build .local $(VENV) widget/dist widget/node_modules widget/tests/browser/hosts/*/node_modules

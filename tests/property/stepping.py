@@ -30,7 +30,7 @@ class Stepper(Generic[T]):
         self._store = store
         self._killed = self._free = False
         self._go, self._stopped = threading.Semaphore(0), threading.Semaphore(0)
-        self._thread = threading.Thread(target=self._run, args=(work,))
+        self._thread = threading.Thread(target=self._run, args=(work,), daemon=True)
         self._thread.start()
         self._stopped.acquire()
 

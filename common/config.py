@@ -27,6 +27,7 @@ from common.errors import SettingError
 from common.ids import MIN_KEY_BYTES, Pseudonymizer
 
 PREFIX = "RECSYS_"
+MIN_TOKEN_KEY_BYTES = 32  # RFC 7518, section 3.2
 
 
 class Purchased(StrEnum):
@@ -146,6 +147,13 @@ class Settings(BaseModel):
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError("must be an http:// or https:// URL with a host")
         return value.rstrip("/")
+
+    @field_validator("token_key")
+    @classmethod
+    def _is_long_enough(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value().encode()) < MIN_TOKEN_KEY_BYTES:
+            raise ValueError(f"must be at least {MIN_TOKEN_KEY_BYTES} bytes long: HS256 is no stronger than its key")
+        return value
 
     @field_validator("pseudonym_key")
     @classmethod

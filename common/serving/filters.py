@@ -74,7 +74,7 @@ def write_catalogue(catalogue: Catalogue, directory: Path) -> dict[str, Path]:
         "available": catalogue.available,
         "extra": np.array([json.dumps(extra) for extra in catalogue.extra], dtype=object),
     }
-    with duckdb.connect(":memory:") as connection:
+    with duckdb.connect(":memory:", config={"threads": 1}) as connection:
         connection.execute(f"ATTACH '{str(path).replace(chr(39), chr(39) * 2)}' AS file (BLOCK_SIZE {_BLOCK_BYTES})")
         connection.register("columns", columns)
         connection.execute(

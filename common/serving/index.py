@@ -78,7 +78,8 @@ def faiss_threads(threads: int) -> Iterator[None]:
 def write_index(path: Path, vectors: F32, queries: F32, threads: int = 0) -> IndexInfo:
     """Builds the index over `vectors` (n, dim) and sets its search width by its recall on `queries` (m, dim)."""
     with faiss_threads(threads):
-        if len(vectors) <= FLAT_MAX:
+        # Vectors of one number are scores, which no query can ask for in different orders.
+        if len(vectors) <= FLAT_MAX or vectors.shape[1] == 1:
             index, info = faiss.IndexFlatIP(vectors.shape[1]), IndexInfo(kind="flat")
             index.add(vectors)
         else:

@@ -8,7 +8,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from common.ids import UserKey
@@ -73,7 +73,7 @@ def _goods(numbers: list[int], said: list[Item]) -> Goods:
     )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25, deadline=None, phases=(Phase.reuse, Phase.generate))  # shrinking writes layers for minutes
 @given(
     world=worlds(),
     n=st.integers(1, 15),

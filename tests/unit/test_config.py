@@ -39,6 +39,7 @@ def test_a_missing_setting_is_named(name: str) -> None:
         ("RECSYS_S3_ENDPOINT", "s3.example.eu"),
         ("RECSYS_PSEUDONYM_KEY", "not hex"),
         ("RECSYS_PSEUDONYM_KEY", "00" * 8),
+        ("RECSYS_TOKEN_KEY", "31 bytes, one less than needed."),
         ("RECSYS_PREFIX", "no-slash"),
         ("RECSYS_MAX_BAD_ROWS", "2"),
         ("RECSYS_BUCKETT", "typing-error"),

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 
 from rich.console import Console
 
@@ -35,6 +36,10 @@ from infra.local.stack import ROOT, Stack
 
 BUILD = ROOT / "build"
 DIRECTORY = ROOT / ".local" / "demo"
+"""Emptied at every start."""
+
+MARKER = ".recsys-demo"
+
 FAILURES = (DemoError, PortError, StartError, ObjectStoreError, RecsysError)
 INTERRUPTED = 130
 
@@ -57,11 +62,11 @@ def main() -> int:
     try:
         ports = choose_ports(arguments.port)
         require_free(ports)
-        _start_afresh()
-        _run(console, ports, once=arguments.once)
+        _start_afresh(arguments.directory)
+        _run(console, arguments.directory, ports, once=arguments.once)
     except FAILURES as error:
         console.print(f"The demo stopped: {error}", style="red", markup=False, soft_wrap=True)
-        console.print(f"Logs are in {DIRECTORY / 'logs'}.", markup=False, soft_wrap=True)
+        console.print(f"Logs are in {arguments.directory / 'logs'}.", markup=False, soft_wrap=True)
         return 1
     except KeyboardInterrupt:
         console.print("stopped")
@@ -69,12 +74,12 @@ def main() -> int:
     return 0
 
 
-def _run(console: Console, ports: dict[str, int], *, once: bool) -> None:
+def _run(console: Console, directory: Path, ports: dict[str, int], *, once: bool) -> None:
     watch = Stopwatch()
     with console.status("reading the grocer's year"), watch.step("shop"):
-        shop = build_shop(BUILD / "shop", datetime.now(UTC))
+        shop = build_shop(directory / "shop", datetime.now(UTC))
     status = console.status("starting")
-    with status, Stack(DIRECTORY, ports=ports, say=lambda part: status.update(f"starting {part}")) as stack:
+    with status, Stack(directory, ports=ports, say=lambda part: status.update(f"starting {part}")) as stack:
         status.stop()
         titles = {item.item_id: item.title for item in shop.catalogue.values()}
         client = RecommendClient(stack.url("recommend"), stack.environment.secret("RECSYS_TOKEN_KEY"), titles)
@@ -110,11 +115,14 @@ def _stay(console: Console, shop: Shop, client: RecommendClient, port: int, url:
             signal.pause()
 
 
-def _start_afresh() -> None:
+def _start_afresh(directory: Path) -> None:
     """A demo is the same every time: without what the one before left."""
-    shutil.rmtree(DIRECTORY, ignore_errors=True)
-    logs = DIRECTORY / "logs"
+    if directory.exists() and any(directory.iterdir()) and not (directory / MARKER).exists():
+        raise DemoError(f"{directory} holds something else than an earlier demo: name another directory")
+    shutil.rmtree(directory, ignore_errors=True)
+    logs = directory / "logs"
     logs.mkdir(parents=True)
+    (directory / MARKER).touch()
     logging.basicConfig(filename=logs / "stack.log", level=logging.INFO, format="%(asctime)s %(message)s")
 
 
@@ -122,6 +130,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m infra.demo", description=__doc__)
     parser.add_argument("--once", action="store_true", help="end after the summary")
     parser.add_argument("--port", action="append", default=[], metavar="NAME=NUMBER", help="another port for a part")
+    parser.add_argument("--directory", type=Path, default=DIRECTORY, help="for data, logs and secrets; it is emptied")
     return parser.parse_args()
 
 

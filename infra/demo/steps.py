@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,6 +21,9 @@ from infra.demo.recommend_client import RecommendClient
 from infra.demo.shop import Item, Person, Shop
 from infra.local.calls import call
 from infra.local.stack import Stack
+
+TRAINING = {"families": ["als"], "budget_s": 60}
+"""One family and a minute's search: a night has hours for all of them."""
 
 INGEST_S = 300.0
 VISIBLE_S = 60.0
@@ -61,7 +65,7 @@ class Demo:
             answer = call(
                 "POST",
                 self.stack.url("train"),
-                body=b"{}",
+                body=json.dumps(TRAINING).encode(),
                 headers={
                     "Authorization": f"Bearer {self.stack.environment.secret('RECSYS_TRIGGER_TOKEN')}",
                     "Content-Type": "application/json",

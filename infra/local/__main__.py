@@ -47,7 +47,11 @@ def run(directory: Path, replacements: list[str], console: Console) -> None:
     ):
         status.stop()
         console.print(_table(stack))
-        console.print(f"`source {directory / OPERATOR_FILE}` makes `recsys` speak to it. Ctrl-C ends it.", markup=False, soft_wrap=True)
+        console.print(
+            f"`source {directory / OPERATOR_FILE}` makes `recsys` speak to it. Ctrl-C ends it.",
+            markup=False,
+            soft_wrap=True,
+        )
         while True:
             signal.pause()
 

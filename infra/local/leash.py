@@ -10,18 +10,18 @@ import sys
 _PR_SET_PDEATHSIG = 1
 
 
-def leashed(command: list[str]) -> list[str]:
-    """`command` such that it ends with the process that starts it."""
-    return [sys.executable, "-IS", os.path.abspath(__file__), str(os.getpid()), *command]
+def leashed(command: list[str], number: int = signal.SIGTERM) -> list[str]:
+    """`command` such that it gets signal `number` when the process that starts it is gone."""
+    return [sys.executable, "-IS", os.path.abspath(__file__), str(os.getpid()), str(int(number)), *command]
 
 
-def _become(parent: int, command: list[str]) -> None:
+def _become(parent: int, number: int, command: list[str]) -> None:
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number)
     # The parent may have gone before the kernel was asked.
     if os.getppid() == parent:
         os.execvpe(command[0], command, os.environ)
 
 
 if __name__ == "__main__":
-    _become(int(sys.argv[1]), sys.argv[2:])
+    _become(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:])

@@ -163,7 +163,7 @@ class ObjectStore:
         self.ports = (port, *inner)
         with (directory / "weed.log").open("wb") as log:
             self._process = subprocess.Popen(
-                leashed([_weed(), f"-logdir={directory}", "server", *_FLAGS, *paths, *ports]),
+                leashed([_weed(), f"-logdir={directory}", "server", *_FLAGS, *paths, *ports], signal.SIGKILL),
                 cwd=directory,
                 env={"HOME": str(directory), "PATH": os.defpath, "GOMEMLIMIT": MEMORY_LIMIT},
                 stdin=subprocess.DEVNULL,

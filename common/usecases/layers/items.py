@@ -60,10 +60,15 @@ def _with_columns(column: Callable[[str], Any]) -> Catalogue:
     return Catalogue(**{field.name: column(field.name) for field in fields(Catalogue)})
 
 
+_NEVER: Final = np.iinfo(np.int64).min
+
+
 def first_seen(data: Interactions) -> dict[str, int]:
     """When each item's first event was, in epoch seconds."""
-    items, first = np.unique(data.items, return_index=True)
-    return {data.item_ids[item]: ts for item, ts in zip(items.tolist(), data.ts[first].tolist(), strict=True)}
+    first = np.full(data.n_items, _NEVER, dtype=np.int64)
+    # Of several values for one place the last stays, so with the newest event first it is the oldest's.
+    first[data.items[::-1]] = data.ts[::-1]
+    return {item_id: ts for item_id, ts in zip(data.item_ids, first.tolist(), strict=True) if ts != _NEVER}
 
 
 def with_birth(catalogue: Catalogue, seen: Mapping[str, int]) -> Catalogue:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from common.store.engine import Connection, literal, number
-from common.store.fields import FLOATING, WHOLE, Field, given, matches, wrong_type
+from common.store.fields import FLOATING, NEVER, WHOLE, Field, given, matches, unreadable, wrong_type
 from common.store.reasons import NUMBER_FORMS
 from common.store.uploads import Column, Table
 
@@ -23,9 +23,10 @@ _GROUPED_BY_SPACE: Final = f"[+-]?[0-9]{{1,3}}({_SPACES}[0-9]{{3}})+([.,][0-9]+)
 def decimal(column: str, raw: str, kind: str, comma_decimals: bool) -> Field:
     """A number as DOUBLE. `comma_decimals`: the file is known to write 12,50, so that 1,234 is no thousand."""
     is_given, text = given(raw, kind), f"{raw}::VARCHAR"
-    if kind in WHOLE | FLOATING or kind.startswith("DECIMAL"):
-        as_double = f"{raw}::DOUBLE"
-        return Field(column, f"CASE WHEN isfinite({as_double}) THEN {as_double} END", is_given, text=text)
+    if kind in WHOLE or kind.startswith("DECIMAL"):
+        return Field(column, f"{raw}::DOUBLE", is_given, text=text)
+    if kind in FLOATING:
+        return Field(column, f"CASE WHEN isfinite({raw}) THEN {raw}::DOUBLE END", is_given, text=text)
     if kind != "VARCHAR":
         raise wrong_type(column, kind, NUMBER_FORMS)
     written = _without_spaces(f"trim({raw})")
@@ -43,11 +44,11 @@ def has_comma_decimals(connection: Connection, table: Table, columns: Sequence[C
     return bool(number(connection, f"SELECT coalesce(bool_or({' OR '.join(texts)}), false)::INT FROM {table.relation}"))
 
 
-def decimal_problems(column: str) -> str:
-    return (
-        f"WHEN {column}_ambiguous THEN '{column}_ambiguous' "
-        f"WHEN {column}_given AND {column} IS NULL THEN '{column}_not_a_number'"
-    )
+def decimal_problems(field: Field) -> str:
+    """Branches of a CASE over parsed rows."""
+    column = field.column
+    ambiguous = "" if field.ambiguous == NEVER else f"WHEN {column}_ambiguous THEN '{column}_ambiguous' "
+    return ambiguous + unreadable(field, f"{column}_not_a_number")
 
 
 def _shows_comma_decimals(raw: str) -> str:

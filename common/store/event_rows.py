@@ -56,16 +56,14 @@ def parsed_events(table: Table, fields: Fields, now: datetime, secrets: str = ""
     and session keys.
     """
     ids = ", ".join(
-        f"{name}s.{no}, {name}s.problem AS {name}_problem, {fields[name].given} AS {name}_given"
+        f"{name}s.{no}, {name}s.problem AS {name}_problem, {fields[name].text} IS NOT NULL AS {name}_given"
         for name, no in _NUMBERED
     )
     typed = ", ".join(fields[name].select() for name in _TYPED)
     keyed = ", ".join(_keyed(fields[name], key, secrets + secret) for name, key, secret in _KEYED)
     joins = " ".join(f"LEFT JOIN {name}s ON {name}s.{name} = {fields[name].value}" for name, _ in _NUMBERED)
-    return (
-        f"SELECT *, {_problem(now)} AS problem FROM (SELECT {table.row} AS row, {table.problem} AS row_problem, "
-        f"{ids}, {typed}, {keyed} FROM {table.relation} {joins})"
-    )
+    values = f"{table.row} AS row, {table.problem} AS row_problem, {ids}, {typed}, {keyed}"
+    return f"SELECT *, {_problem(fields, now)} AS problem FROM (SELECT {values} FROM {table.relation} {joins})"
 
 
 def refused_events(parsed: str) -> str:
@@ -87,39 +85,44 @@ def refused_events(parsed: str) -> str:
 
 
 def _keyed(field: Field, key: str, secret: str) -> str:
+    if field.is_absent:
+        return f"NULL::UBIGINT AS {key}"
     hashed = f"CASE WHEN {field.given} THEN {keyed_hash(secret, field.value)} END AS {key}"
     return f"{hashed}, {field.given} AS {field.column}_given, strlen({field.value}) AS {field.column}_bytes"
 
 
-def _problem(now: datetime) -> str:
+def _problem(fields: Fields, now: datetime) -> str:
     branches = (
         "WHEN row_problem <> '' THEN row_problem",
         _id_problems("user_id", "user_no"),
         _id_problems("item_id", "item_no"),
-        moment_problems("ts", now),
+        moment_problems(fields["ts"], now),
         "WHEN NOT qty_given THEN 'qty_empty'",
-        decimal_problems("qty"),
+        decimal_problems(fields["qty"]),
         "WHEN qty < 1 THEN 'qty_below_one'",
-        unreadable("event_type", "event_type_unknown"),
-        unreadable("consent", "consent_unreadable"),
-        decimal_problems("price"),
+        unreadable(fields["event_type"], "event_type_unknown"),
+        unreadable(fields["consent"], "consent_unreadable"),
+        decimal_problems(fields["price"]),
         "WHEN price < 0 THEN 'price_negative'",
-        _key_problems("order_id"),
-        _key_problems("session_id"),
+        _key_problems(fields["order_id"]),
+        _key_problems(fields["session_id"]),
     )
     return f"CASE {' '.join(branches)} END"
 
 
 def _id_problems(column: str, no: str) -> str:
+    """Of an id that consists of spaces its table says so."""
     return (
         f"WHEN NOT {column}_given THEN '{column}_empty' WHEN {no} IS NULL THEN '{column}_not_whole' "
         f"WHEN {column}_problem IS NOT NULL THEN {column}_problem"
     )
 
 
-def _key_problems(column: str) -> str:
+def _key_problems(field: Field) -> str:
     """Any character will do in an id of which only a hash is kept."""
+    if field.is_absent:
+        return ""
     return (
-        f"WHEN {column}_given AND {column}_bytes IS NULL THEN '{column}_not_whole' "
-        f"WHEN {column}_bytes > {MAX_ID_BYTES} THEN '{column}_too_long'"
+        f"WHEN {field.column}_given AND {field.column}_bytes IS NULL THEN '{field.column}_not_whole' "
+        f"WHEN {field.column}_bytes > {MAX_ID_BYTES} THEN '{field.column}_too_long'"
     )

@@ -15,6 +15,8 @@ FLOATING: Final = {"FLOAT", "DOUBLE"}
 _TRUE: Final = "('true', 't', 'yes', 'y', '1', '1.0')"
 _FALSE: Final = "('false', 'f', 'no', 'n', '0', '0.0')"
 
+NEVER: Final = "false"
+
 # Of a refused value so much is shown.
 _SHAPE_LENGTH: Final = 60
 
@@ -30,8 +32,12 @@ class Field:
     column: str
     value: str
     given: str
-    ambiguous: str = "false"
+    ambiguous: str = NEVER
     text: str = "NULL"
+
+    @property
+    def is_absent(self) -> bool:
+        return self.given == NEVER
 
     def select(self) -> str:
         """Its columns in a relation of parsed rows: `x`, `x_given`, `x_ambiguous` and `x_text`."""
@@ -43,17 +49,17 @@ class Field:
 
 def absent(column: str, default: str) -> Field:
     """A column that the file does not have."""
-    return Field(column, value=default, given="false")
+    return Field(column, value=default, given=NEVER)
 
 
 def identifier(column: str, raw: str, kind: str) -> Field:
     """An id as text. Whole numbers are written as such, also where the file has them as floating-point numbers."""
     if kind not in WHOLE | FLOATING | {"VARCHAR", "UUID"} and not kind.startswith("DECIMAL"):
         raise wrong_type(column, kind, "text or whole numbers")
-    value = f"{raw}::VARCHAR"
+    value = text = f"{raw}::VARCHAR"
     if kind in FLOATING or kind.startswith("DECIMAL"):
         value = f"CASE WHEN {raw} = floor({raw}) AND abs({raw}) < 1e15 THEN {raw}::BIGINT::VARCHAR END"
-    return Field(column, value, given(raw, kind))
+    return Field(column, value, given(raw, kind), text=text)
 
 
 def boolean(column: str, raw: str, kind: str) -> Field:
@@ -92,9 +98,9 @@ def id_problem(column: str, value: str) -> str:
     )
 
 
-def unreadable(column: str, code: str) -> str:
+def unreadable(field: Field, code: str) -> str:
     """The branch of a value that is given and is none of the accepted."""
-    return f"WHEN {column}_given AND {column} IS NULL THEN {literal(code)}"
+    return "" if field.is_absent else f"WHEN {field.column}_given AND {field.column} IS NULL THEN {literal(code)}"
 
 
 def shape(text: str) -> str:
@@ -105,7 +111,8 @@ def shape(text: str) -> str:
 
 def given(raw: str, kind: str) -> str:
     if kind == "VARCHAR":
-        return f"coalesce(trim({raw}) <> '', false)"
+        # Almost every value starts with more than a space, and only the others are worth trimming.
+        return f"coalesce({raw} >= '!' OR trim({raw}) <> '', false)"
     if kind in FLOATING:
         return f"({raw} IS NOT NULL AND NOT isnan({raw}))"
     return f"({raw} IS NOT NULL)"

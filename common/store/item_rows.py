@@ -98,7 +98,7 @@ def parsed_items(table: Table, columns: Columns, fields: Fields, now: datetime) 
     created_at = "CASE WHEN created_at_emptied THEN NULL ELSE created_at END AS created_at"
     available = "CASE WHEN available_given THEN available ELSE true END AS available"
     return (
-        f"SELECT * REPLACE ({emptied}, {created_at}, {available}), {_PROBLEM} AS problem "
+        f"SELECT * REPLACE ({emptied}, {created_at}, {available}), {_problem(fields)} AS problem "
         f"FROM (SELECT *, {flags} FROM ({inner}))"
     )
 
@@ -108,10 +108,11 @@ def refused_items(table: Table, parsed: str) -> str:
     shapes = " ".join(
         f"WHEN starts_with(problem, '{name}_') THEN {shape(name + '_text')}" for name in ("price", "available")
     )
+    value = f"CASE WHEN problem = 'price_negative' THEN price::VARCHAR {shapes} END"
+    refused = f"SELECT row, problem AS code, {value} AS value FROM ({parsed}) WHERE problem IS NOT NULL"
     originals = ", ".join(f"{column.raw} AS {quoted(_free_name(column.name))}" for column in table.columns)
     return (
-        f"SELECT refused.*, {originals} FROM {table.relation} JOIN (SELECT row, problem AS code, "
-        f"CASE WHEN problem = 'price_negative' THEN price::VARCHAR {shapes} END AS value FROM ({parsed}) WHERE problem IS NOT NULL) AS refused ON refused.row = {table.row}"
+        f"SELECT refused.*, {originals} FROM {table.relation} JOIN ({refused}) AS refused ON refused.row = {table.row}"
     )
 
 
@@ -148,14 +149,13 @@ def _free_name(name: str) -> str:
     return f"{name}_" if fold(name) in _OWN_NAMES else name
 
 
-_PROBLEM: Final = " ".join(
-    (
-        "CASE WHEN row_problem <> '' THEN row_problem",
+def _problem(fields: Fields) -> str:
+    branches = (
+        "WHEN row_problem <> '' THEN row_problem",
         "WHEN NOT item_id_given THEN 'item_id_empty' WHEN item_id IS NULL THEN 'item_id_not_whole'",
         "WHEN item_id_problem IS NOT NULL THEN item_id_problem",
-        decimal_problems("price"),
+        decimal_problems(fields["price"]),
         "WHEN price < 0 THEN 'price_negative'",
-        unreadable("available", "available_unreadable"),
-        "END",
+        unreadable(fields["available"], "available_unreadable"),
     )
-)
+    return f"CASE {' '.join(branches)} END"

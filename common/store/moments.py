@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from common.store.engine import timestamp
-from common.store.fields import FLOATING, WHOLE, Field, given, matches, wrong_type
+from common.store.fields import FLOATING, NEVER, WHOLE, Field, given, matches, wrong_type
 from common.store.reasons import CLOCK_SKEW, EARLIEST, TS_FORMS
 
 _TYPES: Final = {"TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "TIMESTAMP WITH TIME ZONE", "DATE"}
@@ -40,11 +40,12 @@ def moment(column: str, raw: str, kind: str) -> Field:
     return Field(column, value, is_given, ambiguous, text)
 
 
-def moment_problems(column: str, now: datetime) -> str:
+def moment_problems(field: Field, now: datetime) -> str:
     """Branches of a CASE over parsed rows."""
-    latest, earliest = timestamp(now + CLOCK_SKEW), timestamp(EARLIEST)
+    column, latest, earliest = field.column, timestamp(now + CLOCK_SKEW), timestamp(EARLIEST)
+    ambiguous = "" if field.ambiguous == NEVER else f"WHEN {column}_ambiguous THEN '{column}_ambiguous' "
     return (
-        f"WHEN NOT {column}_given THEN '{column}_empty' WHEN {column}_ambiguous THEN '{column}_ambiguous' "
+        f"WHEN NOT {column}_given THEN '{column}_empty' {ambiguous}"
         f"WHEN {column} IS NULL THEN '{column}_unreadable' WHEN {column} > {latest} THEN '{column}_in_future' "
         f"WHEN {column} < {earliest} THEN '{column}_too_old'"
     )

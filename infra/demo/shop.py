@@ -84,13 +84,15 @@ PROFILES = (
     ("one adult between 25 and 34", "household_comp = '1 Adult No Kids' AND age = '25-34'"),
     ("a parent with one child", "household_comp = '1 Adult Kids' AND kids_count = '1'"),
 )
-"""Who may be chosen in the storefront: of each kind the household with most purchases."""
+"""Who may be chosen in the storefront: of each kind the household whose year is nearest to `USUAL_LINES`."""
+
+USUAL_LINES = 500
 
 
 def build_shop(directory: Path, now: datetime) -> Shop:
     """Writes the files under `directory`. The same `now` (UTC, to the week) gives the same files."""
     directory.mkdir(parents=True, exist_ok=True)
-    with duckdb.connect() as database:
+    with duckdb.connect(config={"enable_progress_bar": "false"}) as database:
         _load(database, now)
         people = tuple(_person(database, label, condition) for label, condition in PROFILES)
         _hold_back(database, people[0])
@@ -175,8 +177,9 @@ def _person(database: duckdb.DuckDBPyConnection, label: str, condition: str) -> 
     row = database.execute(
         f"""
         SELECT user_id FROM lines JOIN households USING (household_id) WHERE {condition}
-        GROUP BY user_id ORDER BY count(*) DESC, user_id LIMIT 1
-        """
+        GROUP BY user_id ORDER BY abs(count(*) - ?), user_id LIMIT 1
+        """,
+        [USUAL_LINES],
     ).fetchone()
     assert row is not None
     return Person(row[0], f"{row[0].capitalize().replace('-', ' ')}, {label}")

@@ -19,9 +19,10 @@ from common.models.artifact import Artifact
 from common.schemas.data import EventType
 from common.usecases.context import Context
 from common.usecases.update import update
+from tests.memory import memory_context
 from tests.property.stepping import Stepper
 from tests.shops import Event
-from tests.stored import Item, Served, add_batch, fit, memory_context, publish, read_served, served_document
+from tests.stored import Item, Served, add_batch, fit, publish, read_served, served_document
 
 few = settings(
     max_examples=5,

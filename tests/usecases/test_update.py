@@ -12,12 +12,12 @@ from common.schemas.documents import RunState
 from common.usecases.context import Context
 from common.usecases.publish import rollback
 from common.usecases.update import update
+from tests.memory import memory_context
 from tests.shops import Event
 from tests.stored import (
     Item,
     add_batch,
     fit,
-    memory_context,
     open_served,
     publish,
     read_served,

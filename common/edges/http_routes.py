@@ -12,6 +12,8 @@ from common.errors import BadRequest
 class Endpoint(StrEnum):
     """Also the label in the metrics; `NONE` stands for every path that is not ours."""
 
+    __hash__ = str.__hash__  # an Enum's own is a Python function, and endpoints are keys in each request
+
     RECOMMENDATIONS = "recommendations"
     ITEMS = "items"
     SIMILAR = "similar"

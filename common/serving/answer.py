@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Final
 
 from common.serving.bundle import ServedBundle
-from common.serving.evidence import Cause, Reason
+from common.serving.evidence import Reason
 from common.serving.ranking import Pick, Rung
 
 _RUNGS: Final = {rung: b'"rung":"%b","reason":{"code":' % rung.encode() for rung in Rung}
@@ -21,7 +21,16 @@ def render(bundle: ServedBundle, picks: list[Pick]) -> bytes:
     `reason` is {code, item_id, title}, the latter two where another item is the reason; `score` stands where a rung has
     one.
     """
-    return _join(bundle, [_item(bundle, rank, pick) for rank, pick in enumerate(picks, start=1)])
+    card, mention = bundle.items.card, bundle.items.mention
+    items = []
+    for rank, (item_no, rung, (reason, cause), score) in enumerate(picks, start=1):
+        named = b"" if cause is None else b"," + mention(cause)
+        scored = b"" if score is None else b',"score":%.6g' % score
+        # The card is a JSON object; its closing brace makes room for what belongs to this answer.
+        items.append(
+            b'%b,"rank":%d,%b%b%b}%b}' % (card(item_no)[:-1], rank, _RUNGS[rung], _REASONS[reason], named, scored)
+        )
+    return _join(bundle, items)
 
 
 def render_cards(bundle: ServedBundle, item_nos: Iterable[int]) -> bytes:
@@ -37,24 +46,6 @@ def _join(bundle: ServedBundle, items: list[bytes]) -> bytes:
 @lru_cache(maxsize=4)
 def _head(bundle_id: str, model: str) -> bytes:
     return json.dumps({"bundle_id": bundle_id, "model": model}, separators=(",", ":"))[:-1].encode()
-
-
-def _item(bundle: ServedBundle, rank: int, pick: Pick) -> bytes:
-    """The card is a JSON object; its closing brace makes room for what belongs to this answer."""
-    item_no, rung, cause, score = pick
-    scored = b"" if score is None else b',"score":%.6g' % score
-    return b'%b,"rank":%d,%b%b}%b}' % (
-        bundle.items.card(item_no)[:-1],
-        rank,
-        _RUNGS[rung],
-        _reason(bundle, cause),
-        scored,
-    )
-
-
-def _reason(bundle: ServedBundle, cause: Cause) -> bytes:
-    code = _REASONS[cause.reason]
-    return code if cause.item_no is None else b"%b,%b" % (code, bundle.items.mention(cause.item_no))
 
 
 def _card(bundle: ServedBundle, item_no: int) -> bytes:

@@ -17,6 +17,8 @@ MAX_CAUSES: Final = 64
 
 
 class Reason(StrEnum):
+    __hash__ = str.__hash__  # an Enum's own is a Python function, and reasons are keys in each item of an answer
+
     BECAUSE_YOU_BOUGHT = "because_you_bought"
     SIMILAR_TO = "similar_to"
     IN_YOUR_BASKET = "in_your_basket"
@@ -89,6 +91,5 @@ class Evidence(NamedTuple):
         latest = self.items[-MAX_CAUSES:]
         added = bundle.influence(item_nos, latest) * self.weights[-MAX_CAUSES:]
         strongest: npt.NDArray[np.intp] = added.argmax(axis=1)
-        kinds = self.kinds[-MAX_CAUSES:][strongest].tolist()
-        named = latest[strongest].tolist()
-        return [Cause(_REASONS[kind], item_no) for kind, item_no in zip(kinds, named, strict=True)]
+        reasons = map(_REASONS.__getitem__, self.kinds[-MAX_CAUSES:][strongest].tolist())
+        return list(map(Cause, reasons, latest[strongest].tolist()))

@@ -143,6 +143,11 @@ class _Workspace:
         self.query = np.empty((1, width), np.float32)
         self.selector = _bitmap_selector(self.allowed)
         self.parameters = (_flat_parameters if kind == "flat" else _ivf_parameters)(sel=self.selector)
+        self._nprobe = 0
+
+    def widen(self, nprobe: int) -> None:
+        if nprobe != self._nprobe:
+            self.parameters.nprobe = self._nprobe = nprobe
 
 
 class VectorIndex:
@@ -181,11 +186,11 @@ class VectorIndex:
         workspace = self._prepare(query, allowed, hidden)
         if self._info.kind == "flat":
             return self._run(workspace, k)
-        nprobe = min(self._info.nlist, int(self._info.nprobe / share) + 1)
-        workspace.parameters.nprobe = nprobe
+        nprobe = min(self._info.nlist, math.ceil(self._info.nprobe / share))
+        workspace.widen(nprobe)
         scores, rows = self._run(workspace, k)
         if len(rows) < k and nprobe < self._info.nlist:
-            workspace.parameters.nprobe = self._info.nlist
+            workspace.widen(self._info.nlist)
             return self._run(workspace, k)
         return scores, rows
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from enum import StrEnum
-from itertools import islice
+from itertools import islice, repeat
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -24,6 +24,8 @@ NO_ITEMS: Final = np.empty(0, np.int32)
 
 
 class Rung(StrEnum):
+    __hash__ = str.__hash__  # an Enum's own is a Python function, and rungs are keys several times in each answer
+
     PERSONAL = "personal"
     SESSION = "session"
     RELATED = "related"
@@ -98,8 +100,7 @@ class _Ladder:
         found = search(self.bundle.items, query, self.missing, self.selection, self.taken)
         rung = Rung.SESSION if wish.person is None else Rung.PERSONAL
         causes = evidence.causes(self.bundle, found.item_nos)
-        chosen = zip(found.item_nos.tolist(), causes, found.scores.tolist(), strict=True)
-        self.picks += [Pick(item_no, rung, cause, score) for item_no, cause, score in chosen]
+        self.picks += map(Pick, found.item_nos.tolist(), repeat(rung), causes, found.scores.tolist())
         if self.missing:
             self.taken = np.append(self.taken, found.item_nos)
 
@@ -121,8 +122,7 @@ class _Ladder:
             if cause.item_no is None or self.missing == 0:
                 return
             found = nearest(self.bundle.items, cause.item_no, self.missing, self.selection, self.taken)
-            chosen = zip(found.item_nos.tolist(), found.scores.tolist(), strict=True)
-            self.picks += [Pick(item_no, Rung.RELATED, cause, score) for item_no, score in chosen]
+            self.picks += map(Pick, found.item_nos.tolist(), repeat(Rung.RELATED), repeat(cause), found.scores.tolist())
             self.taken = np.append(self.taken, found.item_nos)
 
     def _seeds(self) -> list[Cause]:

@@ -128,4 +128,4 @@ def _session(bundle: ServedBundle, session: tuple[tuple[str, EventType], ...]) -
 
 
 def _answer(bundle: ServedBundle, picks: list[Pick]) -> Answer:
-    return Answer(render(bundle, picks), tuple(pick.rung for pick in picks))
+    return Answer(render(bundle, picks), tuple([pick.rung for pick in picks]))

@@ -9,6 +9,7 @@ import pytest
 
 from common.errors import CorruptError
 from common.schemas.data import F32, Bools
+from common.serving import similar
 from common.serving.index import FLAT_MAX, MIN_RECALL, VectorIndex, write_index
 from common.serving.similar import similar_items
 
@@ -111,6 +112,15 @@ def test_similar_items_are_the_nearest_by_cosine() -> None:
         np.take_along_axis(cosines, found.astype(np.int64), 1)[others], wanted[others], atol=1e-5
     )
     assert found[5].tolist() == [-1] * 8
+
+
+def test_similar_items_of_a_large_catalogue_are_nearly_the_nearest(monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors = skewed(3_000, 1)
+    exact = similar_items(vectors, 10)
+    monkeypatch.setattr(similar, "EXACT_MAX", 1_000)
+    by_graph = similar_items(vectors, 10, threads=1)
+    shared = [len(set(some) & set(others)) for some, others in zip(by_graph.tolist(), exact.tolist(), strict=True)]
+    assert np.mean(shared) > 9.5
 
 
 def test_similar_items_of_some_among_some() -> None:

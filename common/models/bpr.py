@@ -6,7 +6,6 @@ bought an item counts only in the history that a query is made from.
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Any, ClassVar, cast
 
 import numpy as np
@@ -18,17 +17,10 @@ from threadpoolctl import threadpool_limits
 from common.errors import RefusedError
 from common.models.artifact import Artifact
 from common.models.base import Capabilities, FitOptions, Model, ModelConfig, TrainingData
-from common.models.history_map import fit_history_map
-from common.models.matrix import UserItems, user_items
+from common.models.history_map import People, fit_history_map
+from common.models.matrix import user_items
 from common.models.space import WEIGHTING, Choice, Float, Int, Space, Width
 from common.schemas.data import F32, Weighting
-
-
-class People(StrEnum):
-    """Where a known person's query vector comes from: the library's user factors, or the history as for anybody."""
-
-    FACTORS = "factors"
-    HISTORY = "history"
 
 
 class BPRConfig(ModelConfig):
@@ -71,7 +63,7 @@ class BPR(Model):
     def fit(self, data: TrainingData, options: FitOptions) -> Artifact:
         config = cast(BPRConfig, self.config)
         matrix = user_items(data.interactions, config.weighting, options.now_s)
-        _refuse_full(matrix)
+        matrix.refuse_full(self.family)
         with threadpool_limits(1, "blas"):
             library = _factorize(matrix.cells, config, options)
             item_vectors = _with_popularity(library.item_factors, matrix.cells, config.popularity)
@@ -86,14 +78,6 @@ class BPR(Model):
             user_vectors=library.user_factors[:kept],
             encoder="mapped_mean",
             encoder_arrays={"map": history_map},
-        )
-
-
-def _refuse_full(matrix: UserItems) -> None:
-    n_users, n_items = matrix.cells.shape
-    if matrix.cells.nnz == n_users * n_items:
-        raise RefusedError(
-            f"bpr compares what people have with what they have not: here {n_users} people have all {n_items} items"
         )
 
 

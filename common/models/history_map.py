@@ -6,6 +6,7 @@ people of the training. The encoder `mapped_mean` applies it to histories, sessi
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Any, Final
 
 import numpy as np
@@ -14,6 +15,13 @@ from common.schemas.data import F32
 
 RIDGE: Final = 1e-3
 """Share of a feature's mean square that is added to it: enough for a shop with fewer people than factors."""
+
+
+class People(StrEnum):
+    """Where a known person's query vector comes from: the library's user factors, or the history as for anybody."""
+
+    FACTORS = "factors"
+    HISTORY = "history"
 
 
 def fit_history_map(cells: Any, item_vectors: F32, user_vectors: F32) -> F32:

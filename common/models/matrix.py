@@ -24,6 +24,15 @@ class UserItems:
     user_keys: U64
     item_ids: tuple[str, ...]
 
+    def refuse_full(self, family: str) -> None:
+        """Raises `RefusedError` where a family that learns from what people have not would find nothing."""
+        n_users, n_items = self.cells.shape
+        if self.cells.nnz == n_users * n_items:
+            raise RefusedError(
+                f"{family} compares what people have with what they have not: here {n_users} people have all "
+                f"{n_items} items"
+            )
+
 
 def user_items(data: Interactions, weighting: Weighting, now_s: int) -> UserItems:
     """Raises `RefusedError` if no event says that a known person likes an item."""

@@ -12,9 +12,13 @@ from common.models.als import ALS
 from common.models.base import Model
 from common.models.bpr import BPR
 from common.models.gru4rec import GRU4Rec
+from common.models.item2vec import Item2Vec
+from common.models.lightfm import LightFM
 from common.models.popular import Popular
 
-FAMILIES: Final[dict[str, type[Model]]] = {model.family: model for model in (ALS, BPR, GRU4Rec, Popular)}
+FAMILIES: Final[dict[str, type[Model]]] = {
+    model.family: model for model in (ALS, BPR, Item2Vec, LightFM, GRU4Rec, Popular)
+}
 """In the order in which training tries them."""
 
 

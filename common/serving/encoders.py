@@ -47,6 +47,16 @@ def _fold_in_few(items: F64, extra: F64, wanted: F64, inverse: F64) -> F32:
     return (np.linalg.solve(system, wanted) @ reach).astype(np.float32)
 
 
+def weighted_mean(vectors: F32, weights: F32, _arrays: Arrays, _params: Mapping[str, float]) -> F32:
+    """The mean of the items' vectors, of length 1: with vectors of length 1 the score is the cosine.
+
+    No items give the zero vector.
+    """
+    total = weights @ vectors
+    length = np.linalg.norm(total)
+    return (total / length if length > 0 else total).astype(np.float32)
+
+
 def mapped_mean(vectors: F32, weights: F32, arrays: Arrays, _params: Mapping[str, float]) -> F32:
     """[weighted mean of the items, 1] @ map, and 1 for the items' bias; `map` (dim + 1, dim - 1) comes from training.
 
@@ -69,6 +79,7 @@ ENCODERS: Final[dict[str, Encoder]] = {
     "constant": constant,
     "gru": gru,
     "mapped_mean": mapped_mean,
+    "weighted_mean": weighted_mean,
 }
 
 IMPERSONAL: Final = frozenset({"constant"})

@@ -7,17 +7,21 @@ from typing import Any, Final
 
 import numpy as np
 import torch
+from gensim.models import Word2Vec
 from implicit.cpu.als import AlternatingLeastSquares
 from implicit.cpu.bpr import BayesianPersonalizedRanking
+from lightfm import LightFM
 from scipy.sparse import csr_matrix
 
 from common.models.base import FitOptions, TrainingData
 from common.models.registry import make
 from common.schemas.data import F32, Interactions
 
+NO_DECAY: Final[dict[str, Any]] = {"weighting": {"half_life_days": None}}
+
 SMALL: Final[dict[str, dict[str, Any]]] = {
-    "als": {"factors": 2, "alpha": 10.0, "regularization": 1.0, "weighting": {"half_life_days": None}},
-    "bpr": {"factors": 4, "learning_rate": 0.1, "iterations": 200, "popularity": 0.0, "weighting": {"half_life_days": None}},
+    "als": {"factors": 2, "alpha": 10.0, "regularization": 1.0} | NO_DECAY,
+    "bpr": {"factors": 4, "learning_rate": 0.1, "iterations": 200, "popularity": 0.0} | NO_DECAY,
     "gru4rec": {
         "sequence_of": "person",
         "embedding_size": 8,
@@ -26,11 +30,16 @@ SMALL: Final[dict[str, dict[str, Any]]] = {
         "learning_rate": 0.3,
         "epochs": 6,
     },
-    "popular": {"weighting": {"half_life_days": None}},
+    "item2vec": {"embedding_size": 4, "epochs": 60, "learning_rate": 0.1, "sample": 0.0} | NO_DECAY,
+    "lightfm": {"factors": 2, "epochs": 100, "learning_rate": 0.03} | NO_DECAY,
+    "popular": NO_DECAY,
 }
 """Configs that fit in milliseconds."""
 
-OWN_PEOPLE: Final[dict[str, dict[str, Any]]] = {"bpr": {"people": "factors"}}
+OWN_PEOPLE: Final[dict[str, dict[str, Any]]] = {
+    "bpr": {"people": "factors"},
+    "lightfm": {"people": "factors"},
+}
 """What else makes a family keep the people of its library, where it otherwise makes them from histories."""
 
 
@@ -75,6 +84,28 @@ def _gru4rec(data: Interactions) -> F32:
         return (torch.stack(states) @ vectors[:, :-1].T + vectors[:, -1]).numpy()
 
 
+def _item2vec(data: Interactions) -> F32:
+    of_people = [np.flatnonzero(data.users == user) for user in range(data.n_users)]
+    sentences = [[str(item) for item in data.items[events]] for events in sorted(of_people, key=min)]
+    library = Word2Vec(
+        sentences, vector_size=4, sg=1, window=20, epochs=60, alpha=0.1, sample=0, min_count=1, seed=1, workers=1
+    ).wv
+    names = [str(item) for item in range(data.n_items)]
+    vectors = np.stack([library.get_vector(name, norm=True) for name in names])
+    people = [library.get_mean_vector([str(item) for item in data.items[events]]) for events in of_people]
+    return np.stack([library.cosine_similarities(person, vectors) for person in people])
+
+
+def _lightfm(data: Interactions) -> F32:
+    library = LightFM(no_components=2, learning_rate=0.03, loss="warp", random_state=1)
+    likes = _counts(data).tocoo()
+    library.fit(likes, epochs=100, sample_weight=likes)
+    users, items = np.divmod(np.arange(data.n_users * data.n_items, dtype=np.int32), data.n_items)
+    found = library.predict(users, items).reshape(data.n_users, data.n_items)
+    # What a person likes in general does not change the order of the items.
+    return found - library.user_biases[:, None]
+
+
 def _popular(data: Interactions) -> F32:
     counts = np.bincount(data.items, minlength=data.n_items).astype(np.float32)
     return np.tile(counts, (data.n_users, 1))
@@ -84,6 +115,8 @@ LIBRARY_SCORES: Final[dict[str, Callable[[Interactions], F32]]] = {
     "als": _als,
     "bpr": _bpr,
     "gru4rec": _gru4rec,
+    "item2vec": _item2vec,
+    "lightfm": _lightfm,
     "popular": _popular,
 }
 """(n_users, n_items) for events of weight 1, seed 1 and one thread, by family."""

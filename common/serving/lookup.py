@@ -18,6 +18,8 @@ NOWHERE: Final = -1
 
 def encode_id(item_id: str) -> bytes:
     """The id as a JSON string, quotes included: how it is stored, so that an answer takes it over as it is."""
+    if item_id.isalnum():
+        return f'"{item_id}"'.encode()  # nothing to escape, in a sixth of the time
     return json.dumps(item_id, ensure_ascii=False).encode()
 
 
@@ -49,14 +51,20 @@ class ItemLookup:
             at += 1
         return None
 
-    def rows(self, encoded: Sequence[bytes]) -> I32:
-        """(len(encoded),) int32: the row of each id, -1 for those that are not here. For many ids at a time."""
-        hashes = np.asarray(self._hashes, np.uint64)
-        wanted = np.fromiter(map(hash_id, encoded), np.uint64, len(encoded))
-        at = np.searchsorted(hashes, wanted)
-        at[at == len(hashes)] = 0
+    def rows(self, encoded: Sequence[bytes], hashes: U64) -> I32:
+        """(len(encoded),) int32: the row of each id, -1 for those that are not here.
+
+        `hashes` (len(encoded),) uint64 are what `hash_id` gives for them.
+        """
+        own = np.asarray(self._hashes, np.uint64)
+        at = np.searchsorted(own, hashes)
+        at[at == len(own)] = 0
         found = np.full(len(encoded), NOWHERE, np.int32)
-        for place in np.flatnonzero(hashes[at] == wanted).tolist() if len(hashes) else ():
-            row = self.row(encoded[place])
-            found[place] = NOWHERE if row is None else row
+        for place in np.flatnonzero(own[at] == hashes).tolist() if len(own) else ():
+            row = self._rows[at[place]]
+            if self._encoded_ids[row] == encoded[place]:
+                found[place] = row
+            else:  # another id of the same hash
+                exact = self.row(encoded[place])
+                found[place] = NOWHERE if exact is None else exact
         return found

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from pydantic import ValidationError
+from threadpoolctl import threadpool_limits
 
 from common.bucket.commit import NewFile, Proposal
 from common.errors import CorruptError
@@ -26,6 +28,13 @@ class NewLayer:
 
     ref: LayerRef
     files: tuple[NewFile, ...]
+
+
+def one_blas_thread() -> AbstractContextManager[object]:
+    """For the making of a layer's content: with BLAS threads beside our own, thousands of small products wait for each
+    other, on a busy machine a hundred times as long as they take."""
+    limits: AbstractContextManager[object] = threadpool_limits(1, "blas")
+    return limits
 
 
 def make_layer(

@@ -13,7 +13,7 @@ from common.models.artifact import Artifact
 from common.schemas.data import U64
 from common.schemas.documents import Bundle, BundleRef, ModelInfo, ServingDocument, StoreDocument
 from common.store.reader import open_store
-from common.usecases.bundles import make_layer, next_version, read_manifest
+from common.usecases.bundles import make_layer, next_version, one_blas_thread, read_manifest
 from common.usecases.context import Context
 from common.usecases.layers.base import Stock, base_content
 from common.usecases.runs import RunLog, start_run
@@ -42,7 +42,8 @@ def publish_base(ctx: Context, artifact: Artifact, metrics: Mapping[str, Any], c
     )
     with workspace(ctx) as work:
         stock, changed = _read_stock(ctx, stored, covers_seq, work)
-        content = base_content(artifact, stock, changed, ctx.settings.threads)
+        with one_blas_thread():
+            content = base_content(artifact, stock, changed, ctx.settings.threads)
         layer = make_layer(ctx, content, "base", stored.seq, work / "layer")
         bundle = Bundle(
             bundle_id=new_id(now),

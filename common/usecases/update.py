@@ -19,7 +19,7 @@ from common.schemas.documents import Bundle, RunRecord, ServingDocument, StoreDo
 from common.serving.items import Items
 from common.serving.layer import open_layer
 from common.store.reader import open_store
-from common.usecases.bundles import make_layer, next_update
+from common.usecases.bundles import make_layer, next_update, one_blas_thread
 from common.usecases.context import Context
 from common.usecases.layers.delta import delta_content, read_news
 from common.usecases.runs import RunLog, start_run
@@ -92,4 +92,5 @@ class _Step:
             )
         self.log.step("computing")
         self.log.note(counts={"items": len(news.catalogue), "users": news.people.n_users})
-        return delta_content(items, below.model, news, self.ctx.settings.threads)
+        with one_blas_thread():
+            return delta_content(items, below.model, news, self.ctx.settings.threads)

@@ -69,7 +69,7 @@ def test_an_event_changes_what_is_recommended(
     assert response.json is not None
     [run] = response.json["runs"]
     assert (run["state"], run["counts"]) == ("done", {"items": 1, "users": 2})
-    assert recommended(service, "u1", 1)[0] in SHOES
+    assert set(recommended(service, "u1")) & set(SHOES)
     assert set(recommended(service, "newcomer", 4)) == {*TEA, "tea9"}
 
     again = function.post("/", json=notice(context), headers=token)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from common.schemas.data import F32
-from common.usecases.layers.cold import Groups, learn_groups
+from common.usecases.layers.cold import SHARE, Groups, learn_groups
 from common.usecases.layers.items import take
 from tests.shops import catalogue
 
@@ -21,7 +21,8 @@ def shop(n: int = 40) -> tuple[F32, Groups]:
     vectors = np.array([directions[name] for name in trained.categories], dtype=np.float32)
     vectors[[brand == "acme" for brand in trained.brands]] += (0.0, 0.3)
     vectors *= np.linspace(0.1, 1, len(vectors), dtype=np.float32)[:, None]
-    return vectors, learn_groups(vectors, trained, biased=False)
+    people = np.array([EAST, NORTH], dtype=np.float32)
+    return vectors, learn_groups(vectors, trained, False, people, take(trained, []))
 
 
 def cosine(one: F32, other: F32) -> float:
@@ -36,11 +37,25 @@ def test_an_unseen_item_points_where_its_category_and_brand_do() -> None:
     assert cosine(hat, np.array(NORTH)) > 0.9
 
 
-def test_its_length_is_less_than_that_of_what_sells_best() -> None:
-    vectors, groups = shop()
-    lengths = np.linalg.norm(vectors, axis=1)
-    [unseen] = groups.vectors_of(catalogue([("a", "shoes", "acme", 11.0)]))
-    assert np.linalg.norm(unseen) == pytest.approx(np.quantile(lengths, 0.9), rel=1e-5)
+def places_taken(vectors: F32, unseen: F32, people: F32) -> float:
+    """The share of people's first ten places that unseen items take."""
+    scores = people @ np.concatenate([vectors, unseen]).T
+    return float((np.argsort(-scores, axis=1)[:, :10] >= len(vectors)).mean())
+
+
+@pytest.mark.parametrize("n_unseen", [1, 30, 300])
+def test_unseen_items_leave_people_what_they_like(n_unseen: int) -> None:
+    rng = np.random.default_rng(1)
+    trained = catalogue([(f"i{i:03}", f"c{i % 7}", f"b{i % 3}", 10.0) for i in range(150)])
+    middles = rng.standard_normal((7, 8))
+    vectors = middles[[int(name[1:]) for name in trained.categories]] + rng.standard_normal((150, 8)) / 3
+    people = (middles[rng.integers(0, 7, 60)] + rng.standard_normal((60, 8)) / 3).astype(np.float32)
+    unseen = catalogue([(f"new{i:03}", f"c{i % 7}", f"b{i % 3}", 10.0) for i in range(n_unseen)])
+    groups = learn_groups(vectors.astype(np.float32), trained, False, people, unseen)
+    found = groups.vectors_of(unseen)
+    assert places_taken(vectors, found, people) <= SHARE + 0.01
+    assert places_taken(vectors, 10 * found, people) > 2 * SHARE or n_unseen == 1
+    assert np.linalg.norm(found[0]) > 0
 
 
 def test_without_a_group_of_its_own_it_takes_the_wider_one() -> None:
@@ -63,11 +78,13 @@ def test_a_bias_is_averaged_and_not_stretched() -> None:
     vectors = np.array(
         [(3.0, -2.0) if name == "shoes" else (3.0, -4.0) for name in trained.categories], dtype=np.float32
     )
-    groups = learn_groups(vectors, trained, biased=True)
+    people = np.array([[1.0, 1.0]], dtype=np.float32)
+    groups = learn_groups(vectors, trained, True, people, take(trained, []))
     shoe, hat, unknown = groups.vectors_of(
         catalogue([("x", "shoes", "", NAN), ("y", "hats", "", NAN), ("z", "new", "", NAN)])
     )
-    assert (shoe[0], hat[0], unknown[0]) == pytest.approx((3, 3, 0))
+    assert shoe[0] == pytest.approx(hat[0])
+    assert unknown[0] == 0
     assert -3 < shoe[1] < -2
     assert -4 < hat[1] < -3
     assert unknown[1] == pytest.approx(-3)
@@ -75,11 +92,13 @@ def test_a_bias_is_averaged_and_not_stretched() -> None:
 
 def test_a_family_of_biases_alone() -> None:
     trained = catalogue([("a", "shoes", "", NAN), ("b", "shoes", "", NAN)])
-    groups = learn_groups(np.array([[2.0], [4.0]], dtype=np.float32), trained, biased=True)
+    nobody = np.zeros((0, 1), dtype=np.float32)
+    groups = learn_groups(np.array([[2.0], [4.0]], dtype=np.float32), trained, True, nobody, take(trained, []))
     assert groups.vectors_of(catalogue([("c", "shoes", "", NAN)])).tolist() == [[3.0]]
 
 
 def test_nothing_is_trained() -> None:
     items = catalogue([("a", "b", "c", 1.0)])
-    groups = learn_groups(np.zeros((0, 3), dtype=np.float32), take(items, []), biased=False)
+    nothing = np.zeros((0, 3), dtype=np.float32)
+    groups = learn_groups(nothing, take(items, []), False, nothing, items)
     assert groups.vectors_of(items).tolist() == [[0, 0, 0]]

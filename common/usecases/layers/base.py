@@ -11,11 +11,11 @@ from common.models.artifact import Artifact
 from common.schemas.data import F32, I32, U64, Bools, Catalogue, Interactions, LayerContent, UserRows, Weighting
 from common.serving.similar import similar_items
 from common.usecases.layers.cards import cards_of
-from common.usecases.layers.cold import learn_groups
+from common.usecases.layers.cold import SAMPLE, learn_groups
 from common.usecases.layers.extras import Extras
 from common.usecases.layers.histories import histories_of
 from common.usecases.layers.items import aligned, first_seen, take, with_birth
-from common.usecases.layers.people import PersonEncoder, Vectors, find_keys, user_rows
+from common.usecases.layers.people import PersonEncoder, Query, find_keys, user_rows
 from common.usecases.layers.rankings import Shelf, category_codes, popularity
 
 SIMILAR_DEPTH: Final = 32
@@ -65,11 +65,17 @@ def base_content(artifact: Artifact, stock: Stock, changed: U64, threads: int) -
     items = _number(artifact, stock)
     encoder = PersonEncoder(artifact.encoder, artifact.encoder_params, artifact.encoder_arrays)
     biased = encoder.has_bias(artifact.item_vectors)
-    groups = learn_groups(artifact.item_vectors, take(items.catalogue, items.trained), biased)
+    groups = learn_groups(
+        vectors=artifact.item_vectors,
+        catalogue=take(items.catalogue, items.trained),
+        biased=biased,
+        people=_queries(artifact, stock, encoder),
+        unseen=take(items.catalogue, np.flatnonzero(~items.is_trained)),
+    )
     vectors = groups.vectors_of(items.catalogue)
     vectors[items.trained] = artifact.item_vectors
-    source = Vectors(encoder, lambda nos: vectors[nos], artifact.dim, kept=len(artifact.user_vectors) > 0)
-    users = _people(artifact, stock, items, source, changed)
+    of_codes = vectors[items.of_codes]
+    users = _people(artifact, stock, items, changed, lambda codes, weights: encoder.query(of_codes[codes], weights))
     shelf = _shelf(stock, items)
     neighbours = _neighbours(items, users)
     extras = Extras(groups, items.is_trained, neighbours, shelf.scores, shelf.created_at, stock.now_s)
@@ -97,6 +103,28 @@ def _number(artifact: Artifact, stock: Stock) -> _Items:
         trained=np.array([nos[item_id] for item_id in artifact.item_ids], dtype=np.int32),
         of_codes=np.array([nos[item_id] for item_id in data.item_ids], dtype=np.int32),
     )
+
+
+def _queries(artifact: Artifact, stock: Stock, encoder: PersonEncoder) -> F32:
+    """(m, dim) float32: query vectors of some people, as training knew them."""
+    if len(artifact.user_vectors):
+        return artifact.user_vectors
+    row_of = {item_id: row for row, item_id in enumerate(artifact.item_ids)}
+    rows = np.array([row_of.get(item_id, -1) for item_id in stock.interactions.item_ids], dtype=np.int64)
+    asked = np.zeros(stock.interactions.n_users + 1, dtype=np.bool_)
+    asked[: -1 : max(stock.interactions.n_users // SAMPLE, 1)] = True
+    data = stock.interactions.where(asked[stock.interactions.users] & (rows[stock.interactions.items] >= 0))
+    histories = histories_of(data, _weighting(artifact), stock.now_s)
+    known = np.flatnonzero(np.diff(histories.offsets))
+    vectors = np.empty((len(known), artifact.dim), dtype=np.float32)
+    for place, person in enumerate(known):
+        span = slice(histories.offsets[person], histories.offsets[person + 1])
+        vectors[place] = encoder.query(artifact.item_vectors[rows[histories.items[span]]], histories.weights[span])
+    return vectors
+
+
+def _weighting(artifact: Artifact) -> Weighting:
+    return Weighting.model_validate(artifact.params.get("weighting", {}))
 
 
 def _shelf(stock: Stock, items: _Items) -> Shelf:
@@ -128,16 +156,16 @@ def _similar(directions: F32, items: _Items, listed: Bools, threads: int) -> I32
     return similar
 
 
-def _people(artifact: Artifact, stock: Stock, items: _Items, source: Vectors, changed: U64) -> UserRows:
+def _people(artifact: Artifact, stock: Stock, items: _Items, changed: U64, query: Query) -> UserRows:
     """Everybody with a history."""
     data = stock.interactions
-    weighting = Weighting.model_validate(artifact.params.get("weighting", {}))
-    histories = histories_of(data, weighting, stock.now_s)
+    histories = histories_of(data, _weighting(artifact), stock.now_s)
     known = np.flatnonzero(np.diff(histories.offsets))
     keys = data.user_keys[known]
-    trained = np.full((len(keys), artifact.dim), np.nan, dtype=np.float32)
-    if source.kept:
+    kept = len(keys) if len(artifact.user_vectors) else 0
+    vectors = np.full((kept, artifact.dim), np.nan, dtype=np.float32)
+    if kept:
         rows = find_keys(keys, artifact.user_keys)
         usable = (rows >= 0) & (find_keys(keys, changed) < 0)
-        trained[usable] = artifact.user_vectors[rows[usable]]
-    return user_rows(keys, histories.of_people(known), items.of_codes, source, trained)
+        vectors[usable] = artifact.user_vectors[rows[usable]]
+    return user_rows(keys, histories.of_people(known), items.of_codes, query, vectors)

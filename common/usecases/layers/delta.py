@@ -16,7 +16,7 @@ from common.usecases.layers.cards import cards_of
 from common.usecases.layers.extras import Extras
 from common.usecases.layers.histories import histories_of
 from common.usecases.layers.items import aligned, take
-from common.usecases.layers.people import PersonEncoder, Vectors, user_rows
+from common.usecases.layers.people import PersonEncoder, user_rows
 from common.usecases.layers.rankings import Shelf, popularity
 
 
@@ -125,8 +125,16 @@ class _Delta:
         data = self._news.people
         weighting = Weighting.model_validate(self._model.params.get("weighting", {}))
         histories = histories_of(data, weighting, self._extras.now_s)
-        source = Vectors(self._encoder, self._vectors_of, self._below.dim, self._keeps_vectors)
-        return user_rows(data.user_keys, histories, self._numbers_of(data.item_ids), source)
+        numbers = self._numbers_of(data.item_ids)
+        of_codes = self._vectors_of(numbers)
+        kept = data.n_users if self._keeps_vectors else 0
+        return user_rows(
+            keys=data.user_keys,
+            histories=histories,
+            item_nos=numbers,
+            query=lambda codes, weights: self._encoder.query(of_codes[codes], weights),
+            vectors=np.full((kept, self._below.dim), np.nan, dtype=np.float32),
+        )
 
     def _shelf(self) -> Shelf:
         available = np.zeros(self._n, dtype=np.bool_)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,9 @@ import numpy.typing as npt
 from common.schemas.data import F32, I32, I64, U64, UserRows
 from common.serving.encoders import ENCODERS, prepare
 from common.usecases.layers.histories import Histories
+
+Query = Callable[[I32, F32], F32]
+"""A person's vector (dim,) from the item codes (m,) and weights (m,) of their history."""
 
 
 class PersonEncoder:
@@ -32,34 +34,18 @@ class PersonEncoder:
         return all(float(self.query(probe[None], np.ones(1, np.float32))[-1]) == 1.0 for probe in probes)
 
 
-@dataclass(frozen=True)
-class Vectors:
-    """Where people's vectors come from. `of_items` gives the vectors (m, dim) of item numbers (m,).
-
-    Without `kept` a layer holds no vectors of people, because the encoder makes them from the histories when they are
-    asked for.
-    """
-
-    encoder: PersonEncoder
-    of_items: Callable[[I32], F32]
-    dim: int
-    kept: bool
-
-
-def user_rows(keys: U64, histories: Histories, item_nos: I32, source: Vectors, trained: F32 | None = None) -> UserRows:
+def user_rows(keys: U64, histories: Histories, item_nos: I32, query: Query, vectors: F32) -> UserRows:
     """The people `keys` (n, 2) with their histories, row by row; `item_nos` maps the histories' item codes to numbers.
 
-    `trained` (n, dim) float32 holds the vectors that training gave; a row of NaN is encoded from the history instead,
-    and without `trained` all are.
+    `vectors` (n, dim) float32 are those that are known; a row of NaN is filled by `query` from the person's history.
+    Without rows (0, dim) the layer holds no vectors of people, because the encoder makes them when they are asked for.
     """
-    items = item_nos[histories.items].astype(np.int32)
-    vectors = np.empty((0, source.dim), dtype=np.float32)
-    if source.kept:
-        vectors = np.full((len(keys), source.dim), np.nan, dtype=np.float32) if trained is None else trained.copy()
-        for row in np.flatnonzero(np.isnan(vectors[:, 0])):
-            span = slice(histories.offsets[row], histories.offsets[row + 1])
-            vectors[row] = source.encoder.query(source.of_items(items[span]), histories.weights[span])
-    return UserRows(keys, vectors, histories.offsets, items, histories.weights, histories.purchased)
+    vectors = vectors.copy()
+    for row in np.flatnonzero(np.isnan(vectors[:, 0])):
+        span = slice(histories.offsets[row], histories.offsets[row + 1])
+        vectors[row] = query(histories.items[span], histories.weights[span])
+    numbers = item_nos[histories.items].astype(np.int32)
+    return UserRows(keys, vectors, histories.offsets, numbers, histories.weights, histories.purchased)
 
 
 def find_keys(wanted: U64, keys: U64) -> I64:

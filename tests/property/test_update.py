@@ -4,6 +4,7 @@ the end the same is served as if everything had been published at once."""
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -31,6 +32,14 @@ few = settings(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 PEOPLE = "abcdefgh"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def fixed_length() -> Iterator[None]:
+    """The length of unseen items' vectors depends on how many are unseen when a base is made; here on nothing."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("common.usecases.layers.cold.SHARE", 1e9)
+        yield
 
 
 @dataclass

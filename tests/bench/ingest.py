@@ -1,0 +1,121 @@
+"""Taking in ten million rows, from the bucket and back to it, against DuckDB loading the same file into a table."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from common.bucket.s3 import S3Bucket
+from infra.local.object_store import ObjectStore
+from tests.bench.row import Row
+from tests.conftest import s3_bucket
+
+ROWS = (
+    "ingest: 10 million rows",
+    "ingest: 10 million rows with orders and prices",
+    "ingest: peak memory",
+)
+N_ROWS = 10_000_000
+_USERS, _ITEMS = 200_000, 50_000
+_REPEATS = 3
+_GOAL = "<= 2.0"
+_MEMORY_LIMIT = 1_500_000_000
+_ROOT = Path(__file__).parents[2]
+_MORE_COLUMNS = ", round(random() * 100 + 0.5, 2) AS price, 'order-' || (i // 3) AS order_id"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Medians over the repeats; `peak_bytes` is the highest of the product's."""
+
+    load_s: float
+    ingest_s: float
+    peak_bytes: int
+
+
+def rows() -> list[Row]:
+    with tempfile.TemporaryDirectory() as directory, _bucket(Path(directory)) as (bucket, environment):
+        plain = _measure(bucket, environment, Path(directory), "")
+        full = _measure(bucket, environment, Path(directory), _MORE_COLUMNS)
+    peak = max(plain.peak_bytes, full.peak_bytes)
+    memory = Row(ROWS[2], f"{peak / 1e9:.2f} GB", f"{_MEMORY_LIMIT / 1e9:.1f} GB", peak / _MEMORY_LIMIT, "<= 1.0")
+    return [_row(ROWS[0], plain), _row(ROWS[1], full), memory]
+
+
+def _row(name: str, measured: Measured) -> Row:
+    reference = f"{measured.load_s:.1f} s (plain DuckDB load, one HMAC a user)"
+    return Row(name, f"{measured.ingest_s:.1f} s", reference, measured.ingest_s / measured.load_s, _GOAL)
+
+
+@contextmanager
+def _bucket(directory: Path) -> Iterator[tuple[S3Bucket, dict[str, str]]]:
+    with ObjectStore() as store:
+        bucket = s3_bucket(store, "bench")
+        bucket.create()
+        yield (
+            bucket,
+            {
+                **os.environ,
+                "OPENBLAS_NUM_THREADS": "1",
+                "RECSYS_BUCKET": "bench",
+                "RECSYS_S3_ENDPOINT": store.endpoint,
+                "RECSYS_S3_ACCESS_KEY": store.access_key,
+                "RECSYS_S3_SECRET_KEY": store.secret_key,
+                "RECSYS_PSEUDONYM_KEY": secrets.token_hex(32),
+                "RECSYS_CACHE_DIR": str(directory / "cache"),
+            },
+        )
+
+
+def _measure(bucket: S3Bucket, environment: Mapping[str, str], directory: Path, more_columns: str) -> Measured:
+    """Both sides in turns, each time on an empty store."""
+    path = directory / "events.parquet"
+    _write_events(path, more_columns)
+    loads, ingests = [], []
+    for repeat in range(_REPEATS):
+        loads.append(_side("load", str(path), environment))
+        prefix = f"{secrets.token_hex(4)}/"
+        key = f"{prefix}incoming/events/{repeat}.parquet"
+        bucket.put(key, path)
+        ingests.append(_side("ingest", key, {**environment, "RECSYS_PREFIX": prefix}))
+    return Measured(
+        statistics.median(load["seconds"] for load in loads),
+        statistics.median(ingest["seconds"] for ingest in ingests),
+        max(int(ingest["peak_bytes"]) for ingest in ingests),
+    )
+
+
+def _write_events(path: Path, more_columns: str) -> None:
+    """A few people and items have most of the events, as in a shop."""
+    with duckdb.connect() as connection:
+        connection.execute("SELECT setseed(0.42)")
+        connection.execute(
+            f"""COPY (
+                SELECT 'customer-' || floor(random() ** 2 * {_USERS})::BIGINT AS user_id,
+                       'sku-' || floor(random() ** 3 * {_ITEMS})::BIGINT AS item_id,
+                       TIMESTAMP '2024-01-01' + to_seconds(i * 6) AS ts,
+                       1 + floor(random() * 3)::INTEGER AS qty {more_columns}
+                FROM range({N_ROWS}) AS numbers(i)
+            ) TO '{path}' (FORMAT parquet)"""
+        )
+
+
+def _side(side: str, argument: str, environment: Mapping[str, str]) -> dict[str, float]:
+    command = [sys.executable, "-m", "tests.bench.ingest_sides", side, argument]
+    done = subprocess.run(command, env=dict(environment), cwd=_ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{side} failed:\n{done.stderr}")
+    measured: dict[str, float] = json.loads(done.stdout)
+    assert measured["rows"] == N_ROWS, measured
+    return measured

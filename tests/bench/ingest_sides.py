@@ -1,0 +1,57 @@
+"""The two sides of the ingest benchmark, each in a process of its own so that its peak memory is its own.
+
+    python -m tests.bench.ingest_sides load <file>       DuckDB loads the Parquet into a table, one HMAC a distinct user
+    python -m tests.bench.ingest_sides ingest <key>      the product takes in the upload at `key`
+
+Prints {"seconds", "peak_bytes", "rows"} as JSON. Seconds are those of the work: imports come before.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import os
+import resource
+import sys
+import tempfile
+import time
+
+import duckdb
+
+
+def load(path: str) -> int:
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        duckdb.connect(str(Path(directory) / "plain.duckdb")) as connection,
+    ):
+        connection.execute("CREATE TABLE events AS SELECT * FROM read_parquet(?)", [path])
+        users = connection.execute("SELECT DISTINCT user_id FROM events").fetchnumpy()["user_id"]
+        keys = [hmac.digest(b"k" * 32, user.encode(), "sha256") for user in users]
+        assert len(keys) == len(users)
+        (rows,) = connection.execute("SELECT count(*) FROM events").fetchone() or (0,)
+    return int(rows)
+
+
+def ingest(key: str) -> int:
+    from common.edges.wiring import make_context
+    from common.usecases.ingest import ingest_object
+
+    record = ingest_object(make_context(os.environ), key)
+    assert record.state == "done", record
+    return record.counts["rows_kept"]
+
+
+def main() -> None:
+    side, argument = sys.argv[1:]
+    work = {"load": load, "ingest": ingest}[side]
+    if side == "ingest":
+        import common.usecases.ingest  # noqa: F401
+    started = time.monotonic()
+    rows = work(argument)
+    seconds = time.monotonic() - started
+    peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    sys.stdout.write(json.dumps({"seconds": seconds, "peak_bytes": peak_bytes, "rows": rows}))
+
+
+if __name__ == "__main__":
+    main()

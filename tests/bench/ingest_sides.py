@@ -22,7 +22,7 @@ import duckdb
 def load(path: str) -> int:
     with (
         tempfile.TemporaryDirectory() as directory,
-        duckdb.connect(str(Path(directory) / "plain.duckdb")) as connection,
+        duckdb.connect(f"{directory}/plain.duckdb") as connection,
     ):
         connection.execute("CREATE TABLE events AS SELECT * FROM read_parquet(?)", [path])
         users = connection.execute("SELECT DISTINCT user_id FROM events").fetchnumpy()["user_id"]

@@ -6,7 +6,7 @@ import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from common.bucket.port import Bucket
@@ -45,6 +45,19 @@ class FileCache:
         except OSError as error:
             raise UnavailableError(f"cannot keep {ref.key} in {self._root}: {error}", key=ref.key) from error
         return path
+
+    def keep(self, ref: FileRef, path: Path) -> None:
+        """Takes in a file that this process has written and `ref` describes, so that nobody here has to fetch it.
+
+        It must lie on the cache's file system, and may be deleted afterwards. A disk that is full only costs the fetch.
+        """
+        target = self._root / ref.sha256
+        with suppress(OSError):
+            if not self._take(target, ref.bytes):
+                self._root.mkdir(parents=True, exist_ok=True)
+                _sync(path)
+                os.link(path, target)
+                self._evict()
 
     def _add(self, bucket: Bucket, ref: FileRef, path: Path) -> None:
         self._root.mkdir(parents=True, exist_ok=True)

@@ -44,6 +44,8 @@ def make_layer(
     directory.mkdir(parents=True, exist_ok=True)
     paths = write_layer(content, kind, directory, ctx.settings.threads)
     refs = {name: _file_ref(ctx, path) for name, path in paths.items()}
+    for name, path in paths.items():
+        ctx.cache.keep(refs[name], path)
     layer = LayerRef(
         layer_id=new_id(ctx.now()),
         kind=kind,

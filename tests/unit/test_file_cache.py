@@ -65,6 +65,19 @@ def test_another_process_finds_the_file_without_reading_it(kept: Cache, monkeypa
     assert kept.fetched == [ref.key]
 
 
+def test_a_file_that_was_written_here_is_not_fetched(kept: Cache, tmp_path: Path) -> None:
+    ref = kept.add(b"before")
+    kept.fetch(ref)
+    written = kept.add(b"written here")
+    own = tmp_path / "own"
+    own.write_bytes(b"written here")
+    kept.files.keep(written, own)
+    kept.files.keep(written, own)
+    own.unlink()
+    assert kept.fetch(written).read_bytes() == b"written here"
+    assert kept.fetched == [ref.key]
+
+
 @pytest.mark.parametrize("content", [b"tampered", b"longer than it was", b""])
 def test_a_damaged_object_is_refused_by_its_key(kept: Cache, content: bytes) -> None:
     ref = kept.add(b"original")

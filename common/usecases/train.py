@@ -13,10 +13,11 @@ import time
 from collections.abc import Sequence
 from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from common.bucket.current import CurrentFile
-from common.errors import BadRequest, RefusedError
+from common.config import Settings
+from common.errors import BadRequest, RefusedError, SettingError
 from common.models.artifact import Artifact
 from common.models.base import FitOptions, Model, TrainingData
 from common.models.registry import FAMILIES
@@ -45,11 +46,18 @@ class TrainOptions(BaseModel):
     evaluate: bool = True
     budget_s: float | None = Field(None, gt=0)
 
+    @field_validator("families")
+    @classmethod
+    def _are_known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if unknown := _unknown(names):
+            raise BadRequest(f"there is no model family {unknown}; there are {', '.join(FAMILIES)}")
+        return names
+
 
 def train(ctx: Context, options: TrainOptions) -> RunRecord:
-    """Raises `BadRequest` for a family that is not known; what is refused later stands in the record."""
+    """What is refused stands in the record. Raises `SettingError` for a family in the settings that is not known."""
     order = Order(
-        families=_families(options.families or ctx.settings.train_families),
+        families=_families(options, ctx.settings),
         evaluate=options.evaluate,
         deadline=time.monotonic() + (options.budget_s or ctx.settings.train_budget_s),
         threads=ctx.settings.threads or len(os.sched_getaffinity(0)),
@@ -62,12 +70,16 @@ def train(ctx: Context, options: TrainOptions) -> RunRecord:
             return log.refuse(refusal)
 
 
-def _families(names: Sequence[str]) -> tuple[str, ...]:
-    """In the registry's order, all of them for no names."""
-    unknown = [name for name in names if name not in FAMILIES]
-    if unknown:
-        raise BadRequest(f"model families {', '.join(unknown)} are not known; there are {', '.join(FAMILIES)}")
-    return tuple(family for family in FAMILIES if family in names or not names)
+def _families(options: TrainOptions, settings: Settings) -> tuple[str, ...]:
+    """In the registry's order; all of them where neither names any."""
+    if unknown := _unknown(settings.train_families):
+        raise SettingError(f"RECSYS_TRAIN_FAMILIES names {unknown}; there are {', '.join(FAMILIES)}")
+    wanted = options.families or settings.train_families or FAMILIES
+    return tuple(family for family in FAMILIES if family in wanted)
+
+
+def _unknown(names: Sequence[str]) -> str:
+    return ", ".join(name for name in names if name not in FAMILIES)
 
 
 def _served(ctx: Context) -> ModelInfo | None:

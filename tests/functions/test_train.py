@@ -1,0 +1,229 @@
+"""The train function over its HTTP interface and the use case behind it, on a real S3 server."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import logging
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import functions_framework
+import numpy as np
+import pytest
+from flask.testing import FlaskClient
+
+from common.errors import SettingError
+from common.models.artifact import Artifact
+from common.schemas.data import DAY_S, EventType
+from common.schemas.documents import RunRecord, RunState
+from common.usecases.context import Context
+from common.usecases.ingest import drain
+from common.usecases.train import TrainOptions, train
+from tests.shops import NOON, Event
+from tests.stored import read_served, served_document
+
+pytestmark = pytest.mark.s3
+
+SOURCE = Path(__file__).parents[2] / "functions" / "train" / "main.py"
+MakeContext = Callable[..., Context]
+
+
+def sell(ctx: Context, events: Iterable[Event]) -> None:
+    """Uploads the events and takes them in."""
+    lines = io.StringIO()
+    writer = csv.writer(lines)
+    writer.writerow(("user_id", "item_id", "ts", "qty", "event_type", "order_id", "consent"))
+    for event in events:
+        order = event.order if event.order >= 0 else ""
+        ts = NOON + round(event.day * DAY_S)
+        consent = event.user is not None
+        writer.writerow((event.user or "nobody", event.item, ts, event.qty, event.kind, order, consent))
+    ctx.bucket.put(f"{ctx.keys.incoming_events}{len(lines.getvalue())}.csv", lines.getvalue().encode())
+    [record] = drain(ctx)
+    assert record.state is RunState.DONE, record
+
+
+def two_tastes(days: int = 70, turned_after: float = np.inf) -> list[Event]:
+    """40 people who buy from one of two shelves of 10, and after `turned_after` days from the other."""
+    rng = np.random.default_rng(11)
+    return [
+        Event(
+            f"person {user}", f"i{10 * ((user + (day > turned_after)) % 2) + rng.integers(10):02}", day + rng.random()
+        )
+        for day in range(days)
+        for user in rng.choice(40, 6, replace=False)
+    ]
+
+
+QUICK = {"train_families": "als,popular", "validation_days": 10, "test_days": 10, "tune_trials": 0, "threads": 1}
+
+
+@pytest.fixture
+def shop(context_with: MakeContext) -> Context:
+    return context_with(**QUICK)
+
+
+@pytest.fixture
+def function(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> FlaskClient:
+    settings = {f"RECSYS_{name.upper()}": str(value) for name, value in QUICK.items()}
+    for name, value in {**environment, **settings}.items():
+        monkeypatch.setenv(name, value)
+    logger = logging.getLogger("common")
+    for name, state in {"handlers": [], "level": logging.NOTSET, "propagate": True}.items():
+        monkeypatch.setattr(logger, name, state)
+    client: FlaskClient = functions_framework.create_app("train", str(SOURCE)).test_client()
+    return client
+
+
+def metrics_file(ctx: Context, run: RunRecord) -> dict[str, Any]:
+    blob = ctx.bucket.get(ctx.keys.model_file(run.run_id, "metrics.json"))
+    assert blob is not None
+    found: dict[str, Any] = json.loads(blob.data)
+    return found
+
+
+def test_an_order_over_http_trains_and_publishes(
+    function: FlaskClient, shop: Context, environment: dict[str, str]
+) -> None:
+    sell(shop, two_tastes())
+    token = {"Authorization": f"Bearer {environment['RECSYS_TRIGGER_TOKEN']}"}
+    assert function.post("/", json={}).status_code == 401
+    answer = function.post("/", data=b"", headers=token)
+    assert answer.status_code == 200
+    [run] = [RunRecord.model_validate(run) for run in answer.get_json()["runs"]]
+    assert run.state is RunState.DONE
+    assert run.counts["events"] == 420
+
+    model = served_document(shop).bundle.model
+    assert (model.family, model.version) == ("als", run.run_id)
+    assert model.metrics["model"]["new_purchases"]["ndcg@10"] > model.metrics["popular"]["new_purchases"]["ndcg@10"]
+    assert len(metrics_file(shop, run)["trials"]) > 2
+    assert read_served(shop).popular
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        ({"families": ["svd"]}, "there is no model family svd; there are als"),
+        ({"family": "als"}, "family: Extra inputs"),
+        ({"budget_s": -1}, "budget_s: Input should be greater than 0"),
+        ("[]", "body is not an order"),
+    ],
+)
+def test_an_order_that_is_not_understood_is_answered_with_what_is_wrong(
+    function: FlaskClient, environment: dict[str, str], body: object, named: str
+) -> None:
+    token = {"Authorization": f"Bearer {environment['RECSYS_TRIGGER_TOKEN']}"}
+    sent = {"data": body} if isinstance(body, str) else {"json": body}
+    answer = function.post("/", headers=token, **sent)
+    assert answer.status_code == 400
+    assert named in answer.get_json()["detail"]
+
+
+def test_the_saved_artifact_is_what_is_served(shop: Context, tmp_path: Path) -> None:
+    sell(shop, two_tastes())
+    run = train(shop, TrainOptions())
+    prefix = shop.keys.model_file(run.run_id, "")
+    for info in shop.bucket.list(prefix):
+        shop.bucket.fetch(info.key, tmp_path / info.key.removeprefix(prefix))
+    artifact, served = Artifact.load(tmp_path), read_served(shop)
+    for item_id, vector in zip(artifact.item_ids, artifact.item_vectors, strict=True):
+        np.testing.assert_array_equal(served.items[item_id][2], vector)
+
+
+def test_a_record_names_nobody(shop: Context) -> None:
+    sell(shop, two_tastes())
+    run = train(shop, TrainOptions())
+    record = run.model_dump_json() + json.dumps(metrics_file(shop, run))
+    for number in range(40):
+        key = shop.shop.pseudonymizer.user_key(f"person {number}")
+        assert f"person {number}" not in record
+        assert key.hex() not in record
+
+
+def test_a_model_that_fails_the_gate_is_refused_with_its_figures_and_what_is_served_stays(
+    context_with: MakeContext,
+) -> None:
+    """In the last ten days everybody buys what the others did: who knows people is wrong about all of them."""
+    shop = context_with(**QUICK, purchased="show")
+    sell(shop, two_tastes(days=60))
+    before = train(shop, TrainOptions())
+    assert before.state is RunState.DONE
+    sell(shop, [event for event in two_tastes(turned_after=60) if event.day > 60])
+    run = train(shop, TrainOptions())
+    assert run.state is RunState.REFUSED
+    assert run.error is not None
+    assert "worse than popular" in run.error["message"]
+    assert run.details["model"]["all_purchases"]["ndcg@10"] < run.details["popular"]["all_purchases"]["ndcg@10"]
+    assert served_document(shop).bundle.model.version == before.run_id
+
+
+def test_without_evaluation_the_settings_that_are_served_are_fitted_on_everything(shop: Context) -> None:
+    sell(shop, two_tastes(days=60))
+    before = train(shop, TrainOptions())
+    sell(shop, [Event("a new person", "a new item", 65.0, order=1)])
+    run = train(shop, TrainOptions(evaluate=False))
+    assert run.state is RunState.DONE
+    assert run.details["params"] == before.details["params"]
+    assert run.details["judged_by"] is None
+    assert "a new item" in read_served(shop).items
+    assert served_document(shop).bundle.model.version == run.run_id
+
+
+TINY = {
+    "one event": [Event("a", "x")],
+    "one item": [Event(user, "x", day) for day, user in enumerate("abcab")],
+    "five people": [
+        Event(user, item, day) for day, (user, item) in enumerate(zip("abcde" * 3, "vwxyz" * 3, strict=True))
+    ],
+    "only views": [Event(user, item, kind=EventType.VIEW) for user in "abc" for item in "xyz"],
+    "one order of 400 items": [Event("a", f"i{item:03}", order=1) for item in range(400)],
+    "nobody consents": [Event(None, item, order=1) for item in "xyz"],
+}
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_a_tiny_shop_ends_with_something_served(shop: Context, name: str) -> None:
+    sell(shop, TINY[name])
+    run = train(shop, TrainOptions())
+    assert run.state is RunState.DONE, run.error
+    assert set(read_served(shop).popular) == {event.item for event in TINY[name]}
+
+
+def test_a_shop_with_nothing_to_learn_is_refused_with_a_reason(shop: Context) -> None:
+    nothing = train(shop, TrainOptions())
+    assert nothing.state is RunState.REFUSED
+    assert nothing.error is not None
+    assert "the store has no events: upload some to" in nothing.error["message"]
+    sell(shop, [Event("a", "x"), Event("a", "x", 1, EventType.RETURN)])
+    returned = train(shop, TrainOptions())
+    assert returned.state is RunState.REFUSED
+    assert returned.error is not None
+    assert "nothing is popular" in returned.error["message"]
+
+
+def test_a_family_in_the_settings_that_is_not_known_stops_the_run(context_with: MakeContext) -> None:
+    with pytest.raises(SettingError, match="RECSYS_TRAIN_FAMILIES names svd"):
+        train(context_with(train_families="als,svd"), TrainOptions())
+
+
+def test_a_run_tells_how_far_it_is(shop: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    sell(shop, two_tastes())
+    seen: list[RunRecord] = []
+    put = type(shop.bucket).put
+
+    def watched(bucket: object, key: str, data: bytes | Path) -> str:
+        if key.startswith(shop.keys.runs) and isinstance(data, bytes):
+            seen.append(RunRecord.model_validate_json(data))
+        return put(bucket, key, data)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(type(shop.bucket), "put", watched)
+    train(shop, TrainOptions())
+    progress = [record.progress for record in seen]
+    assert progress == sorted(progress)
+    steps = list(dict.fromkeys(record.step for record in seen))
+    assert steps[:2] == ["", "compacting"]
+    assert {"reading", "judging als (default)", "fitting als", "publishing"} <= set(steps)

@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import cycle
 from typing import cast
 
 import uvloop
@@ -58,15 +57,16 @@ def _content_length(head: bytes) -> int:
     return int(head[at + 15 : head.find(b"\r", at)])
 
 
-def measure(port: int, requests: Sequence[bytes], seconds: float) -> Load:
-    """Repeats the requests in turn for so long. Raises `AssertionError` for an answer that is not 200."""
+def measure(port: int, requests: Iterator[bytes], seconds: float) -> Load:
+    """Sends requests for so long. Raises `AssertionError` for an answer that is not 200."""
     return uvloop.run(_measure(port, requests, seconds))
 
 
-async def _measure(port: int, requests: Sequence[bytes], seconds: float) -> Load:
-    turn = cycle(requests)
+async def _measure(port: int, requests: Iterator[bytes], seconds: float) -> Load:
     loop = asyncio.get_running_loop()
-    opened = [await loop.create_connection(lambda: _Connection(turn), "127.0.0.1", port) for _ in range(CONNECTIONS)]
+    opened = [
+        await loop.create_connection(lambda: _Connection(requests), "127.0.0.1", port) for _ in range(CONNECTIONS)
+    ]
     connections = [protocol for _, protocol in opened]
     await asyncio.sleep(WARM_UP_S)
     before, started = _answers(connections), time.perf_counter()

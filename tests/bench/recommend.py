@@ -13,6 +13,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import cycle
 from pathlib import Path
 
 import jwt
@@ -36,6 +37,8 @@ ROWS = (
 _GOALS = (">= 0.50", ">= 0.30")
 _ABOUT = "50,000 items × 64, 100,000 people, ten full cards, one core"
 _SERVER_CORE, _CLIENT_CORE = "0", 1
+_PAGES = 5
+_AT_A_TIME = 200
 _ROUNDS = 5
 _SECONDS = 2.0
 _START_S = 60.0
@@ -112,12 +115,16 @@ def _wait(url: str, log: Path) -> None:
 
 
 def _known_people(shop: Shop, token_key: str) -> list[bytes]:
-    """Each person comes with a token of their own, as from a shop's page."""
+    """All people once, each with a token of their own, and some hundred of them in the shop at a time: each asks
+    `_PAGES` times with the same token, the others in between."""
     expires = datetime.now(UTC) + timedelta(hours=1)
-    chosen = np.random.default_rng(1).permutation(len(shop.user_ids))
-    ids = [shop.user_ids[position] for position in chosen.tolist()]
-    tokens = (jwt.encode({"sub": user_id, "exp": expires}, token_key, "HS256") for user_id in ids)
-    return [_request("GET", "/v1/recommendations?n=10", f"Authorization: Bearer {token}\r\n") for token in tokens]
+    order = np.random.default_rng(1).permutation(len(shop.user_ids))
+    in_the_shop = order[: len(order) // _AT_A_TIME * _AT_A_TIME].reshape(-1, 1, _AT_A_TIME)
+    visits = np.repeat(in_the_shop, _PAGES, axis=1)
+    tokens = [jwt.encode({"sub": user_id, "exp": expires}, token_key, "HS256") for user_id in shop.user_ids]
+    target = "/v1/recommendations?n=10"
+    requests = [_request("GET", target, f"Authorization: Bearer {token}\r\n") for token in tokens]
+    return [requests[person] for person in visits.ravel().tolist()]
 
 
 def _baskets(shop: Shop) -> list[bytes]:
@@ -140,9 +147,10 @@ def _request(method: str, target: str, headers: str, body: str = "") -> bytes:
 def _rates(reference: int, recommend: int, requests: Sequence[bytes]) -> tuple[float, float]:
     """Median requests a second of the empty function and of recommend, asked the same in turns."""
     empty, full = [], []
+    turns = cycle(requests), cycle(requests)
     for _ in range(_ROUNDS):
-        empty.append(measure(reference, requests, _SECONDS).requests_per_s)
-        load = measure(recommend, requests, _SECONDS)
+        empty.append(measure(reference, turns[0], _SECONDS).requests_per_s)
+        load = measure(recommend, turns[1], _SECONDS)
         full.append(load.requests_per_s)
         items = json.loads(load.sample.partition(b"\r\n\r\n")[2])["items"]
         assert len(items) == 10, load.sample

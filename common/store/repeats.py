@@ -58,7 +58,7 @@ class Repeats:
     def rows(self, segments: Sequence[Segment]) -> I64:
         """(n,) rowids in `draft.events`, sorted: repeats within the batch, and of rows in the examined `segments`."""
         names = ["", *(segment.file.sha256 for segment in segments)]
-        queries = ["SELECT row FROM repeated WHERE list_contains($names, segment)"]
+        queries = ["SELECT DISTINCT row FROM repeated WHERE list_contains($names, segment)"]
         if number(self._connection, "SELECT count(*) FROM seen"):
             queries.append(_UNATTRIBUTED_REPEATS)
         found = self._connection.execute(f"{' UNION '.join(queries)} ORDER BY row", {"names": names}).fetchnumpy()
@@ -68,7 +68,7 @@ class Repeats:
     def _within_the_batch(self) -> None:
         """A sort of 64-bit hashes finds the few rows that are worth comparing. Unattributed rows are settled before."""
         hashes = _hashes(
-            self._connection, f"SELECT hash({_WITHIN}) AS hash FROM draft.events WHERE user_no IS NOT NULL"
+            self._connection, f"SELECT {_hash(_WITHIN)} AS hash FROM draft.events WHERE user_no IS NOT NULL"
         )
         hashes.sort()
         suspects = np.unique(hashes[1:][hashes[1:] == hashes[:-1]])
@@ -78,7 +78,7 @@ class Repeats:
         self._connection.execute(
             "INSERT INTO repeated SELECT '', row FROM (SELECT rowid AS row, row_number() OVER "
             f"(PARTITION BY {_WITHIN} ORDER BY rowid) AS nth FROM draft.events WHERE user_no IS NOT NULL "
-            f"AND hash({_WITHIN}) IN (SELECT hash FROM suspects)) WHERE nth > 1"
+            f"AND {_hash(_WITHIN)} IN (SELECT hash FROM suspects)) WHERE nth > 1"
         )
         self._connection.unregister("suspects")
 
@@ -88,11 +88,11 @@ class Repeats:
             return
         held = f"SELECT * FROM ({_rows('held')}) WHERE {ranges}"
         row = ", ".join(_ROW)
-        hashes = _hashes(self._connection, f"SELECT hash({row}) AS hash FROM ({held})")
+        hashes = _hashes(self._connection, f"SELECT {_hash(row)} AS hash FROM ({held})")
         batch = f"SELECT * FROM ({_rows('draft')}) WHERE {_between(segment)}"
-        suspects = np.intersect1d(_hashes(self._connection, f"SELECT hash({row}) AS hash FROM ({batch})"), hashes)
+        suspects = np.intersect1d(_hashes(self._connection, f"SELECT {_hash(row)} AS hash FROM ({batch})"), hashes)
         self._connection.register("suspects", {"hash": suspects})
-        suspected = f"hash({row}) IN (SELECT hash FROM suspects)"
+        suspected = f"{_hash(row)} IN (SELECT hash FROM suspects)"
         self._connection.execute(
             f"INSERT INTO repeated SELECT $name, row FROM (SELECT * FROM ({batch}) WHERE {suspected}) AS batch "
             f"SEMI JOIN (SELECT * FROM ({held}) WHERE {suspected}) AS held ON {_same('batch', 'held', _ROW)} "
@@ -145,6 +145,11 @@ def _between(segment: Segment) -> str:
 
 def _same(left: str, right: str, columns: Sequence[str]) -> str:
     return " AND ".join(f"{left}.{column} IS NOT DISTINCT FROM {right}.{column}" for column in columns)
+
+
+def _hash(columns: str) -> str:
+    """SQL of 64 bits by which rows are sorted out before they are compared; nothing of it is stored."""
+    return f"hash({columns})"
 
 
 def _hashes(connection: Connection, query: str) -> U64:

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 AsJson = Annotated[bool, typer.Option("--json", help="Answer with one JSON document on standard output.")]
 
 UNFORESEEN: Final = 1
+LOG_WIDTH: Final = 160
+"""Columns where no window says how many there are."""
+
 _STATUS_OF: Final[Mapping[type[RecsysError], int]] = {
     SettingError: 3,
     InputError: 4,
@@ -44,6 +47,8 @@ class Session:
 
         self.as_json = as_json
         self.console: Console = Console(stderr=as_json, highlight=False)
+        if not self.console.is_terminal:
+            self.console.width = LOG_WIDTH
 
     def context(self) -> Context:
         """Raises `SettingError`."""

@@ -37,7 +37,7 @@ def _show(console: Console, found: Status) -> None:
         f"waiting   {len(found.waiting)} uploads" + "".join(f"\n          {item.key}" for item in found.waiting)
     )
     if found.quarantined:
-        console.print(f"quarantine {found.quarantined} reports under quarantine/", style="yellow")
+        console.print(f"refused   {found.quarantined} reports under quarantine/", style="yellow")
     if found.runs:
         console.print(_runs_table(found.runs))
 
@@ -61,18 +61,24 @@ def _serving_line(found: Status) -> str:
     )
 
 
+def _what(run: RunRecord) -> str:
+    if run.error:
+        return run.error["message"]
+    counts = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in run.counts.items() if count)
+    return ": ".join(part for part in (run.upload.key if run.upload else "", counts or run.step) if part)
+
+
 def _runs_table(runs: tuple[RunRecord, ...]) -> object:
     from rich.table import Table
 
     table = Table("started", "function", "state", "what", "seconds", box=None, pad_edge=False)
     for run in runs:
         seconds = (run.finished_at - run.started_at).total_seconds() if run.finished_at else None
-        what = run.upload.key if run.upload else (run.error or {}).get("message", run.step)
         table.add_row(
             f"{run.started_at:%m-%d %H:%M:%S}",
             run.function,
             f"[{_STYLES[run.state]}]{run.state}[/]",
-            what,
+            _what(run),
             f"{seconds:.1f}" if seconds is not None else "",
         )
     return table

@@ -28,8 +28,8 @@ HELD_BACK_BASKETS = 3
 LEFT_OUT_DEPARTMENTS = ("FUEL", "COUPON")
 LEFT_OUT_CATEGORIES = ("FUEL", "COUPON", "COUPON/MISC ITEMS", "COUPONS/STORE & MFG")
 
-BASKET_CATEGORIES = ("DIAPERS & DISPOSABLES", "BABY FOODS", "INFANT CARE PRODUCTS")
-PAGE_CATEGORY = "COFFEE"
+BASKET_CATEGORIES = ("BEERS/ALES", "BAG SNACKS", "HOT DOGS")
+PAGE_CATEGORY = "BABY FOODS"
 AISLES = (
     "CHEESE",
     "COFFEE",
@@ -92,7 +92,8 @@ USUAL_LINES = 500
 def build_shop(directory: Path, now: datetime) -> Shop:
     """Writes the files under `directory`. The same `now` (UTC, to the week) gives the same files."""
     directory.mkdir(parents=True, exist_ok=True)
-    with duckdb.connect(config={"enable_progress_bar": "false"}) as database:
+    with duckdb.connect() as database:
+        database.execute("SET enable_progress_bar = false")
         _load(database, now)
         people = tuple(_person(database, label, condition) for label, condition in PROFILES)
         _hold_back(database, people[0])
@@ -123,9 +124,9 @@ def _load(database: duckdb.DuckDBPyConnection, now: datetime) -> None:
     database.create_function("readable", readable)
     database.execute(
         """
-        CREATE TABLE products AS
+        CREATE TABLE products AS -- the size of fresh fruit and vegetables is that of the crate
         SELECT product_id, product_id::VARCHAR AS item_id, product_category, department,
-               title(product_type, product_category, coalesce(package_size, '')) AS title,
+               title(product_type, product_category, if(department = 'PRODUCE', '', coalesce(package_size, ''))) AS title,
                readable(product_category) AS category,
                if(brand = 'Private', 'Private label', 'Maker ' || manufacturer_id) AS brand
         FROM read_parquet(?)

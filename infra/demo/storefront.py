@@ -119,10 +119,7 @@ class _Pages:
     def _greeting(self) -> tuple[str, str]:
         person = self._people.get(session.get("visitor") or "")
         if person:
-            return (
-                "Good to see you again",
-                f"{person.label}. Chosen from a year of purchases, by a token that the shop signed.",
-            )
+            return "Good to see you again", f"{person.label}. The shop signed a token that says so."
         if _basket():
             return "Welcome", "Nobody knows who you are; what is in your basket is enough."
         return (

@@ -11,7 +11,7 @@ from common.models.artifact import Artifact
 from common.schemas.data import F32, I32, U64, Bools, Catalogue, Interactions, LayerContent, UserRows, Weighting
 from common.serving.similar import similar_items
 from common.usecases.layers.cards import cards_of
-from common.usecases.layers.cold import SAMPLE, learn_groups
+from common.usecases.layers.cold import SAMPLE, Groups, learn_groups
 from common.usecases.layers.extras import Extras
 from common.usecases.layers.histories import histories_of
 from common.usecases.layers.items import aligned, first_seen, take, with_birth
@@ -64,16 +64,10 @@ def base_content(artifact: Artifact, stock: Stock, changed: U64, threads: int) -
     """
     items = _number(artifact, stock)
     encoder = PersonEncoder(artifact.encoder, artifact.encoder_params, artifact.encoder_arrays)
-    biased = encoder.has_bias(artifact.item_vectors)
-    groups = learn_groups(
-        vectors=artifact.item_vectors,
-        catalogue=take(items.catalogue, items.trained),
-        biased=biased,
-        people=_queries(artifact, stock, encoder),
-        unseen=take(items.catalogue, np.flatnonzero(~items.is_trained)),
-    )
+    groups = _learn_groups(artifact, stock, items, encoder)
     vectors = groups.vectors_of(items.catalogue)
     vectors[items.trained] = artifact.item_vectors
+    width = artifact.dim - encoder.has_bias(artifact.item_vectors)
     of_codes = vectors[items.of_codes]
     users = _people(artifact, stock, items, changed, lambda codes, weights: encoder.query(of_codes[codes], weights))
     shelf = _shelf(stock, items)
@@ -85,7 +79,7 @@ def base_content(artifact: Artifact, stock: Stock, changed: U64, threads: int) -
         cards=cards_of(items.catalogue),
         catalogue=items.catalogue,
         users=users,
-        similar=_similar(vectors[:, : artifact.dim - biased], items, neighbours & shelf.available, threads),
+        similar=_similar(vectors[:, :width], items, neighbours & shelf.available, threads),
         popular=shelf.popular(),
         newest=shelf.newest(),
         popular_by_category=shelf.popular_by_category(),
@@ -102,6 +96,16 @@ def _number(artifact: Artifact, stock: Stock) -> _Items:
         catalogue=with_birth(catalogue, first_seen(data)),
         trained=np.array([nos[item_id] for item_id in artifact.item_ids], dtype=np.int32),
         of_codes=np.array([nos[item_id] for item_id in data.item_ids], dtype=np.int32),
+    )
+
+
+def _learn_groups(artifact: Artifact, stock: Stock, items: _Items, encoder: PersonEncoder) -> Groups:
+    return learn_groups(
+        vectors=artifact.item_vectors,
+        catalogue=take(items.catalogue, items.trained),
+        biased=encoder.has_bias(artifact.item_vectors),
+        people=_queries(artifact, stock, encoder),
+        unseen=take(items.catalogue, np.flatnonzero(~items.is_trained)),
     )
 
 

@@ -14,10 +14,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import duckdb
-
 from common.bucket.s3 import S3Bucket
 from infra.local.object_store import ObjectStore
+from tests.bench.events import WITH_ORDERS, write_events
 from tests.bench.row import Row
 from tests.conftest import s3_bucket
 
@@ -32,7 +31,6 @@ _REPEATS = 3
 _GOAL = "<= 2.0"
 _MEMORY_LIMIT = 1_500_000_000
 _ROOT = Path(__file__).parents[2]
-_MORE_COLUMNS = ", round(random() * 100 + 0.5, 2) AS price, 'order-' || (i // 3) AS order_id"
 
 
 @dataclass(frozen=True)
@@ -47,7 +45,7 @@ class Measured:
 def rows() -> list[Row]:
     with tempfile.TemporaryDirectory() as directory, _bucket(Path(directory)) as (bucket, environment):
         plain = _measure(bucket, environment, Path(directory), "")
-        full = _measure(bucket, environment, Path(directory), _MORE_COLUMNS)
+        full = _measure(bucket, environment, Path(directory), WITH_ORDERS)
     peak = max(plain.peak_bytes, full.peak_bytes)
     memory = Row(ROWS[2], f"{peak / 1e9:.2f} GB", f"{_MEMORY_LIMIT / 1e9:.1f} GB", peak / _MEMORY_LIMIT, "<= 1.0")
     return [_row(ROWS[0], plain), _row(ROWS[1], full), memory]
@@ -81,7 +79,7 @@ def _bucket(directory: Path) -> Iterator[tuple[S3Bucket, dict[str, str]]]:
 def _measure(bucket: S3Bucket, environment: Mapping[str, str], directory: Path, more_columns: str) -> Measured:
     """Both sides in turns, each time on an empty store."""
     path = directory / "events.parquet"
-    _write_events(path, more_columns)
+    write_events(path, N_ROWS, _USERS, _ITEMS, more_columns)
     loads, ingests = [], []
     for repeat in range(_REPEATS):
         loads.append(_side("load", str(path), environment))
@@ -94,21 +92,6 @@ def _measure(bucket: S3Bucket, environment: Mapping[str, str], directory: Path, 
         statistics.median(ingest["seconds"] for ingest in ingests),
         max(int(ingest["peak_bytes"]) for ingest in ingests),
     )
-
-
-def _write_events(path: Path, more_columns: str) -> None:
-    """A few people and items have most of the events, as in a shop."""
-    with duckdb.connect() as connection:
-        connection.execute("SELECT setseed(0.42)")
-        connection.execute(
-            f"""COPY (
-                SELECT 'customer-' || floor(random() ** 2 * {_USERS})::BIGINT AS user_id,
-                       'sku-' || floor(random() ** 3 * {_ITEMS})::BIGINT AS item_id,
-                       TIMESTAMP '2024-01-01' + to_seconds(i * 6) AS ts,
-                       1 + floor(random() * 3)::INTEGER AS qty {more_columns}
-                FROM range({N_ROWS}) AS numbers(i)
-            ) TO '{path}' (FORMAT parquet)"""
-        )
 
 
 def _side(side: str, argument: str, environment: Mapping[str, str]) -> dict[str, float]:

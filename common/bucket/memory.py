@@ -24,6 +24,11 @@ class MemoryBucket:
     _objects: dict[str, Blob] = field(default_factory=dict)
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
+    def copy(self) -> MemoryBucket:
+        """A bucket with the same objects, which are no longer shared."""
+        with self._lock:
+            return MemoryBucket(self.now, dict(self._objects))
+
     def get(self, key: str) -> Blob | None:
         with self._lock:
             return self._objects.get(key)

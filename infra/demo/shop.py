@@ -124,9 +124,11 @@ def _load(database: duckdb.DuckDBPyConnection, now: datetime) -> None:
     database.create_function("readable", readable)
     database.execute(
         """
-        CREATE TABLE products AS -- the size of fresh fruit and vegetables is that of the crate
+        CREATE TABLE products AS
         SELECT product_id, product_id::VARCHAR AS item_id, product_category, department,
-               title(product_type, product_category, if(department = 'PRODUCE', '', coalesce(package_size, ''))) AS title,
+               -- the size of fresh fruit and vegetables is that of the crate
+               if(department = 'PRODUCE', '', coalesce(package_size, '')) AS size,
+               title(product_type, product_category, size) AS title,
                readable(product_category) AS category,
                if(brand = 'Private', 'Private label', 'Maker ' || manufacturer_id) AS brand
         FROM read_parquet(?)

@@ -6,7 +6,7 @@ PY := $(VENV)/bin/python
 export OPENBLAS_NUM_THREADS ?= 1
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help setup demo test test-widget slow lint lint-widget widget screenshots bench eval clean
+.PHONY: help setup demo test test-widget slow lint lint-widget widget screenshots php bench eval clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -18,8 +18,8 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PY) -m pip install --quiet --no-input --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@
 
-demo: setup ## the whole job on this machine; ONCE=1 stops after the summary
-	$(PY) -m infra.demo $(if $(ONCE),--once)
+demo: setup ## the whole job on this machine; ONCE=1 ends after the summary, PORTS="s3=9000 …" moves parts
+	$(PY) -m infra.demo $(if $(ONCE),--once) $(PORTS:%=--port %)
 
 test: setup chromium test-widget ## every fast test, on a real S3 server, real functions and a real browser
 	$(PY) -m pytest -m "not slow"
@@ -43,11 +43,15 @@ widget: widget/node_modules/.ready ## the carousel as a script and as an npm pac
 	npm --prefix widget run --silent build
 	npm --prefix widget run --silent size
 
-test-widget: widget chromium ## the carousel in Chromium, on a service that does what each test says
+test-widget: widget chromium php ## the carousel in Chromium, on a service that does what each test says
 	npm --prefix widget run --silent test
 
 lint-widget: widget/node_modules/.ready
 	npm --prefix widget run --silent lint
+
+# The template engines of the shop systems that the widget's README has snippets for.
+php:
+	@dpkg -s php-cli php-twig smarty4 >/dev/null 2>&1 || { apt-get update -qq && apt-get install -y -qq --no-install-recommends php-cli php-twig smarty4; }
 
 screenshots: widget chromium ## every state of the carousel into build/screenshots
 	npm --prefix widget run --silent screenshots
@@ -63,4 +67,4 @@ eval: setup ## accuracy on public data against published figures; DATA=name MODE
 	$(PY) -m tests.eval $(if $(DATA),--data $(DATA)) $(if $(MODEL),--model $(MODEL))
 
 clean: ## what the commands above made
-	rm -rf build .local $(VENV) widget/dist widget/node_modules widget/tests/browser/hosts/*/node_modules
+	rm -rf build .local $(VENV) widget/dist widget/node_modules widget/tests/hosts/*/node_modules

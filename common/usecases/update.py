@@ -4,8 +4,8 @@ One delta layer holds the people whom the batches touch, with their whole histor
 that are new or described differently; and the rankings. Above `max_layers` delta layers, the next one covers
 everything since the base and takes the place of them all, so that the cost follows the batch and now and then the day.
 
-What update leaves to the next training: the vectors of items, their neighbours, and, where the first catalogue of a shop
-comes after a base, the items that it does not list.
+What update leaves to the next training: the vectors of items, their neighbours, and, where the first catalogue of a
+shop comes after a base, the items that it does not list.
 """
 
 from __future__ import annotations

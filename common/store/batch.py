@@ -10,7 +10,7 @@ from typing import Protocol
 from common.schemas.data import I64
 from common.schemas.documents import FileRef, Segment
 from common.store.draft import Draft
-from common.store.engine import Connection, attach_existing, attach_read_only, connect_trusted, number
+from common.store.engine import Connection, attach_existing, attach_read_only, connect_trusted
 from common.store.repeats import Repeats
 from common.store.segment import EVENT_COLUMNS, SegmentFile, finish, new_segment
 from common.store.unattributed import settle
@@ -49,7 +49,7 @@ class EventBatch:
         self._work = work
         attach_existing(connection, "draft", draft.segment)
         attach_existing(connection, "scratch", draft.scratch)
-        repeats, notices = settle(connection) if _has(connection, "unattributed") else (0, [])
+        repeats, notices = settle(connection) if draft.rows_unattributed else (0, [])
         self._whole = finish(connection, "draft", draft.segment)
         attach_read_only(connection, "draft", draft.segment)
         self._repeats = Repeats(connection)
@@ -116,8 +116,3 @@ class EventBatch:
                 f"INSERT INTO delta.{table} SELECT * FROM draft.{table} WHERE {no} IN (SELECT {no} FROM delta.events)"
             )
         return finish(self._connection, "delta", path)
-
-
-def _has(connection: Connection, table: str) -> bool:
-    query = "SELECT count(*) FROM duckdb_tables() WHERE database_name = 'scratch' AND table_name = ?"
-    return number(connection, query, [table]) > 0

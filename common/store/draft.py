@@ -29,12 +29,16 @@ class ReadOptions:
 
 @dataclass(frozen=True)
 class Draft:
-    """`segment` holds the good rows as a delta will; `scratch` the refused ones, and those that are not settled yet."""
+    """`segment` holds the good rows as a delta will; `scratch` the refused ones, and those that are not settled yet.
+
+    `rows_unattributed` of the good rows are events without consent.
+    """
 
     segment: Path
     scratch: Path
     rows_read: int
     rows_refused: int
+    rows_unattributed: int = 0
     notices: tuple[str, ...] = ()
 
 

@@ -23,6 +23,8 @@ STORAGE_VERSION: Final = "v1.5.0"
 _BLOCK_SIZES: Final = ((10_000, 16 << 10), (500_000, 64 << 10))
 _LARGEST_BLOCK: Final = 256 << 10
 
+_INTERRUPT_EVERY_S: Final = 0.05
+
 _OFFLINE: Final = (
     "SET allow_community_extensions = false",
     "SET autoinstall_known_extensions = false",
@@ -102,14 +104,25 @@ def number(connection: Connection, query: str, parameters: Sequence[object] = ()
 
 @contextmanager
 def interrupted_after(connection: Connection, seconds: float) -> Iterator[None]:
-    """Whatever `connection` still runs after `seconds` ends with `duckdb.InterruptException`."""
-    timer = threading.Timer(seconds, connection.interrupt)
-    timer.daemon = True
-    timer.start()
+    """Whatever `connection` runs after `seconds` ends with `duckdb.InterruptException`.
+
+    An interrupt between two statements is forgotten by the next, so it is repeated.
+    """
+    over = threading.Event()
+
+    def watch() -> None:
+        patience = seconds
+        while not over.wait(patience):
+            connection.interrupt()
+            patience = _INTERRUPT_EVERY_S
+
+    watchdog = threading.Thread(target=watch, daemon=True)
+    watchdog.start()
     try:
         yield
     finally:
-        timer.cancel()
+        over.set()
+        watchdog.join()
 
 
 def _limits(memory_bytes: int) -> tuple[str, ...]:

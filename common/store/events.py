@@ -30,8 +30,8 @@ def read_events(source: Source, work: Path, options: ReadOptions) -> Draft:
         fields = event_fields(connection, table, found)
         _prepare(connection, table, fields, options)
         kept = _insert(connection, table, fields, options)
-        if "consent" in found:
-            kept += _set_aside(connection, table, fields, options)
+        unattributed = _set_aside(connection, table, fields, options) if "consent" in found else 0
+        kept += unattributed
         refused = 0
         if kept < table.rows:
             refused = keep_refused(connection, refused_events(parsed_events(table, fields, options.now)))
@@ -39,7 +39,7 @@ def read_events(source: Source, work: Path, options: ReadOptions) -> Draft:
         connection.execute("INSERT INTO draft.item_ids SELECT item_no, item_id FROM item_ids WHERE problem IS NULL")
     unused = [name for position, name in enumerate(names) if table.columns[position] not in found.values()]
     notices = (*source.notices, *([_unused(unused)] if unused else []))
-    return Draft(work / "draft.duckdb", work / "scratch.duckdb", kept + refused, refused, notices)
+    return Draft(work / "draft.duckdb", work / "scratch.duckdb", kept + refused, refused, unattributed, notices)
 
 
 def _prepare(connection: Connection, table: Table, fields: Fields, options: ReadOptions) -> None:

@@ -32,7 +32,7 @@ def read_items(source: Source, work: Path, options: ReadOptions) -> Draft:
         good = f"SELECT row, {_COLUMNS}, {flags} FROM ({rows}) WHERE problem IS NULL"
         kept = number(connection, f"CREATE TABLE scratch.parsed AS {good}")
         refused = keep_refused(connection, refused_items(table, rows)) if kept < table.rows else 0
-    return Draft(work / "draft.duckdb", work / "scratch.duckdb", kept + refused, refused, source.notices)
+    return Draft(work / "draft.duckdb", work / "scratch.duckdb", kept + refused, refused, notices=source.notices)
 
 
 @contextmanager

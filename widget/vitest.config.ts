@@ -15,13 +15,17 @@ export default defineConfig({
         test: {
           name: "browser",
           include: ["tests/browser/**/*.test.ts"],
-          testTimeout: 15_000,
+          globalSetup: "tests/support/chromium.ts",
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
+          expect: { poll: { timeout: 8000 } },
         },
       },
       {
         test: {
           name: "screenshots",
           include: ["tests/screenshots/*.test.ts"],
+          globalSetup: "tests/support/chromium.ts",
           testTimeout: 120_000,
         },
       },

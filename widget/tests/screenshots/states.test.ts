@@ -2,7 +2,7 @@ import { mkdirSync } from "node:fs";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, test } from "vitest";
 
-import { launch, visit } from "../support/browser";
+import { connect, Visit } from "../support/browser";
 import { page, tag } from "../support/pages";
 import { answer, type Script, Shop } from "../support/servers";
 
@@ -35,7 +35,7 @@ let shop: Shop;
 
 beforeAll(async () => {
   mkdirSync(FOLDER, { recursive: true });
-  browser = await launch();
+  browser = await connect();
   shop = await new Shop().open();
 });
 
@@ -47,13 +47,14 @@ afterAll(async () => {
 describe.each(Object.keys(SIZES) as (keyof typeof SIZES)[])("%s", (size) => {
   describe.each(["light", "dark"] as const)("%s", (colorScheme) => {
     test.each(Object.entries(STATES))("%s", async (name, { script, attributes = {}, html, prepare }) => {
-      shop.reset(page(tag(shop, attributes), STYLE, html));
+      shop.html = page(tag(shop, attributes), STYLE, html);
       shop.script = script;
-      const { page: opened, close } = await visit(browser, shop.origin, { ...SIZES[size], colorScheme });
-      await prepare?.(opened);
-      await opened.waitForLoadState("networkidle");
-      await opened.screenshot({ path: `${FOLDER}${name}-${size}-${colorScheme}.png` });
-      await close();
+      const visit = await Visit.begin(browser, { ...SIZES[size], colorScheme });
+      await visit.page.goto(shop.origin);
+      await prepare?.(visit.page);
+      await visit.page.waitForLoadState("networkidle");
+      await visit.page.screenshot({ path: `${FOLDER}${name}-${size}-${colorScheme}.png` });
+      await visit.end();
     });
   });
 });

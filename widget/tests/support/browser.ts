@@ -1,44 +1,41 @@
 import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
+import { inject } from "vitest";
 
-/** The flags under which Debian's Chromium runs headless as root and calls nobody. */
-const FLAGS = [
-  "--no-sandbox",
-  "--disable-gpu",
-  "--disable-quic",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-];
-
-export function launch(): Promise<Browser> {
-  return chromium.launch({ executablePath: "/usr/bin/chromium", headless: true, args: FLAGS });
+/** The browser that the test run started. */
+export function connect(): Promise<Browser> {
+  return chromium.connect(inject("chromium"));
 }
 
-/** What a page did that a test may want to know. */
-export interface Visit {
-  page: Page;
-  /** Everything on the console but the browser's own word that a request failed; and uncaught errors. */
-  console: string[];
+/** What the browser says of every failed request, and React of every page in development. */
+const NOT_OURS = /^Failed to load resource|Download the React DevTools/;
+
+/** A page, and what it did. */
+export class Visit {
+  readonly page: Page;
+  /** Everything on the console but `NOT_OURS`, and uncaught errors. */
+  readonly console: string[] = [];
   /** The address of every request. */
-  requests: string[];
-  close: () => Promise<void>;
-}
+  readonly requests: string[] = [];
 
-/** Opens a page in a fresh profile. */
-export async function visit(browser: Browser, url: string, options: BrowserContextOptions = {}): Promise<Visit> {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
-  const page = await context.newPage();
-  const messages: string[] = [];
-  const requests: string[] = [];
-  page.on("console", (message) => {
-    if (!message.text().startsWith("Failed to load resource")) messages.push(message.text());
-  });
-  page.on("pageerror", (error) => messages.push(String(error)));
-  page.on("request", (request) => requests.push(request.url()));
-  await page.addInitScript(watchPage);
-  await page.goto(url);
-  return { page, console: messages, requests, close: () => context.close() };
+  private constructor(page: Page) {
+    this.page = page;
+    page.on("console", (message) => {
+      if (!NOT_OURS.test(message.text())) this.console.push(message.text());
+    });
+    page.on("pageerror", (error) => this.console.push(String(error)));
+    page.on("request", (request) => this.requests.push(request.url()));
+  }
+
+  /** An empty page in a fresh profile. */
+  static async begin(browser: Browser, options: BrowserContextOptions = {}): Promise<Visit> {
+    const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
+    await context.addInitScript(watchPage);
+    return new Visit(await context.newPage());
+  }
+
+  end(): Promise<void> {
+    return this.page.context().close();
+  }
 }
 
 /** What `watchPage` collects in the page. */

@@ -9,9 +9,9 @@ export function tag(shop: Shop, attributes: Attributes = {}, children = ""): str
   return `<recsys-carousel ${written.join(" ")}>${children}</recsys-carousel>`;
 }
 
-/** A shop's page with the script and this body. */
+/** A shop's page with the script and this body, and something above and below that could be pushed around. */
 export function page(body: string, head = "", html = 'lang="en"'): string {
   return `<!doctype html><html ${html}><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1"><title>Shop</title>
-${head}<script src="/recsys-carousel.js"></script></head><body>${body}</body></html>`;
+${head}<script src="/recsys-carousel.js"></script></head><body><main><h1>Shop</h1>${body}<p>Below the carousel</p></main></body></html>`;
 }

@@ -31,6 +31,8 @@ export class Shop {
   script: Script = answer(12);
   headers: Record<string, string> = {};
   html = "";
+  /** Scripts and style sheets of the shop by path. */
+  readonly files = new Map<string, string>();
   #servers: Listening[] = [];
 
   get origin(): string {
@@ -50,22 +52,23 @@ export class Shop {
     await Promise.all(this.#servers.map((server) => server.close()));
   }
 
-  /** Begins a test: nothing called yet, twelve items, the page given. */
-  reset(html: string): void {
+  /** Begins a test: nothing called yet, twelve items to come. */
+  reset(): void {
     this.calls.length = 0;
     this.script = answer(12);
     this.headers = {};
-    this.html = html;
   }
 
   #serveShop: Handler = ({ url = "/" }, response) => {
     const drawing = /^\/pictures\/(\d+)\.svg$/.exec(url);
     if (drawing) return send(response, 200, "image/svg+xml", picture(Number(drawing[1])));
     if (url === "/recsys-carousel.js") return send(response, 200, "text/javascript", readFileSync(SCRIPT));
+    const file = this.files.get(url);
+    if (file) return send(response, 200, url.endsWith(".css") ? "text/css" : "text/javascript", file);
     if (url.startsWith("/products/")) return send(response, 200, "text/html", "<title>Product</title>");
     if (url !== "/") return send(response, 404, "text/plain", "not found");
     for (const [name, value] of Object.entries(this.headers)) response.setHeader(name, value);
-    send(response, 200, "text/html; charset=utf-8", this.html);
+    send(response, 200, String(response.getHeader("Content-Type") ?? "text/html; charset=utf-8"), this.html);
   };
 
   #serveService: Handler = async (request, response) => {

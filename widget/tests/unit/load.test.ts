@@ -11,7 +11,7 @@ beforeAll(async () => {
 
 afterAll(() => shop.close());
 
-beforeEach(() => shop.reset(""));
+beforeEach(() => shop.reset());
 
 function ask(script: Script, timeoutMs = 10_000, controller = new AbortController()) {
   shop.script = script;

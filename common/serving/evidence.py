@@ -78,18 +78,18 @@ class Evidence(NamedTuple):
 
     def query(self, bundle: ServedBundle) -> F32 | None:
         """(dim,) float32; None where nothing is known."""
-        query = self.vector
-        if query is None and len(self.items):
-            query = bundle.encode(self.items, self.weights)
-        # Somebody of whom only returns are known has the zero vector, which ranks nothing.
-        return query if query is not None and query @ query > 0 else None
+        if self.vector is not None or not len(self.items):
+            return self.vector
+        return bundle.encode(self.items, self.weights)
 
     def causes(self, bundle: ServedBundle, item_nos: I32) -> list[Cause]:
         """For each item, the piece of evidence that adds most to its score."""
         if not len(self.items):
             return [Cause(Reason.POPULAR)] * len(item_nos)
-        latest = self.items[-MAX_CAUSES:]
-        added = bundle.influence(item_nos, latest) * self.weights[-MAX_CAUSES:]
+        if len(self.items) > MAX_CAUSES:
+            latest = slice(-MAX_CAUSES, None)
+            return Evidence(self.items[latest], self.weights[latest], self.kinds[latest]).causes(bundle, item_nos)
+        added = bundle.influence(item_nos, self.items) * self.weights
         strongest: npt.NDArray[np.intp] = added.argmax(axis=1)
-        reasons = map(_REASONS.__getitem__, self.kinds[-MAX_CAUSES:][strongest].tolist())
-        return list(map(Cause, reasons, latest[strongest].tolist()))
+        reasons = map(_REASONS.__getitem__, self.kinds[strongest].tolist())
+        return list(map(Cause, reasons, self.items[strongest].tolist()))

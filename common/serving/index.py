@@ -1,10 +1,12 @@
-"""The item index: inner-product search inside an allowed set of rows. The one home of Faiss.
+"""The item index: which rows have the highest inner product with a query, inside an allowed set. The one home of Faiss.
 
 A layer of up to `FLAT_MAX` rows is scanned whole. Above, rows are grouped into lists around L2 centroids and a search
 reads the `nprobe` most promising lists. Matrix-factorisation vectors differ in length by orders of magnitude, and the
 best item for a person is often a long vector far from its centroid. So each centroid carries `RADIUS_WEIGHT` × the
 radius of its list in one more dimension, and each query its own length there: a list is ranked by a bound on what it
-may hold rather than by its middle. Stored vectors have 0 there, so scores are plain inner products.
+may hold rather than by its middle. Stored vectors have 0 there.
+
+Lists hold half-precision numbers: what a search costs is what it reads from memory. The caller scores what is found.
 """
 
 from __future__ import annotations
@@ -26,8 +28,8 @@ from common.schemas.data import F32, I32, I64
 
 U8 = npt.NDArray[np.uint8]
 
-# One thread, k = 10, ALS vectors of the completejourney data: 2,000 rows take 35 µs flat; 3,000 take 45 µs flat and
-# 25 µs in lists.
+# One thread, k = 10, ALS vectors of the completejourney data, 64 wide: 2,000 rows take 35 µs flat; 3,000 take 45 µs
+# flat and 25 µs in lists; 50,000 take 25 µs in lists, of which 150 KB are read.
 FLAT_MAX: Final = 2_000
 # Lists to read for recall 0.98 at 50 items, of 223 lists over 50,000 ALS vectors, at weight 0 / 0.25 / 0.5 / 1:
 # 223 / 48 / 64 / 64 with baskets as people, 48 / 48 / 48 / 64 with households as people.
@@ -38,6 +40,7 @@ RECALL_DEPTH: Final = 20
 MAX_QUERIES: Final = 400
 _SEED: Final = 20261123
 _KMEANS_ITERATIONS: Final = 10
+_LANES: Final = 16
 _HNSW_LINKS: Final = 32
 _HNSW_EF_SEARCH: Final = 128
 # A damaged header must not make Faiss reserve memory for more than any shop has.
@@ -91,21 +94,35 @@ def write_index(path: Path, vectors: F32, queries: F32, threads: int = 0) -> Ind
 
 def _build_lists(vectors: F32) -> Any:
     n, dim = vectors.shape
-    nlist = int(np.sqrt(n))
+    # Half precision has its best resolution around 1, and the scale of all vectors together changes no order.
+    scaled = vectors / np.maximum(np.abs(vectors).max(), np.finfo(np.float32).tiny)
+    nlist, width = int(np.sqrt(n)), list_width(dim)
     kmeans = faiss.Kmeans(dim, nlist, niter=_KMEANS_ITERATIONS, seed=_SEED)
-    kmeans.train(vectors)
-    distances, nearest = kmeans.index.search(vectors, 1)
+    kmeans.train(scaled)
+    distances, nearest = kmeans.index.search(scaled, 1)
     lists = np.ascontiguousarray(nearest[:, 0])
     radii = np.zeros(nlist, np.float32)
     np.maximum.at(radii, lists, np.sqrt(np.maximum(distances[:, 0], 0)))
-    quantizer = faiss.IndexFlatIP(dim + 1)
-    quantizer.add(np.column_stack([cast(F32, kmeans.centroids), RADIUS_WEIGHT * radii]))
-    index = faiss.IndexIVFFlat(quantizer, dim + 1, nlist, faiss.METRIC_INNER_PRODUCT)
+    quantizer = faiss.IndexFlatIP(width)
+    quantizer.add(_pad(np.column_stack([cast(F32, kmeans.centroids), RADIUS_WEIGHT * radii]), width))
+    half = faiss.ScalarQuantizer.QT_fp16
+    index = faiss.IndexIVFScalarQuantizer(quantizer, width, nlist, half, faiss.METRIC_INNER_PRODUCT, False)
     index.is_trained = True
-    rows, widened = np.arange(n), np.column_stack([vectors, np.zeros(n, np.float32)])
+    rows, padded = np.arange(n), _pad(scaled, width)
     # `add` would assign rows by inner product; L2 assignment is what makes a list compact.
-    index.add_core(n, faiss.swig_ptr(widened), faiss.swig_ptr(rows), faiss.swig_ptr(lists))
+    index.add_core(n, faiss.swig_ptr(padded), faiss.swig_ptr(rows), faiss.swig_ptr(lists))
     return index
+
+
+def list_width(dim: int) -> int:
+    """With the dimension for radii, in whole vector registers."""
+    return -(-(dim + 1) // _LANES) * _LANES
+
+
+def _pad(vectors: F32, width: int) -> F32:
+    padded = np.zeros((len(vectors), width), np.float32)
+    padded[:, : vectors.shape[1]] = vectors
+    return padded
 
 
 def _sample(queries: F32) -> F32:
@@ -114,15 +131,18 @@ def _sample(queries: F32) -> F32:
 
 
 def _tune(index: Any, vectors: F32, queries: F32) -> IndexInfo:
-    """Widens the search by an eighth until the recall is reached; all lists together are exact."""
+    """Widens the search by an eighth until the recall is reached; all lists together are all rows."""
     depth = min(RECALL_DEPTH, len(vectors))
     exact = faiss.IndexFlatIP(vectors.shape[1])
     exact.add(vectors)
     worst_wanted = exact.search(queries, depth)[0][:, -1:]
     tolerance = 1e-5 * np.abs(worst_wanted)
+    lengths = np.linalg.norm(queries, axis=1, keepdims=True)
+    asked = _pad(np.column_stack([queries, lengths]), index.d)
     index.nprobe = 1
     while True:
-        scores = index.search(_widen(queries), depth)[0]
+        rows = index.search(asked, depth)[1]
+        scores = np.where(rows >= 0, np.einsum("qkd,qd->qk", vectors[rows], queries), -np.inf)
         recall = float((scores >= worst_wanted - tolerance).mean())
         if recall >= MIN_RECALL or index.nprobe >= index.nlist:
             return IndexInfo(
@@ -131,16 +151,12 @@ def _tune(index: Any, vectors: F32, queries: F32) -> IndexInfo:
         index.nprobe = min(index.nlist, index.nprobe + max(1, index.nprobe // 8))
 
 
-def _widen(queries: F32) -> F32:
-    return np.column_stack([queries, np.linalg.norm(queries, axis=1)]).astype(np.float32)
-
-
 class _Workspace:
     """What one thread's searches of an index re-use: making Faiss's objects anew takes half as long as a search."""
 
     def __init__(self, kind: str, n: int, width: int) -> None:
         self.allowed = np.empty((n + 7) // 8, np.uint8)
-        self.query = np.empty((1, width), np.float32)
+        self.query = np.zeros((1, width), np.float32)
         self.selector = _bitmap_selector(self.allowed)
         self.parameters = (_flat_parameters if kind == "flat" else _ivf_parameters)(sel=self.selector)
         self._nprobe = 0
@@ -169,7 +185,10 @@ class VectorIndex:
             index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
         except RuntimeError as error:
             raise CorruptError(f"the item index of a served layer cannot be read: {error}") from None
-        kind, width = (faiss.IndexFlat, dim) if info.kind == "flat" else (faiss.IndexIVFFlat, dim + 1)
+        kind: type[faiss.Index] = faiss.IndexFlat
+        width = dim
+        if info.kind == "ivf":
+            kind, width = faiss.IndexIVFScalarQuantizer, list_width(dim)
         if not isinstance(index, kind) or (index.ntotal, index.d) != (n, width):
             raise CorruptError(
                 f"the item index of a served layer holds {index.ntotal} × {index.d} in {type(index).__name__} "
@@ -177,8 +196,8 @@ class VectorIndex:
             )
         return cls(index, info)
 
-    def search(self, query: F32, k: int, allowed: U8, share: float, hidden: I32) -> tuple[F32, I64]:
-        """The best `k` allowed rows that are not `hidden`, best first: scores and rows; fewer where there are fewer.
+    def search(self, query: F32, k: int, allowed: U8, share: float, hidden: I32) -> I64:
+        """The best `k` allowed rows that are not `hidden`, nearly in order; fewer where there are fewer.
 
         allowed: one bit a row, lowest bit first; share: how much of the rows it allows, 0 < share ≤ 1. A narrow set is
         searched in more lists, so that about as many allowed rows are looked at.
@@ -188,11 +207,11 @@ class VectorIndex:
             return self._run(workspace, k)
         nprobe = min(self._info.nlist, math.ceil(self._info.nprobe / share))
         workspace.widen(nprobe)
-        scores, rows = self._run(workspace, k)
+        rows = self._run(workspace, k)
         if len(rows) < k and nprobe < self._info.nlist:
             workspace.widen(self._info.nlist)
             return self._run(workspace, k)
-        return scores, rows
+        return rows
 
     def _prepare(self, query: F32, allowed: U8, hidden: I32) -> _Workspace:
         workspace: _Workspace | None = getattr(self._threads, "workspace", None)
@@ -204,13 +223,12 @@ class VectorIndex:
             np.bitwise_and.at(workspace.allowed, hidden >> 3, _CLEAR[hidden & 7])
         workspace.query[0, : len(query)] = query
         if self._info.kind == "ivf":
-            workspace.query[0, -1] = math.sqrt(query @ query)
+            workspace.query[0, len(query)] = math.sqrt(query @ query)
         return workspace
 
-    def _run(self, workspace: _Workspace, k: int) -> tuple[F32, I64]:
-        scores, rows = self._index.search(workspace.query, k, params=workspace.parameters)
-        found = k if rows[0, -1] >= 0 else int(np.count_nonzero(rows[0] >= 0))
-        return scores[0, :found], rows[0, :found]
+    def _run(self, workspace: _Workspace, k: int) -> I64:
+        rows: I64 = self._index.search(workspace.query, k, params=workspace.parameters)[1][0]
+        return rows if rows[-1] >= 0 else rows[rows >= 0]
 
 
 def nearest_by_graph(directions: F32, queries: F32, k: int, threads: int = 0) -> tuple[F32, I64]:

@@ -98,9 +98,12 @@ class _Ladder:
         if query is None:
             return
         found = search(self.bundle.items, query, self.missing, self.selection, self.taken)
+        scores = found.scores.tolist()
+        if not any(scores):
+            return  # the zero vector, of somebody of whom only returns are known, ranks nothing
         rung = Rung.SESSION if wish.person is None else Rung.PERSONAL
         causes = evidence.causes(self.bundle, found.item_nos)
-        self.picks += map(Pick, found.item_nos.tolist(), repeat(rung), causes, found.scores.tolist())
+        self.picks += map(Pick, found.item_nos.tolist(), repeat(rung), causes, scores)
         if self.missing:
             self.taken = np.append(self.taken, found.item_nos)
 

@@ -34,8 +34,10 @@ def search(items: Items, query: F32, n: int, selection: Selection, excluded: I32
 def _search_part(items: Items, query: F32, n: int, part: IndexPart, excluded: I32) -> Found:
     layer = items.layers[part.position]
     hidden = items.rows_in(part.position, excluded)
-    scores, rows = layer.index.search(query, n, part.bits, part.share, hidden)
-    return Found(layer.item_nos[rows], scores)
+    rows = layer.index.search(query, n, part.bits, part.share, hidden)
+    scores = layer.item_vectors[rows] @ query
+    order = (-scores).argsort()
+    return Found(layer.item_nos[rows[order]], scores[order])
 
 
 def _scores(selection: Selection, query: F32, excluded: I32) -> F32:

@@ -12,7 +12,7 @@ import pytest
 from common.ids import UserKey
 from common.schemas.data import F32, EventType
 from common.serving.bundle import ServedBundle
-from common.serving.evidence import Reason, SessionItem
+from common.serving.evidence import MAX_CAUSES, Reason, SessionItem
 from common.serving.filters import Filter
 from common.serving.ranking import Pick, Rung, Wish, rank
 from tests.bundles import Goods, History, layer_content, open_layers
@@ -78,6 +78,15 @@ def test_what_was_only_looked_at_was_not_bought(bundle: ServedBundle) -> None:
     assert person is not None
     looked = person._replace(purchased=np.zeros(3, np.bool_))
     assert {pick.cause.reason for pick in rank(bundle, Wish(n=3, person=looked))} == {Reason.SIMILAR_TO}
+
+
+def test_a_reason_is_looked_for_among_the_latest(bundle: ServedBundle) -> None:
+    person = bundle.find_person(ADA)
+    assert person is not None
+    items, weights = np.full(MAX_CAUSES + 1, 2, np.int32), np.ones(MAX_CAUSES + 1, np.float32)
+    items[0], weights[0] = 0, 100
+    long_ago = person._replace(items=items, weights=weights, purchased=np.ones(len(items), np.bool_))
+    assert {pick.cause for pick in rank(bundle, Wish(n=2, person=long_ago))} == {(Reason.BECAUSE_YOU_BOUGHT, 2)}
 
 
 def test_a_basket_without_a_person_is_a_session(bundle: ServedBundle) -> None:

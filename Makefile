@@ -3,6 +3,8 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 VENV := .venv
 PY := $(VENV)/bin/python
+# Each worker starts an object store and functions of its own.
+WORKERS ?= 2
 export OPENBLAS_NUM_THREADS ?= 1
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
@@ -22,7 +24,7 @@ demo: setup ## the whole job on this machine; ONCE=1 ends after the summary, POR
 	$(PY) -m infra.demo $(if $(ONCE),--once) $(PORTS:%=--port %)
 
 test: setup chromium test-widget ## every fast test, on a real S3 server, real functions and a real browser
-	$(PY) -m pytest -m "not slow"
+	$(PY) -m pytest -m "not slow" -n $(WORKERS) --dist loadfile
 
 chromium:
 	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; }

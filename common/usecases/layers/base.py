@@ -3,29 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 
 from common.models.artifact import Artifact
 from common.schemas.data import F32, I32, U64, Bools, Catalogue, Interactions, LayerContent, UserRows, Weighting
-from common.serving.similar import similar_items
 from common.usecases.layers.cards import cards_of
 from common.usecases.layers.cold import SAMPLE, Groups, learn_groups
 from common.usecases.layers.extras import Extras
 from common.usecases.layers.histories import histories_of
 from common.usecases.layers.items import aligned, first_seen, take, with_birth
+from common.usecases.layers.neighbours import eligible, similar_of
 from common.usecases.layers.people import PersonEncoder, Query, find_keys, user_rows
 from common.usecases.layers.rankings import Shelf, category_codes, popularity
-
-SIMILAR_DEPTH: Final = 32
-"""Neighbours kept of each item: what a filter leaves of them still fills a row of ten."""
-
-# Who has few buyers points anywhere. Neighbours that at least 1, 5, 20 people have bought hold another item of the same
-# basket among the first ten for 8.4, 11.0, 12.6 % of the items that were bought in the 28 days to come (grocer's year).
-NEIGHBOUR_PEOPLE: Final = 5
-MIN_NEIGHBOURS: Final = 1_000
-"""In a shop with fewer such items, those with the most people make up the number."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +61,8 @@ def base_content(artifact: Artifact, stock: Stock, changed: U64, threads: int) -
     of_codes = vectors[items.of_codes]
     users = _people(artifact, stock, items, changed, lambda codes, weights: encoder.query(of_codes[codes], weights))
     shelf = _shelf(stock, items)
-    neighbours = _neighbours(items, users)
+    people = np.bincount(users.items, minlength=len(items.catalogue))
+    neighbours = eligible(people, items.is_trained)
     extras = Extras(groups, items.is_trained, neighbours, shelf.scores, shelf.created_at, stock.now_s)
     return LayerContent(
         item_nos=np.arange(len(items.catalogue), dtype=np.int32),
@@ -79,7 +70,14 @@ def base_content(artifact: Artifact, stock: Stock, changed: U64, threads: int) -
         cards=cards_of(items.catalogue),
         catalogue=items.catalogue,
         users=users,
-        similar=_similar(vectors[:, :width], items, neighbours & shelf.available, threads),
+        similar=similar_of(
+            own=vectors[:, :width],
+            group=groups.directions_of(items.catalogue)[:, :width],
+            people=people,
+            trained=items.is_trained,
+            listed=neighbours & shelf.available,
+            threads=threads,
+        ),
         popular=shelf.popular(),
         newest=shelf.newest(),
         popular_by_category=shelf.popular_by_category(),
@@ -136,28 +134,6 @@ def _shelf(stock: Stock, items: _Items) -> Shelf:
     scores[items.of_codes] = popularity(stock.interactions, stock.now_s)
     codes, names = category_codes(items.catalogue.categories)
     return Shelf(scores, items.catalogue.available, items.catalogue.created_at, codes, names)
-
-
-def _neighbours(items: _Items, users: UserRows) -> Bools:
-    """(n,) bool: the trained items that may be listed as similar to another."""
-    people = np.bincount(users.items, minlength=len(items.catalogue))[items.trained]
-    enough = np.sort(people)[-MIN_NEIGHBOURS:].min(initial=NEIGHBOUR_PEOPLE)
-    mask = np.zeros(len(items.catalogue), dtype=np.bool_)
-    mask[items.trained[people >= enough]] = True
-    return mask
-
-
-def _similar(directions: F32, items: _Items, listed: Bools, threads: int) -> I32:
-    """(n, SIMILAR_DEPTH) int32, from the items of `listed` (n,) bool."""
-    # Untrained items of one group share a vector, and so their neighbours.
-    untrained = np.flatnonzero(~items.is_trained)
-    _, first, group = np.unique(directions[untrained], axis=0, return_index=True, return_inverse=True)
-    asked = np.concatenate([items.trained, untrained[first]]).astype(np.int32)
-    found = similar_items(directions, SIMILAR_DEPTH, asked, threads, np.flatnonzero(listed).astype(np.int32))
-    similar = np.empty((len(directions), SIMILAR_DEPTH), dtype=np.int32)
-    similar[items.trained] = found[: len(items.trained)]
-    similar[untrained] = found[len(items.trained) :][group.reshape(-1)]
-    return similar
 
 
 def _people(artifact: Artifact, stock: Stock, items: _Items, changed: U64, query: Query) -> UserRows:

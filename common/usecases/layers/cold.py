@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Final
 
@@ -44,25 +44,31 @@ _NO_GROUP: Final = 0
 
 @dataclass(frozen=True)
 class Groups:
-    """The vectors that an unseen item of each group gets.
+    """Where the items of each group point, and how far an unseen one goes.
 
-    keys (n_groups,) uint64, sorted, hashes of the groups' names; vectors (n_groups, dim) float32; unknown (dim,)
-    float32 for an item of which nothing is known: no direction, and the mean bias.
+    keys (n_groups,) uint64, sorted, hashes of the groups' names; directions (n_groups, dim) float32 of length 1, with
+    the mean bias in the last column where the family has one; unknown (dim,) float32 for an item of which nothing is
+    known: no direction, and the mean bias; scale (dim,) float32 makes a vector of a direction.
     """
 
     keys: U64
-    vectors: F32
+    directions: F32
     unknown: F32
+    scale: F32
 
-    def vectors_of(self, catalogue: Catalogue) -> F32:
-        """(n_items, dim) float32 for items that training has not seen."""
+    def directions_of(self, catalogue: Catalogue) -> F32:
+        """(n_items, dim) float32: the direction of each item's narrowest group."""
         found = np.tile(self.unknown, (len(catalogue), 1))
         for keys in _group_keys(catalogue) if len(self.keys) else ():
             places = np.searchsorted(self.keys, keys)
             places[places == len(self.keys)] = 0
             hit = np.flatnonzero(self.keys[places] == keys)
-            found[hit] = self.vectors[places[hit]]
+            found[hit] = self.directions[places[hit]]
         return found
+
+    def vectors_of(self, catalogue: Catalogue) -> F32:
+        """(n_items, dim) float32 for items that training has not seen."""
+        return self.directions_of(catalogue) * self.scale
 
 
 def learn_groups(vectors: F32, catalogue: Catalogue, biased: bool, people: F32, unseen: Catalogue) -> Groups:
@@ -79,13 +85,12 @@ def learn_groups(vectors: F32, catalogue: Catalogue, biased: bool, people: F32, 
     norms = np.linalg.norm(estimates[:, :width], axis=1)
     estimates[:, :width] /= np.where(norms > 0, norms, 1)[:, None]
     unknown[:width] = 0
-    directions = Groups(keys, estimates.astype(np.float32), unknown.astype(np.float32))
-    if len(vectors) == 0 or width == 0:
-        return directions
-    candidates = np.concatenate([directions.vectors, directions.vectors_of(unseen)])
-    length = min(np.quantile(lengths, LONGEST), _fair_length(vectors, candidates, width, people))
-    scale = np.where(np.arange(vectors.shape[1]) < width, length, 1).astype(np.float32)
-    return replace(directions, vectors=directions.vectors * scale)
+    scale = np.ones(vectors.shape[1], dtype=np.float32)
+    groups = Groups(keys, estimates.astype(np.float32), unknown.astype(np.float32), scale)
+    if len(vectors) and width:
+        candidates = np.concatenate([groups.directions, groups.directions_of(unseen)])
+        scale[:width] = min(np.quantile(lengths, LONGEST), _fair_length(vectors, candidates, width, people))
+    return groups
 
 
 def _fair_length(vectors: F32, candidates: F32, width: int, people: F32) -> float:

@@ -31,8 +31,9 @@ class Extras:
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         return {
             "group_keys": self.groups.keys,
-            "group_vectors": self.groups.vectors,
+            "group_directions": self.groups.directions,
             "group_unknown": self.groups.unknown,
+            "group_scale": self.groups.scale,
             "trained": self.trained,
             "neighbours": self.neighbours,
             "popularity": self.popularity,
@@ -43,9 +44,9 @@ class Extras:
     @classmethod
     def of(cls, arrays: Arrays) -> Extras:
         """From the encoder arrays of a base."""
-        groups = Groups(arrays["group_keys"], arrays["group_vectors"], arrays["group_unknown"])
+        group_arrays = (arrays[f"group_{name}"] for name in ("keys", "directions", "unknown", "scale"))
         return cls(
-            groups=groups,
+            groups=Groups(*group_arrays),
             trained=arrays["trained"],
             neighbours=arrays["neighbours"],
             popularity=arrays["popularity"],

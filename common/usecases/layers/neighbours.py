@@ -18,10 +18,10 @@ from common.usecases.layers.cold import PRIOR_ITEMS
 SIMILAR_DEPTH: Final = 32
 """Neighbours kept of each item: what a filter leaves of them still fills a row of ten."""
 
-# The grocer's year, als with 64 factors, 6,000 baskets of the 28 days to come: how often one of the first ten neighbours
-# of an item was in the same basket, and how many of the ten are of its category. Bare directions, neighbours with at
-# least 5, 10, 20 people: 11.4, 12.1, 13.0 %, one of ten. Drawn to the group by 20 people: 12.2, 12.8, 13.9 %, five, four
-# and three of ten.
+# The grocer's year, als with 64 factors, 6,000 baskets of the 28 days to come: how often one of the first ten
+# neighbours of an item was in the same basket, and how many of the ten are of its category. Bare directions, neighbours
+# with at least 5, 10, 20 people: 11.4, 12.1, 13.0 %, one of ten. Drawn to the group by 20 people: 12.2, 12.8, 13.9 %,
+# five, four and three of ten.
 NEIGHBOUR_PEOPLE: Final = 10
 MIN_NEIGHBOURS: Final = 1_000
 """In a shop with fewer such items, those with the most people make up the number."""

@@ -26,7 +26,7 @@ from tests.shops import Event
 from tests.stored import Item, Served, add_batch, fit, publish, read_served, served_document
 
 few = settings(
-    max_examples=5,
+    max_examples=4,
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # an example costs a second, so it is not shrunk
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

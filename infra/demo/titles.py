@@ -45,12 +45,12 @@ VAGUE = frozenset((
 """Product types that say something only together with their category."""
 
 _REMARK = re.compile(r"\([^)]*\)?")
-_WORD = re.compile(r"[A-Z']+")
+_WORD = re.compile(r"([A-Z']+)\.?")
 
 
 def readable(text: str) -> str:
     """`SFT DRNK 2 LITER BTL CARB INCL` becomes `Soft drink 2 liter bottle`."""
-    words = _WORD.sub(lambda match: ABBREVIATIONS.get(match[0], match[0].lower()), _REMARK.sub(" ", text))
+    words = _WORD.sub(lambda match: ABBREVIATIONS.get(match[1], match[1].lower()), _REMARK.sub(" ", text))
     words = re.sub(r"\s*/\s*", "/", words).replace("&", " & ")
     words = re.sub(r"\s+", " ", words).strip(" -/:&,")
     words = re.sub(r"\s*[-:]\s+", ", ", words)

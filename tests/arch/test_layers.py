@@ -26,7 +26,7 @@ def test_handlers_are_thin(path: Path) -> None:
 
 @pytest.mark.parametrize("path", HANDLERS, ids=lambda path: path.parent.name)
 def test_importing_a_handler_opens_nothing(path: Path) -> None:
-    """Functions are imported in one process and run in its forks: no setting read, no thread started, no socket opened."""
+    """Functions are imported in one process and run in its forks: no setting read, no thread, no socket."""
     code = f"""
 import os, runpy, sys, threading
 sys.path.insert(0, {str(ROOT)!r})

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from common.serving.encoders import ENCODERS
 from implicit.cpu.als import AlternatingLeastSquares
 from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
@@ -11,6 +10,7 @@ from common.errors import RefusedError
 from common.models.base import FitOptions, TrainingData
 from common.models.registry import make
 from common.schemas.data import EventType
+from common.serving.encoders import ENCODERS
 from tests.shops import NOON, Event, checkerboard, interactions
 
 PARAMS = {"factors": 8, "alpha": 4.0, "regularization": 0.5, "weighting": {"half_life_days": None}}

@@ -1,0 +1,154 @@
+"""A night's training through the train function, against the bare library on the same matrix with the same threads.
+
+The function's side is one `POST /` with `{"families": ["als"], "evaluate": false}` to a process of its own: reading the
+store from the bucket, building the matrix, the library's fit with the family's defaults, solving every person once
+more, saving the artifact, and publishing a complete bundle with its index, cards, histories and similar items. The
+reference is the time inside `AlternatingLeastSquares.fit` alone, its matrix in memory beforehand.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+from scipy.sparse import save_npz
+
+from common.edges.wiring import make_context
+from common.models.matrix import user_items
+from common.models.registry import make
+from common.store.reader import open_store
+from common.usecases.compact import compact
+from common.usecases.context import Context
+from common.usecases.ingest import drain
+from infra.local.children import Children
+from infra.local.object_store import ObjectStore
+from infra.local.ports import free_ports
+from tests.bench.row import Row
+from tests.conftest import s3_bucket
+
+N_EVENTS = 10_000_000
+_USERS, _ITEMS, _TASTES = 250_000, 20_000, 50
+ROWS = (f"train: {N_EVENTS // 1_000_000} million events",)
+_REPEATS = 3
+_GOAL = "<= 1.25"
+_TOKEN = "token-of-the-benchmark"
+_START_S, _TRAIN_S = 60.0, 1800.0
+_ROOT = Path(__file__).parents[2]
+_FRAMEWORK = Path(sys.executable).with_name("functions-framework")
+
+
+def rows() -> list[Row]:
+    with tempfile.TemporaryDirectory() as name, ObjectStore() as store:
+        directory = Path(name)
+        environment = _environment(store, directory)
+        s3_bucket(store, environment["RECSYS_BUCKET"]).create()
+        context = make_context({key: value for key, value in environment.items() if key.startswith("RECSYS_")})
+        matrix = _fill(context, directory)
+        with _train_function(environment, directory) as url:
+            pairs = [(_train(url), _fit(matrix, environment)) for _ in range(_REPEATS)]
+    trains, fits = zip(*pairs, strict=True)
+    train_s, fit_s = statistics.median(trains), statistics.median(fits)
+    reference = f"{fit_s:.1f} s (implicit's fit alone: 64 factors, 15 iterations)"
+    return [Row(ROWS[0], f"{train_s:.1f} s", reference, train_s / fit_s, _GOAL)]
+
+
+def _environment(store: ObjectStore, directory: Path) -> dict[str, str]:
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": str(directory),
+        "OPENBLAS_NUM_THREADS": "1",
+        "THREADS": "1",
+        "RECSYS_BUCKET": "bench",
+        "RECSYS_S3_ENDPOINT": store.endpoint,
+        "RECSYS_S3_ACCESS_KEY": store.access_key,
+        "RECSYS_S3_SECRET_KEY": store.secret_key,
+        "RECSYS_PSEUDONYM_KEY": secrets.token_hex(32),
+        "RECSYS_TRIGGER_TOKEN": _TOKEN,
+        "RECSYS_CACHE_DIR": str(directory / "cache"),
+    }
+
+
+def _fill(ctx: Context, directory: Path) -> Path:
+    """Takes in and folds the shop's events; the matrix that a model learns from is saved beside."""
+    path = directory / "events.parquet"
+    _write_events(path)
+    ctx.bucket.put(f"{ctx.keys.incoming_events}events.parquet", path)
+    [record] = drain(ctx)
+    assert record.counts["rows_kept"] == N_EVENTS, record
+    with open_store(compact(ctx), ctx.path_of, directory) as store:
+        data = store.interactions()
+    matrix = user_items(data, make("als").config.weighting, int(data.ts[-1]))
+    save_npz(directory / "matrix.npz", matrix.cells, compressed=False)
+    return directory / "matrix.npz"
+
+
+def _write_events(path: Path) -> None:
+    """Two years of a shop whose customers each have a taste, and buy by it every other time."""
+    with duckdb.connect() as connection:
+        connection.execute("SELECT setseed(0.42)")
+        connection.execute(
+            f"""COPY (
+                SELECT 'customer-' || person AS user_id,
+                       'sku-' || CASE WHEN random() < 0.5 THEN item
+                            ELSE item // {_TASTES} * {_TASTES} + person % {_TASTES} END
+                           AS item_id,
+                       TIMESTAMP '2024-01-01' + to_seconds(i * 6) AS ts, 1 AS qty
+                FROM (SELECT i, floor(random() ** 2 * {_USERS})::BIGINT AS person,
+                             floor(random() ** 2 * {_ITEMS})::BIGINT AS item
+                      FROM range({N_EVENTS}) AS numbers(i))
+            ) TO '{path}' (FORMAT parquet)"""
+        )
+
+
+@contextmanager
+def _train_function(environment: Mapping[str, str], directory: Path) -> Iterator[str]:
+    port = str(free_ports()["train"])
+    command = [str(_FRAMEWORK), "--source", "functions/train/main.py", "--target", "train", "--port", port]
+    children = Children(directory / "logs")
+    children.start("train", [*command, "--host", "127.0.0.1"], environment, _ROOT)
+    try:
+        _wait(f"http://127.0.0.1:{port}/healthz", children.log("train"))
+        yield f"http://127.0.0.1:{port}/"
+    finally:
+        children.stop()
+
+
+def _wait(url: str, log: Path) -> None:
+    deadline = time.monotonic() + _START_S
+    while time.monotonic() < deadline:
+        try:
+            urllib.request.urlopen(url, timeout=_START_S).read()
+            return
+        except OSError:
+            time.sleep(0.1)
+    raise RuntimeError(f"{url} does not answer:\n{log.read_text()}")
+
+
+def _train(url: str) -> float:
+    body = json.dumps({"families": ["als"], "evaluate": False}).encode()
+    request = urllib.request.Request(url, body, {"Authorization": f"Bearer {_TOKEN}"})
+    started = time.monotonic()
+    with urllib.request.urlopen(request, timeout=_TRAIN_S) as answer:
+        [record] = json.load(answer)["runs"]
+    seconds = time.monotonic() - started
+    assert record["state"] == "done", record
+    return seconds
+
+
+def _fit(matrix: Path, environment: Mapping[str, str]) -> float:
+    command = [sys.executable, "-m", "tests.bench.train_bare", str(matrix)]
+    done = subprocess.run(command, env=dict(environment), cwd=_ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"the bare fit failed:\n{done.stderr}")
+    return float(done.stdout)

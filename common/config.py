@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -139,6 +140,11 @@ class Settings(BaseModel):
     max_layers: int = Field(
         8, ge=1, le=64, description="Delta layers that update leaves before it folds them into one."
     )
+
+    @property
+    def n_threads(self) -> int:
+        """`threads`, or the cores that this process may use."""
+        return self.threads or len(os.sched_getaffinity(0))
 
     @field_validator("s3_endpoint")
     @classmethod

@@ -42,7 +42,7 @@ def make_layer(
 ) -> NewLayer:
     """Writes the layer under `directory`; `covers_seq` is the newest batch of the store that is in it."""
     directory.mkdir(parents=True, exist_ok=True)
-    paths = write_layer(content, kind, directory, ctx.settings.threads)
+    paths = write_layer(content, kind, directory, ctx.settings.n_threads)
     refs = {name: _file_ref(ctx, path) for name, path in paths.items()}
     for name, path in paths.items():
         ctx.cache.keep(refs[name], path)

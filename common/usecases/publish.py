@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from common.bucket.commit import Proposal, commit
 from common.errors import NotFound, NotReady, RefusedError
 from common.ids import new_id
 from common.models.artifact import Artifact
-from common.schemas.data import U64
+from common.schemas.data import U64, Catalogue, Interactions
 from common.schemas.documents import Bundle, BundleRef, ModelInfo, ServingDocument, StoreDocument
 from common.store.reader import open_store
 from common.usecases.bundles import make_layer, next_version, one_blas_thread, read_manifest
@@ -21,10 +24,27 @@ from common.usecases.update import bring_up_to_date
 from common.usecases.workspace import workspace
 
 
-def publish_base(ctx: Context, artifact: Artifact, metrics: Mapping[str, Any], covers_seq: int, log: RunLog) -> Bundle:
+@dataclass(frozen=True)
+class StoreRead:
+    """All that the store held at one commit."""
+
+    commit_id: str
+    interactions: Interactions
+    catalogue: Catalogue
+
+
+def publish_base(
+    ctx: Context,
+    artifact: Artifact,
+    metrics: Mapping[str, Any],
+    covers_seq: int,
+    log: RunLog,
+    read: StoreRead | None = None,
+) -> Bundle:
     """Serves `artifact`, trained on the batches up to `covers_seq`, for everything that the store holds by now.
 
-    The version of the model is the id of the run. Batches that land meanwhile are brought in at the end.
+    `read` is what training has read: it is taken over if nothing has been committed to the store since. The version of
+    the model is the id of the run. Batches that land meanwhile are brought in at the end.
     """
     stored = ctx.store_file.read().document
     if stored is None:
@@ -41,9 +61,9 @@ def publish_base(ctx: Context, artifact: Artifact, metrics: Mapping[str, Any], c
         trained_at=now,
     )
     with workspace(ctx) as work:
-        stock, changed = _read_stock(ctx, stored, covers_seq, work)
+        stock, changed = _stock(ctx, stored, covers_seq, work, read)
         with one_blas_thread():
-            content = base_content(artifact, stock, changed, ctx.settings.threads)
+            content = base_content(artifact, stock, changed, ctx.settings.n_threads)
         layer = make_layer(ctx, content, "base", stored.seq, work / "layer")
         bundle = Bundle(
             bundle_id=new_id(now),
@@ -59,11 +79,16 @@ def publish_base(ctx: Context, artifact: Artifact, metrics: Mapping[str, Any], c
     return bring_up_to_date(ctx, log)
 
 
-def _read_stock(ctx: Context, stored: StoreDocument, covers_seq: int, work: Path) -> tuple[Stock, U64]:
+def _stock(
+    ctx: Context, stored: StoreDocument, covers_seq: int, work: Path, read: StoreRead | None
+) -> tuple[Stock, U64]:
     """What the store holds, and the (n, 2) keys of people with events in batches after `covers_seq`."""
+    now_s = _newest_event_s(stored, covers_seq)
+    if read is not None and read.commit_id == stored.commit_id:
+        return Stock(read.interactions, read.catalogue, now_s), np.empty((0, 2), dtype=np.uint64)
     with open_store(stored, ctx.path_of, work) as reader:
         changed = reader.changed_since(covers_seq).user_keys
-        return Stock(reader.interactions(), reader.catalogue(), _newest_event_s(stored, covers_seq)), changed
+        return Stock(reader.interactions(), reader.catalogue(), now_s), changed
 
 
 def _newest_event_s(stored: StoreDocument, covers_seq: int) -> int:

@@ -8,7 +8,6 @@ what was served stays.
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Sequence
 from typing import Any, Final
@@ -26,7 +25,7 @@ from common.store.reader import open_store
 from common.usecases.choice import Order, choose
 from common.usecases.compact import compact
 from common.usecases.context import Context
-from common.usecases.publish import publish_base
+from common.usecases.publish import StoreRead, publish_base
 from common.usecases.runs import RunLog, start_run
 from common.usecases.workspace import workspace
 
@@ -60,7 +59,7 @@ def train(ctx: Context, options: TrainOptions) -> RunRecord:
         families=_families(options, ctx.settings),
         evaluate=options.evaluate,
         deadline=time.monotonic() + (options.budget_s or ctx.settings.train_budget_s),
-        threads=ctx.settings.threads or len(os.sched_getaffinity(0)),
+        threads=ctx.settings.n_threads,
         served=_served(ctx),
     )
     with start_run(ctx, "train") as log:
@@ -93,7 +92,8 @@ def _train(ctx: Context, order: Order, log: RunLog) -> RunRecord:
     if document is None or document.base is None:
         raise RefusedError(f"the store has no events: upload some to {ctx.keys.incoming_events}")
     log.step("reading", READING)
-    data = _read(ctx, document)
+    read = _read(ctx, document)
+    data = TrainingData(read.interactions, read.catalogue)
     choice = choose(
         data, order, ctx.settings, lambda text, done: log.step(text, CHOOSING + (FITTING - CHOOSING) * done)
     )
@@ -103,19 +103,19 @@ def _train(ctx: Context, order: Order, log: RunLog) -> RunRecord:
     artifact = _fit(data, choice.models, order, ctx.settings.seed, log)
     log.step("publishing", PUBLISHING)
     _save(ctx, log.record.run_id, artifact, choice.full or choice.gist)
-    bundle = publish_base(ctx, artifact, choice.gist, document.seq, log)
+    bundle = publish_base(ctx, artifact, choice.gist, document.seq, log, read)
     return log.finish(
         counts={"events": len(data.interactions), "users": len(artifact.user_keys), "items": len(artifact.item_ids)},
         details={"family": artifact.family, "params": artifact.params, "bundle_id": bundle.bundle_id},
     )
 
 
-def _read(ctx: Context, document: StoreDocument) -> TrainingData:
+def _read(ctx: Context, document: StoreDocument) -> StoreRead:
     with (
         workspace(ctx) as directory,
         open_store(document, lambda ref: ctx.cache.fetch(ctx.bucket, ref), directory) as store,
     ):
-        return TrainingData(store.interactions(), store.catalogue())
+        return StoreRead(document.commit_id, store.interactions(), store.catalogue())
 
 
 def _fit(data: TrainingData, models: Sequence[Model], order: Order, seed: int, log: RunLog) -> Artifact:

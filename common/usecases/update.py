@@ -96,4 +96,4 @@ class _Step:
         self.log.step("computing")
         self.log.note(counts={"items": len(news.catalogue), "users": news.people.n_users})
         with one_blas_thread():
-            return delta_content(items, below.model, news, self.ctx.settings.threads)
+            return delta_content(items, below.model, news, self.ctx.settings.n_threads)

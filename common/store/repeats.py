@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from common.schemas.data import I64, U64
+from common.schemas.data import I64
 from common.schemas.documents import Segment
 from common.store.engine import Connection, attach_read_only, number, timestamp
 from common.store.segment import EVENT_COLUMNS, check_format
@@ -21,9 +21,8 @@ from common.store.segment import EVENT_COLUMNS, check_format
 # A batch may have a few rows that are much older than the rest. Between so many ranges of time nothing is looked at.
 _MAX_RANGES: Final = 16
 
-_ROW: Final = ("key_hi", "key_lo", "item_id", "ts", "qty", "event_type", "order_key", "session_key", "price")
-_UNATTRIBUTED_ROW: Final = ("item_id", "ts", "qty", "event_type", "price")
-_WITHIN: Final = ", ".join(EVENT_COLUMNS)
+_ROW: Final = ", ".join(EVENT_COLUMNS)
+_UNATTRIBUTED: Final = ("item_no", "ts", "qty", "event_type", "price")
 
 
 class Repeats:
@@ -38,8 +37,8 @@ class Repeats:
         self._examined: set[str] = set()
         connection.execute("CREATE TEMP TABLE repeated (segment VARCHAR, row BIGINT)")
         connection.execute(
-            f"CREATE TEMP TABLE seen AS SELECT '' AS segment, {', '.join(_UNATTRIBUTED_ROW)}, 1::BIGINT AS n "
-            f"FROM ({_rows('draft')}) LIMIT 0"
+            f"CREATE TEMP TABLE seen AS SELECT '' AS segment, {', '.join(_UNATTRIBUTED)}, 1::BIGINT AS n "
+            "FROM draft.events LIMIT 0"
         )
         self._within_the_batch()
 
@@ -50,7 +49,9 @@ class Repeats:
         attach_read_only(self._connection, "held", path)
         try:
             check_format(self._connection, "held", segment.file.key)
-            self._compare(segment)
+            ranges = self._ranges(segment)
+            if ranges:
+                self._compare(segment.file.sha256, ranges)
         finally:
             self._connection.execute("DETACH held")
         self._examined.add(segment.file.sha256)
@@ -67,9 +68,8 @@ class Repeats:
 
     def _within_the_batch(self) -> None:
         """A sort of 64-bit hashes finds the few rows that are worth comparing. Unattributed rows are settled before."""
-        hashes = _hashes(
-            self._connection, f"SELECT {_hash(_WITHIN)} AS hash FROM draft.events WHERE user_no IS NOT NULL"
-        )
+        hashed = f"SELECT {_hash(_ROW)} AS hash FROM draft.events WHERE user_no IS NOT NULL"
+        hashes = np.asarray(self._connection.execute(hashed).fetchnumpy()["hash"], dtype=np.uint64)
         hashes.sort()
         suspects = np.unique(hashes[1:][hashes[1:] == hashes[:-1]])
         if not len(suspects):
@@ -77,39 +77,43 @@ class Repeats:
         self._connection.register("suspects", {"hash": suspects})
         self._connection.execute(
             "INSERT INTO repeated SELECT '', row FROM (SELECT rowid AS row, row_number() OVER "
-            f"(PARTITION BY {_WITHIN} ORDER BY rowid) AS nth FROM draft.events WHERE user_no IS NOT NULL "
-            f"AND {_hash(_WITHIN)} IN (SELECT hash FROM suspects)) WHERE nth > 1"
+            f"(PARTITION BY {_ROW} ORDER BY rowid) AS nth FROM draft.events WHERE user_no IS NOT NULL "
+            f"AND {_hash(_ROW)} IN (SELECT hash FROM suspects)) WHERE nth > 1"
         )
         self._connection.unregister("suspects")
 
-    def _compare(self, segment: Segment) -> None:
-        ranges = self._ranges(segment)
-        if not ranges:
-            return
-        held = f"SELECT * FROM ({_rows('held')}) WHERE {ranges}"
-        row = ", ".join(_ROW)
-        hashes = _hashes(self._connection, f"SELECT {_hash(row)} AS hash FROM ({held})")
-        batch = f"SELECT * FROM ({_rows('draft')}) WHERE {_between(segment)}"
-        suspects = np.intersect1d(_hashes(self._connection, f"SELECT {_hash(row)} AS hash FROM ({batch})"), hashes)
-        self._connection.register("suspects", {"hash": suspects})
-        suspected = f"{_hash(row)} IN (SELECT hash FROM suspects)"
-        self._connection.execute(
-            f"INSERT INTO repeated SELECT $name, row FROM (SELECT * FROM ({batch}) WHERE {suspected}) AS batch "
-            f"SEMI JOIN (SELECT * FROM ({held}) WHERE {suspected}) AS held ON {_same('batch', 'held', _ROW)} "
-            "WHERE key_hi IS NOT NULL",
-            {"name": segment.file.sha256},
+    def _compare(self, name: str, ranges: str) -> None:
+        """Looks at rows of the segment whose time, item and person the batch has too, by the batch's own numbers."""
+        for table, no, identity in (("users", "user_no", "key_hi, key_lo"), ("item_ids", "item_no", "item_id")):
+            self._connection.execute(
+                f"CREATE OR REPLACE TEMP TABLE held_{table} AS SELECT held.{no} AS held_no, own.{no} "
+                f"FROM held.{table} AS held JOIN draft.{table} AS own USING ({identity})"
+            )
+        values = ", ".join(f"held.{column}" for column in EVENT_COLUMNS if not column.endswith("_no"))
+        at_a_shared_time = (
+            f"FROM (SELECT * FROM held.events WHERE {ranges}) AS held "
+            "SEMI JOIN (SELECT ts FROM draft.events) AS own ON own.ts = held.ts "
+            "JOIN held_item_ids AS items ON items.held_no = held.item_no"
         )
-        self._connection.unregister("suspects")
-        columns = ", ".join(_UNATTRIBUTED_ROW)
         self._connection.execute(
-            f"INSERT INTO seen SELECT $name, {columns}, count(*) FROM ({held}) WHERE key_hi IS NULL GROUP BY {columns}",
-            {"name": segment.file.sha256},
+            f"INSERT INTO repeated SELECT $name, own.rowid FROM draft.events AS own SEMI JOIN "
+            f"(SELECT users.user_no, items.item_no, {values} {at_a_shared_time} "
+            f"JOIN held_users AS users ON users.held_no = held.user_no) AS other ON {_same(EVENT_COLUMNS)}",
+            {"name": name},
+        )
+        self._connection.execute(
+            f"INSERT INTO seen SELECT $name, items.item_no, ts, qty, event_type, price, count(*) {at_a_shared_time} "
+            "WHERE held.user_no IS NULL GROUP BY ALL",
+            {"name": name},
         )
 
     def _ranges(self, segment: Segment) -> str:
         """SQL of the ranges of time that both the batch and the segment may have; empty for none."""
+        assert segment.min_ts
+        assert segment.max_ts
         found = self._connection.execute(
-            f"SELECT DISTINCT epoch_us(ts) AS ts FROM draft.events WHERE {_between(segment)} ORDER BY ts"
+            "SELECT DISTINCT epoch_us(ts) AS ts FROM draft.events "
+            f"WHERE ts BETWEEN {timestamp(segment.min_ts)} AND {timestamp(segment.max_ts)} ORDER BY ts"
         ).fetchnumpy()
         return " OR ".join(
             f"ts BETWEEN make_timestamp({first}) AND make_timestamp({last})"
@@ -128,23 +132,8 @@ def ranges_of(moments: I64) -> list[tuple[int, int]]:
     return list(zip(firsts.tolist(), lasts.tolist(), strict=True))
 
 
-def _rows(alias: str) -> str:
-    """SQL of a segment's events as any segment can be compared with: people by key, items by id."""
-    columns = ", ".join(column for column in EVENT_COLUMNS if column not in ("user_no", "item_no"))
-    return (
-        f"SELECT events.rowid AS row, key_hi, key_lo, item_id, {columns} FROM {alias}.events "
-        f"LEFT JOIN {alias}.users USING (user_no) JOIN {alias}.item_ids USING (item_no)"
-    )
-
-
-def _between(segment: Segment) -> str:
-    assert segment.min_ts
-    assert segment.max_ts
-    return f"ts BETWEEN {timestamp(segment.min_ts)} AND {timestamp(segment.max_ts)}"
-
-
-def _same(left: str, right: str, columns: Sequence[str]) -> str:
-    return " AND ".join(f"{left}.{column} IS NOT DISTINCT FROM {right}.{column}" for column in columns)
+def _same(columns: Sequence[str]) -> str:
+    return " AND ".join(f"own.{column} IS NOT DISTINCT FROM other.{column}" for column in columns)
 
 
 def _hash(columns: str) -> str:
@@ -152,21 +141,14 @@ def _hash(columns: str) -> str:
     return f"hash({columns})"
 
 
-def _hashes(connection: Connection, query: str) -> U64:
-    hashes: U64 = np.asarray(connection.execute(query).fetchnumpy()["hash"], dtype=np.uint64)
-    return hashes
-
-
-_UNATTRIBUTED: Final = ", ".join(_UNATTRIBUTED_ROW)
+_GROUP: Final = ", ".join(f"own.{column}" for column in _UNATTRIBUTED)
 _UNATTRIBUTED_REPEATS: Final = f"""
 SELECT row FROM (
-    SELECT row, n, row_number() OVER (
-        PARTITION BY {", ".join(f"batch.{column}" for column in _UNATTRIBUTED_ROW)} ORDER BY row
-    ) AS nth
-    FROM ({_rows("draft")}) AS batch
+    SELECT own.rowid AS row, n, row_number() OVER (PARTITION BY {_GROUP} ORDER BY own.rowid) AS nth
+    FROM draft.events AS own
     JOIN (
-        SELECT {_UNATTRIBUTED}, sum(n) AS n FROM seen WHERE list_contains($names, segment) GROUP BY {_UNATTRIBUTED}
-    ) AS held ON {_same("batch", "held", _UNATTRIBUTED_ROW)}
-    WHERE batch.key_hi IS NULL
+        SELECT {", ".join(_UNATTRIBUTED)}, sum(n) AS n FROM seen WHERE list_contains($names, segment) GROUP BY ALL
+    ) AS other ON {_same(_UNATTRIBUTED)}
+    WHERE own.user_no IS NULL
 ) WHERE nth <= n
 """

@@ -40,13 +40,13 @@ async function loadTwice(request: ServiceRequest, signal: AbortSignal): Promise<
 }
 
 async function loadOnce(request: ServiceRequest, signal: AbortSignal): Promise<Answer> {
-  const [status, text] = await exchange(request, signal);
-  if (status < 200 || status > 299) throw new LoadError("http", `the service answered ${status}`, status);
+  const [{ ok, status }, text] = await exchange(request, signal);
+  if (!ok) throw new LoadError("http", `the service answered ${status}`, status);
   return readAnswer(text);
 }
 
-/** The status and the whole body. Cookies and the page's address stay at home. */
-async function exchange({ url, body, token }: ServiceRequest, signal: AbortSignal): Promise<[number, string]> {
+/** The response and its whole body. Cookies and the page's address stay at home. */
+async function exchange({ url, body, token }: ServiceRequest, signal: AbortSignal): Promise<[Response, string]> {
   try {
     const response = await fetch(url, {
       signal,
@@ -55,7 +55,7 @@ async function exchange({ url, body, token }: ServiceRequest, signal: AbortSigna
       headers: { ...(body && { "Content-Type": "application/json" }), ...(token && { Authorization: `Bearer ${token}` }) },
       ...(body && { method: "POST", body: JSON.stringify(body) }),
     });
-    return [response.status, await response.text()];
+    return [response, await response.text()];
   } catch (error) {
     throw new LoadError("network", String(error));
   }

@@ -4,7 +4,7 @@ import type { ServicePath, SessionFields } from "./types";
 export const KINDS = ["for-you", "session", "similar", "bought-together", "popular", "recently-viewed"] as const;
 export type Kind = (typeof KINDS)[number];
 
-/** What is asked for; nothing in it is about the shopper. */
+/** What is asked for. */
 export interface Question {
   endpoint: string;
   kind: Kind;
@@ -13,18 +13,9 @@ export interface Question {
   basket: readonly string[];
   category: string | undefined;
   n: number;
-}
-
-/** What is known of the shopper, where there is consent to use it. */
-export interface Shopper {
-  /** The token that the shop's back end signed. */
+  /** The shopper's signed token, where there is consent to send it. */
   token: string | undefined;
-  /** The items viewed in this visit, newest first. */
-  viewed: readonly string[];
 }
-
-/** A shopper who has not agreed to be known. */
-export const NOBODY: Shopper = { token: undefined, viewed: [] };
 
 /** One exchange with the service; `body` makes it a POST. */
 export interface ServiceRequest {
@@ -43,8 +34,12 @@ export interface Lack {
 /** The service takes lists of up to 200 ids; the newest say most. */
 const MAX_LIST = 200;
 
-/** The request that answers a question, or what it lacks; `null` where there is nothing to ask. */
-export function requestFor(question: Question, shopper: Shopper): ServiceRequest | Lack | null {
+/**
+ * The request that answers a question, or what it lacks; `null` where there is nothing to ask.
+ *
+ * @param viewed the items of this visit, newest first, where there is consent to tell them
+ */
+export function requestFor(question: Question, viewed: readonly string[]): ServiceRequest | Lack | null {
   if (!question.endpoint) return { lack: "endpoint is missing" };
   switch (question.kind) {
     case "popular":
@@ -53,16 +48,16 @@ export function requestFor(question: Question, shopper: Shopper): ServiceRequest
     case "bought-together":
       return itemRequest(question, question.kind);
     case "recently-viewed":
-      return cardsRequest(question, shopper);
+      return cardsRequest(question, viewed);
     default:
-      return personalRequest(question, shopper);
+      return personalRequest(question, viewed);
   }
 }
 
 /** A list about one item: that of the page, else the newest in the basket. */
 function itemRequest(question: Question, list: "similar" | "bought-together"): ServiceRequest | Lack {
   const itemId = question.itemId ?? question.basket.at(-1);
-  if (!itemId) return { lack: `item-id is missing, and kind ${list} needs it` };
+  if (!itemId) return { lack: `${list} needs item-id` };
   return listRequest(question, `/v1/items/${encodeURIComponent(itemId)}/${list}`);
 }
 
@@ -70,14 +65,14 @@ function listRequest({ endpoint, basket, category, n }: Question, path: ServiceP
   return { url: address(endpoint, path, { n, category, exclude: basket.slice(-MAX_LIST) }) };
 }
 
-function cardsRequest({ endpoint, itemId, n }: Question, { viewed }: Shopper): ServiceRequest | null {
+function cardsRequest({ endpoint, itemId, n }: Question, viewed: readonly string[]): ServiceRequest | null {
   const others = viewed.filter((id) => id !== itemId).slice(0, n);
   return others.length > 0 ? { url: address(endpoint, "/v1/items", { item_id: others }), isPersonal: true } : null;
 }
 
 /** For a person, a visit, or nobody in particular; a visit is told in a body. */
-function personalRequest(question: Question, { token, viewed }: Shopper): ServiceRequest {
-  const { endpoint, kind, itemId, basket, category, n } = question;
+function personalRequest(question: Question, viewed: readonly string[]): ServiceRequest {
+  const { endpoint, kind, itemId, basket, category, n, token } = question;
   const hasVisit = basket.length > 0 || viewed.length > 0;
   const request: ServiceRequest = { url: address(endpoint, "/v1/recommendations", hasVisit ? {} : { n, item_id: itemId, category }) };
   if (hasVisit) {

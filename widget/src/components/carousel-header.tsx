@@ -25,9 +25,9 @@ interface CarouselHeaderProps {
 export function CarouselHeader({ id, heading, carousel, texts, total }: CarouselHeaderProps) {
   const { first, last, canGoBack, canGoOn } = carousel.position;
   const [hasTurned, setTurned] = useState(false);
-  const turn = (go: () => void) => () => {
+  const turn = (isOnward: boolean) => () => {
     setTurned(true);
-    go();
+    carousel.turn(isOnward);
   };
   const position = fill(texts.position, { first: first + 1, last: last + 1, total });
   return (
@@ -36,8 +36,8 @@ export function CarouselHeader({ id, heading, carousel, texts, total }: Carousel
         {heading}
       </div>
       <div part="controls" className={`rs:flex rs:gap-2 ${total && (canGoBack || canGoOn) ? "" : "rs:invisible"}`}>
-        <CarouselButton side="previous" label={texts.previous} isDisabled={!canGoBack} onClick={turn(carousel.goBack)} />
-        <CarouselButton side="next" label={texts.next} isDisabled={!canGoOn} onClick={turn(carousel.goOn)} />
+        <CarouselButton side="previous" label={texts.previous} isDisabled={!canGoBack} onClick={turn(false)} />
+        <CarouselButton side="next" label={texts.next} isDisabled={!canGoOn} onClick={turn(true)} />
       </div>
       <div role="status" className="rs:visually-hidden">
         {hasTurned && position}

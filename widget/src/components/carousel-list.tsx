@@ -51,29 +51,18 @@ export function CarouselList({ setViewport, setList, slides, carousel, direction
 function moveFocus(event: KeyboardEvent<HTMLElement>, direction: Direction): void {
   const places = [...event.currentTarget.children];
   const path = event.nativeEvent.composedPath();
-  const target = targetOf(event.key, places.findIndex((place) => path.includes(place)), places.length, direction);
-  const place = target === null ? undefined : places[target];
+  const index = places.findIndex((place) => path.includes(place));
+  const onward = direction === "rtl" ? -1 : 1;
+  const keys: Readonly<Record<string, number>> = {
+    ArrowRight: index + onward,
+    ArrowLeft: index - onward,
+    Home: 0,
+    End: places.length - 1,
+  };
+  const place = places[keys[event.key] ?? -1];
   if (!place) return;
   event.preventDefault();
   linkIn(place)?.focus({ preventScroll: true });
-}
-
-/** The index that a key leads to, or null if the key is not ours. */
-function targetOf(key: string, index: number, count: number, direction: Direction): number | null {
-  const onward = direction === "rtl" ? "ArrowLeft" : "ArrowRight";
-  const backward = direction === "rtl" ? "ArrowRight" : "ArrowLeft";
-  switch (key) {
-    case onward:
-      return Math.min(index + 1, count - 1);
-    case backward:
-      return Math.max(index - 1, 0);
-    case "Home":
-      return 0;
-    case "End":
-      return count - 1;
-    default:
-      return null;
-  }
 }
 
 /** The first link or button of a card, also where the card is the shop's own and only slotted in. */

@@ -13,8 +13,8 @@ export interface CarouselPosition {
 
 export interface CarouselControls {
   position: CarouselPosition;
-  goBack: () => void;
-  goOn: () => void;
+  /** Goes to the next page, or back. */
+  turn: (isOnward: boolean) => void;
   /** Brings a card into view if it is not. */
   reveal: (index: number) => void;
 }
@@ -35,10 +35,10 @@ export function useCarousel(direction: Direction): [(viewport: HTMLElement | nul
     watchFocus: false,
   });
   const position = usePosition(embla);
+  useWheel(embla, direction);
   const controls: CarouselControls = {
     position,
-    goBack: () => embla?.scrollPrev(prefersStillness()),
-    goOn: () => embla?.scrollNext(prefersStillness()),
+    turn: (isOnward) => embla && turn(embla, isOnward),
     reveal: (index) => embla && reveal(embla, index),
   };
   return [setViewport, controls];
@@ -56,6 +56,34 @@ function usePosition(embla: Embla | undefined): CarouselPosition {
     };
   }, [embla]);
   return position;
+}
+
+/** A swipe over a trackpad is over when nothing has come from it for so long. */
+const SWIPE_ENDS_AFTER_MS = 150;
+
+/** Turns a page for each sideways swipe over a trackpad. */
+function useWheel(embla: Embla | undefined, direction: Direction): void {
+  useEffect(() => {
+    if (!embla) return;
+    const viewport = embla.rootNode();
+    let latest = 0;
+    const swipe = (event: WheelEvent) => {
+      const isOnward = event.deltaX > 0 === (direction === "ltr");
+      if (Math.abs(event.deltaX) <= Math.abs(event.deltaY)) return;
+      if (event.timeStamp - latest > SWIPE_ENDS_AFTER_MS) turn(embla, isOnward);
+      latest = event.timeStamp;
+      // The browser would take the swipe for its own way back or on.
+      event.preventDefault();
+    };
+    viewport.addEventListener("wheel", swipe, { passive: false });
+    return () => viewport.removeEventListener("wheel", swipe);
+  }, [embla, direction]);
+}
+
+function turn(embla: Embla, isOnward: boolean): void {
+  const isJump = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+  if (isOnward) embla.scrollNext(isJump);
+  else embla.scrollPrev(isJump);
 }
 
 /**
@@ -85,8 +113,4 @@ function reveal(embla: Embla, index: number): void {
 function isWithin(inner: HTMLElement, outer: HTMLElement): boolean {
   const [a, b] = [inner.getBoundingClientRect(), outer.getBoundingClientRect()];
   return a.left >= b.left - 1 && a.right <= b.right + 1;
-}
-
-function prefersStillness(): boolean {
-  return window.matchMedia("(prefers-reduced-motion: reduce)").matches;
 }

@@ -2,7 +2,7 @@ import { useEffect, useMemo, useRef, useState } from "react";
 
 import { load } from "../api/load";
 import type { LoadError } from "../api/load-error";
-import { type Kind, type Lack, NOBODY, type Question, requestFor, type ServiceRequest } from "../api/request";
+import { type Kind, type Lack, type Question, requestFor, type ServiceRequest } from "../api/request";
 import type { RecommendedItem } from "../api/types";
 import { recordView, viewedItems } from "../privacy/session";
 import { useConsent } from "./use-consent";
@@ -92,13 +92,13 @@ const NOTHING = "null";
  * The session list is read when something else changes: a view recorded just now is for the next page.
  */
 function usePlan(options: RecommendationsOptions, allowed: boolean): string {
-  const { endpoint, kind, itemId, category, n = DEFAULT_N, userToken } = options;
-  const basket = JSON.stringify(options.basket ?? []);
+  const { endpoint, kind, itemId, basket = [], category, n = DEFAULT_N, userToken } = options;
+  const token = allowed ? userToken : undefined;
+  const question = JSON.stringify({ endpoint, kind, itemId, basket, category, n, token } satisfies Question);
   return useMemo(() => {
-    const question: Question = { endpoint, kind, itemId, category, n, basket: JSON.parse(basket) as string[] };
-    const request = requestFor(question, allowed ? { token: userToken, viewed: viewedItems() } : NOBODY);
+    const request = requestFor(JSON.parse(question) as Question, allowed ? viewedItems() : []);
     return JSON.stringify(request);
-  }, [endpoint, kind, itemId, category, n, basket, userToken, allowed]);
+  }, [question, allowed]);
 }
 
 /** Carries out a plan, and hands over what came of it unless another plan took its place. */

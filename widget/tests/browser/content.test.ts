@@ -153,11 +153,13 @@ describe("events", () => {
   });
 
   test("an impression is told once for each card that was half visible for a second", async () => {
-    const scene = await open(tag(shop, { placement: "home" }));
+    const scene = await open(`${tag(shop, { placement: "home" })}<div style="height: 300vh"></div>`);
     const seen = await events(scene.page, "recsys:impression", 5);
     expect(seen[0]).toEqual({ ...ABOUT, item_id: "i0", rank: 1, rung: "personal" });
-    await scene.page.mouse.move(0, 0);
     await scene.carousel.evaluate((element) => element.setAttribute("heading", "Rendered anew"));
+    await scene.page.evaluate(() => window.scrollTo(0, 2000));
+    await scene.page.waitForTimeout(100);
+    await scene.page.evaluate(() => window.scrollTo(0, 0));
     await scene.page.waitForTimeout(1200);
     const ids = (await events(scene.page, "recsys:impression")).map(({ item_id }) => item_id);
     // Five whole cards and a sliver of the sixth are in view at 1280 px.

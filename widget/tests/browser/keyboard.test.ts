@@ -127,6 +127,17 @@ test("whoever asks for less motion gets none", async () => {
   expect(running).toBe(0);
 });
 
+test("a sideways swipe over a trackpad turns one page, a scroll down none", async () => {
+  const scene = await loaded(`${tag(shop)}<div style="height: 200vh"></div>`);
+  await scene.cards.first().hover();
+  for (let move = 0; move < 5; move++) await scene.page.mouse.wheel(60, 2);
+  await expect.poll(() => inView(scene, 5)).toBe(true);
+  expect(await inView(scene, 11)).toBe(false);
+  await scene.page.mouse.wheel(0, 120);
+  await expect.poll(() => scene.page.evaluate(() => window.scrollY)).toBe(120);
+  expect(await inView(scene, 5)).toBe(true);
+});
+
 test("a finger drags the cards, and a drag opens none of them", async () => {
   const scene = await loaded(undefined, { hasTouch: true, viewport: { width: 390, height: 700 } });
   const box = await scene.cards.nth(1).boundingBox();

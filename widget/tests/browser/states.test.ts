@@ -107,7 +107,7 @@ test("a hiccup of the service is not seen", async () => {
 
 test.each([
   [{ endpoint: "" }, "endpoint is missing"],
-  [{ kind: "similar" }, "item-id is missing, and kind similar needs it"],
+  [{ kind: "similar" }, "similar needs item-id"],
 ])("settings that are wrong are told: %o", async (attributes, message) => {
   const scene = await open(tag(shop, attributes));
   expect(await events(scene.page, "recsys:error")).toMatchObject([{ code: "setting", message }]);

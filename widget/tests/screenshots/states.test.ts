@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, test } from "vitest";
 
 import { connect, Visit } from "../support/browser";
 import { page, tag } from "../support/pages";
-import { answer, type Script, Shop } from "../support/servers";
+import { answer, fail, type Script, Shop, silence } from "../support/servers";
 
 const FOLDER = new URL("../../../build/screenshots/", import.meta.url).pathname;
 
@@ -20,14 +20,57 @@ const STYLE = `<style>
 </style>`;
 
 interface State {
-  script: Script;
+  script?: Script;
   attributes?: Record<string, string>;
+  /** Attributes of the document. */
   html?: string;
   prepare?: (page: Page) => Promise<void>;
 }
 
+const ARABIC = ["حليب عضوي كامل الدسم", "خبز القمح الكامل من الفرن الحجري", "زيت زيتون بكر ممتاز معصور على البارد", "طماطم"];
+const GERMAN = "Bio-Vollmilchschokolade mit gerösteten Haselnüssen aus dem Piemont, fair gehandelt, 100 g";
+
 const STATES: Record<string, State> = {
-  loaded: { script: answer(12), attributes: { kind: "for-you" } },
+  loaded: { attributes: { kind: "for-you" } },
+  loading: { script: silence, attributes: { kind: "for-you" } },
+  "one item": { script: answer(1), attributes: { kind: "similar", "item-id": "i9" } },
+  "two items": { script: answer(2), attributes: { kind: "bought-together", "item-id": "i9" } },
+  "without pictures": { script: answer(12, (item) => ({ ...item, img_url: null })) },
+  "sold out": { script: answer(12, (item) => ({ ...item, available: item.rank % 3 !== 2 })) },
+  "long words": {
+    script: answer(12, (item) => ({ ...item, title: GERMAN, brand: "Schokoladenmanufaktur Donaudampfschifffahrt" })),
+    attributes: { kind: "session", locale: "de-AT" },
+    html: 'lang="de"',
+  },
+  "right to left": {
+    script: answer(12, (item) => ({ ...item, title: ARABIC[item.rank % 4], brand: "", reason: { code: "" } })),
+    attributes: { heading: "موصى به لك", locale: "ar" },
+    html: 'lang="ar" dir="rtl"',
+  },
+  "second page": {
+    prepare: async (page) => {
+      await page.getByRole("button", { name: "More products" }).click();
+      await page.waitForTimeout(800);
+    },
+  },
+  "focus on a card": {
+    prepare: async (page) => {
+      await page.getByRole("link").nth(1).waitFor();
+      await page.keyboard.press("Tab");
+      await page.keyboard.press("Tab");
+      await page.keyboard.press("Tab");
+      await page.keyboard.press("Tab");
+    },
+  },
+  "focus on a button": {
+    prepare: async (page) => {
+      await page.getByRole("button", { name: "More products" }).waitFor();
+      await page.keyboard.press("Tab");
+      await page.keyboard.press("Tab");
+    },
+  },
+  empty: { script: answer(0) },
+  error: { script: fail(500) },
 };
 
 let browser: Browser;
@@ -46,14 +89,14 @@ afterAll(async () => {
 
 describe.each(Object.keys(SIZES) as (keyof typeof SIZES)[])("%s", (size) => {
   describe.each(["light", "dark"] as const)("%s", (colorScheme) => {
-    test.each(Object.entries(STATES))("%s", async (name, { script, attributes = {}, html, prepare }) => {
+    test.each(Object.entries(STATES))("%s", async (name, { script = answer(12), attributes = {}, html, prepare }) => {
       shop.html = page(tag(shop, attributes), STYLE, html);
       shop.script = script;
       const visit = await Visit.begin(browser, { ...SIZES[size], colorScheme });
       await visit.page.goto(shop.origin);
       await prepare?.(visit.page);
-      await visit.page.waitForLoadState("networkidle");
-      await visit.page.screenshot({ path: `${FOLDER}${name}-${size}-${colorScheme}.png` });
+      await visit.page.waitForTimeout(500);
+      await visit.page.screenshot({ path: `${FOLDER}${name.replaceAll(" ", "-")}-${size}-${colorScheme}.png` });
       await visit.end();
     });
   });

@@ -90,6 +90,13 @@ def rows_of(ctx: Context, users: Iterable[str] = ()) -> list[tuple[str | None, s
     )
 
 
+def refilled(ctx: Context, objects: Mapping[str, bytes]) -> Context:
+    """`ctx` with these objects in its bucket."""
+    for key, data in objects.items():
+        ctx.bucket.put(key, data)
+    return ctx
+
+
 def report_of(ctx: Context, run: RunRecord) -> QuarantineReport:
     blob = ctx.bucket.get(run.details["quarantine"])
     assert blob is not None

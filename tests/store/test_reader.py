@@ -22,7 +22,8 @@ from common.usecases import compact as compaction
 from common.usecases.compact import compact
 from common.usecases.context import Context
 from common.usecases.landing import store_file
-from tests.store.shop import csv_of, events_csv, ingest, reading, rows_of, same, stored
+from tests.memory import memory_context
+from tests.store.shop import csv_of, events_csv, everything_in, ingest, reading, refilled, rows_of, same, stored
 
 HEADER = "user_id,item_id,ts,qty,event_type,order_id,price,consent"
 FOSSIL = Path(__file__).parent / "fossils" / "segment-1.duckdb"
@@ -37,10 +38,18 @@ def random_rows(seed: int, count: int, days: int = 60) -> list[str]:
     ]
 
 
-def filled(shop: Context) -> Context:
+@pytest.fixture(scope="module")
+def four_batches(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """The objects of a shop after four uploads."""
+    shop = memory_context(tmp_path_factory.mktemp("filled"))
     for seed in range(4):
         ingest(shop, f"events/{seed}.csv", csv_of(HEADER, *random_rows(seed, 40)))
-    return shop
+    return everything_in(shop)
+
+
+@pytest.fixture
+def filled(shop: Context, four_batches: dict[str, bytes]) -> Context:
+    return refilled(shop, four_batches)
 
 
 def keys_of(shop: Context, *users: str) -> U64:
@@ -59,8 +68,8 @@ def test_an_empty_store_reads_as_empty(shop: Context) -> None:
         assert len(reader.interactions(user_keys=keys_of(shop, "nobody"))) == 0
 
 
-def test_interactions_have_the_shapes_types_and_order_that_they_promise(shop: Context) -> None:
-    data = stored(filled(shop)).interactions
+def test_interactions_have_the_shapes_types_and_order_that_they_promise(filled: Context) -> None:
+    data = stored(filled).interactions
     assert data.user_keys.dtype == np.uint64
     assert data.user_keys.tolist() == sorted(data.user_keys.tolist())
     assert list(data.item_ids) == sorted(data.item_ids)
@@ -82,23 +91,23 @@ def test_interactions_have_the_shapes_types_and_order_that_they_promise(shop: Co
     assert set(np.unique(data.items)) == set(range(data.n_items))
 
 
-def test_counts(shop: Context) -> None:
-    counts = stored(filled(shop)).counts
-    data = stored(shop).interactions
+def test_counts(filled: Context) -> None:
+    counts = stored(filled).counts
+    data = stored(filled).interactions
     assert (counts.events, counts.users) == (160, data.n_users)
     assert counts.purchases == int((data.event_types == 0).sum())
     assert counts.min_ts == datetime.fromtimestamp(int(data.ts[0]), UTC)
     assert counts.max_ts == datetime.fromtimestamp(int(data.ts[-1]), UTC)
 
 
-def test_folding_changes_nothing_that_is_read(shop: Context) -> None:
-    ingest(shop, "items/a.csv", csv_of("item_id,category,brand,price,img_url,size", "i1,c,b,1,,", "i2,c,b,,,XL"))
-    before = stored(filled(shop))
-    with reading(shop) as (_, reader):
-        later = reader.interactions(since_seq=3)
-        changed = reader.changed_since(3)
-    document = compact(shop)
-    after = stored(shop)
+def test_folding_changes_nothing_that_is_read(filled: Context) -> None:
+    ingest(filled, "items/a.csv", csv_of("item_id,category,brand,price,img_url,size", "i1,c,b,1,,", "i2,c,b,,,XL"))
+    before = stored(filled)
+    with reading(filled) as (_, reader):
+        later = reader.interactions(since_seq=2)
+        changed = reader.changed_since(2)
+    document = compact(filled)
+    after = stored(filled)
     assert document is not None
     assert document.base is not None
     assert document.catalogue is not None
@@ -108,11 +117,11 @@ def test_folding_changes_nothing_that_is_read(shop: Context) -> None:
     assert same(before.interactions, after.interactions)
     assert str(before.catalogue) == str(after.catalogue)
     assert before.counts == after.counts
-    with reading(shop) as (_, reader):
-        assert same(later, reader.interactions(since_seq=3))
-        assert changed.events == reader.changed_since(3).events == 80
-        assert np.array_equal(changed.user_keys, reader.changed_since(3).user_keys)
-        assert changed.event_item_ids == reader.changed_since(3).event_item_ids
+    with reading(filled) as (_, reader):
+        assert same(later, reader.interactions(since_seq=2))
+        assert changed.events == reader.changed_since(2).events == 80
+        assert np.array_equal(changed.user_keys, reader.changed_since(2).user_keys)
+        assert changed.event_item_ids == reader.changed_since(2).event_item_ids
 
 
 def test_folding_again_and_again_equals_folding_once(shop_with: Callable[..., Context], tmp_path: Path) -> None:
@@ -127,11 +136,11 @@ def test_folding_again_and_again_equals_folding_once(shop_with: Callable[..., Co
     assert same(stored(shop).interactions, stored(other).interactions)
 
 
-def test_a_base_is_sorted_by_time_and_has_no_gaps_in_its_numbers(shop: Context) -> None:
-    document = compact(filled(shop))
+def test_a_base_is_sorted_by_time_and_has_no_gaps_in_its_numbers(filled: Context) -> None:
+    document = compact(filled)
     assert document is not None
     assert document.base is not None
-    path = shop.cache.fetch(shop.bucket, document.base.file)
+    path = filled.cache.fetch(filled.bucket, document.base.file)
     with duckdb.connect(str(path), read_only=True) as base:
         times = base.execute("SELECT ts FROM events").fetchnumpy()["ts"]
         assert (times[1:] >= times[:-1]).all()
@@ -141,12 +150,11 @@ def test_a_base_is_sorted_by_time_and_has_no_gaps_in_its_numbers(shop: Context) 
     assert document.base.storage_version == STORAGE_VERSION
 
 
-def test_selected_people_and_batches(shop: Context) -> None:
-    filled(shop)
-    everything = stored(shop).interactions
-    wanted = keys_of(shop, "u1", "u5", "unknown")
+def test_selected_people_and_batches(filled: Context) -> None:
+    everything = stored(filled).interactions
+    wanted = keys_of(filled, "u1", "u5", "unknown")
     codes = [code for code, key in enumerate(everything.user_keys.tolist()) if key in wanted.tolist()]
-    with reading(shop) as (_, reader):
+    with reading(filled) as (_, reader):
         chosen = reader.interactions(user_keys=wanted)
         assert chosen.n_users == len(codes) == 2
         assert len(chosen) == int(np.isin(everything.users, codes).sum())
@@ -185,39 +193,37 @@ def test_retention_drops_old_events_and_those_who_have_no_others(shop_with: Call
     assert document == store_file(shop).read().document
 
 
-def test_an_upload_that_lands_during_compaction_stays_a_delta(shop: Context, monkeypatch: pytest.MonkeyPatch) -> None:
-    filled(shop)
+def test_an_upload_that_lands_during_compaction_stays_a_delta(filled: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     original = compaction.fold_events
 
     def slow(*arguments: object) -> object:
         made = original(*arguments)  # type: ignore[arg-type]
-        ingest(shop, "events/meanwhile.csv", events_csv("new,i,2026-05-01,1"))
+        ingest(filled, "events/meanwhile.csv", events_csv("new,i,2026-05-01,1"))
         return made
 
     monkeypatch.setattr(compaction, "fold_events", slow)
-    document = compact(shop)
+    document = compact(filled)
     assert document is not None
     assert [delta.events for delta in document.deltas] == [1]
-    assert len(stored(shop).interactions) == 161
+    assert len(stored(filled).interactions) == 161
 
 
-def test_of_two_compactions_one_lands(shop: Context, monkeypatch: pytest.MonkeyPatch) -> None:
-    filled(shop)
-    before = stored(shop).interactions
+def test_of_two_compactions_one_lands(filled: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = stored(filled).interactions
     original = compaction.fold_events
 
     def overtaken(*arguments: object) -> object:
         made = original(*arguments)  # type: ignore[arg-type]
         monkeypatch.setattr(compaction, "fold_events", original)
-        compact(shop)
+        compact(filled)
         return made
 
     monkeypatch.setattr(compaction, "fold_events", overtaken)
-    compact(shop)
-    document = store_file(shop).read().document
+    compact(filled)
+    document = store_file(filled).read().document
     assert document is not None
     assert len(document.commits) == 5
-    assert same(before, stored(shop).interactions)
+    assert same(before, stored(filled).interactions)
 
 
 def test_old_uploads_are_forgotten_by_name_and_recognised_by_their_rows(

@@ -70,10 +70,10 @@ def test_rows_that_differ_in_any_column_are_different(shop: Context) -> None:
     ]
     run = ingest(shop, "events/a.csv", csv_of(FULL, *rows, *rows))
     assert run.counts == {"rows_read": 24, "rows_refused": 0, "rows_kept": 12, "rows_repeated": 12}
-    for number, row in enumerate(rows):
-        again = ingest(shop, f"events/{number}.csv", csv_of(FULL, row))
-        assert again.counts["rows_repeated"] == 1, row
-    assert len(rows_of(shop)) == 12
+    again = ingest(shop, "events/b.csv", csv_of(FULL, *rows))
+    assert again.counts["rows_repeated"] == 12
+    new = ingest(shop, "events/c.csv", csv_of(FULL, *(row.replace("2026-01-01", "2026-01-02", 1) for row in rows)))
+    assert new.counts["rows_kept"] == 12
 
 
 def test_an_overlapping_export_adds_only_what_is_new(shop: Context) -> None:
@@ -97,7 +97,7 @@ UPLOADS = st.lists(
 )
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(uploads=UPLOADS, compactions=st.sets(st.integers(0, 3)))
 def test_any_uploads_in_any_order_are_the_set_of_their_rows(
     uploads: list[list[tuple[str, str, int]]], compactions: set[int]

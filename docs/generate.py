@@ -25,6 +25,7 @@ from common.edges.bucket_events import Dialect  # noqa: E402
 from common.edges.http_fields import PersonFields, SessionFields  # noqa: E402
 from common.edges.http_openapi import openapi_document  # noqa: E402
 from common.store.columns import EVENTS, ITEMS, Contract  # noqa: E402
+from common.store.reasons import REASONS  # noqa: E402
 from docs import words  # noqa: E402
 from infra.local.manifest import read_manifest  # noqa: E402
 from infra.local.ports import DEFAULT_PORTS  # noqa: E402
@@ -130,6 +131,11 @@ def columns(contract: Contract, meanings: dict[str, str]) -> str:
     return table(("column", "", "meaning"), rows)
 
 
+def reasons() -> str:
+    rows = ((f"`{reason.code}`", reason.problem, reason.remedy) for reason in REASONS.values())
+    return table(("reason", "what is wrong", "what to do"), rows)
+
+
 def dialects() -> str:
     return "\n".join(f"- {words.DIALECTS[dialect]}" for dialect in Dialect)
 
@@ -156,6 +162,7 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "request fields": request_fields,
     "event columns": lambda: columns(EVENTS, words.EVENT_COLUMNS),
     "item columns": lambda: columns(ITEMS, words.ITEM_COLUMNS),
+    "reasons": reasons,
 }
 
 
@@ -169,7 +176,7 @@ def with_sections(text: str) -> str:
 
 
 def pages() -> dict[Path, str]:
-    written = (ROOT / "README.md", DOCS / "develop.md")
+    written = (ROOT / "README.md", DOCS / "develop.md", DOCS / "uploads.md")
     made = {page: with_sections(page.read_text()) for page in written}
     openapi = json.dumps(openapi_document(), indent=2, ensure_ascii=False) + "\n"
     return {DOCS / "settings.md": settings_page(), DOCS / "openapi.json": openapi, **made}

@@ -128,7 +128,7 @@ def interrupted_after(connection: Connection, seconds: float) -> Iterator[None]:
 def _limits(memory_bytes: int) -> tuple[str, ...]:
     return (
         f"SET memory_limit = '{memory_bytes}B'",
-        f"SET threads = {os.cpu_count() or 1}",
+        f"SET threads = {len(os.sched_getaffinity(0))}",
         "SET TimeZone = 'UTC'",
         "SET enable_progress_bar = false",
     )

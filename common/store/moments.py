@@ -9,8 +9,6 @@ from common.store.engine import timestamp
 from common.store.fields import FLOATING, NEVER, WHOLE, Field, given, matches, wrong_type
 from common.store.reasons import CLOCK_SKEW, EARLIEST, TS_FORMS
 
-_TYPES: Final = {"TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "TIMESTAMP WITH TIME ZONE", "DATE"}
-
 # Epoch numbers: seconds from 1973 to 5138, milliseconds from 1973 to 5138. Below are dates written as a number
 # (20261123) and a spreadsheet's day numbers (46349), above microseconds: nobody can tell which is meant.
 _SECONDS: Final = (100_000_000, 100_000_000_000)
@@ -24,7 +22,9 @@ _LOCAL_DATE: Final = r"[0-9]{1,2}[./-][0-9]{1,2}[./-][0-9]{2,4}([T ,].*)?"
 def moment(column: str, raw: str, kind: str) -> Field:
     """A time as TIMESTAMP in UTC."""
     is_given, text = given(raw, kind), f"{raw}::VARCHAR"
-    if kind in _TYPES:
+    if kind in ("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ_NS"):
+        return Field(column, f"{raw}::TIMESTAMP WITH TIME ZONE::TIMESTAMP", is_given, text=text)
+    if kind == "DATE" or kind.startswith("TIMESTAMP"):
         return Field(column, f"{raw}::TIMESTAMP", is_given, text=text)
     if kind in WHOLE | FLOATING:
         value = _epoch(raw, kind)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from flask.testing import FlaskClient
 
 from common.edges.wiring import make_context
 from common.usecases.context import Context
-from common.usecases.ingest import ingest_object
+from common.usecases.ingest import drain, ingest_object
 from tests.store.shop import csv_of, events_csv, keys_under, rows_of, stored
 
 SOURCE = Path(__file__).parents[2] / "functions" / "ingest" / "main.py"
@@ -80,6 +81,15 @@ def test_a_call_without_an_event_takes_in_all_that_waits(function: FlaskClient, 
     assert runs_of(function.post("/", json={})) == []
     counts = stored(context).counts
     assert (counts.events, counts.items) == (1, 2)
+
+
+def test_an_upload_that_is_kept_is_not_read_again(context_with: Callable[..., Context]) -> None:
+    """A listing and a HEAD may tell an object's time to another precision."""
+    context = context_with(keep_uploads_days=1)
+    upload(context, "events/a.csv", events_csv("u,a,2026-01-01,1"))
+    assert [run.state for run in drain(context)] == ["done"]
+    assert drain(context) == []
+    assert len(keys_under(context, "incoming/")) == len(keys_under(context, "runs/")) == 1
 
 
 def test_what_can_never_succeed_is_recorded_and_answered_as_done(function: FlaskClient, context: Context) -> None:

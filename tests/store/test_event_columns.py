@@ -22,6 +22,8 @@ TIMES: dict[str, Any] = {
     "timestamp in UTC": pa.array([NOON], pa.timestamp("us", tz="UTC")),
     "timestamp with another zone": pa.array([NOON.astimezone(BERLIN)], pa.timestamp("ms", tz="Europe/Berlin")),
     "timestamp without zone": pa.array([NOON.replace(tzinfo=None)], pa.timestamp("us")),
+    "timestamp in UTC in nanoseconds": pa.array([NOON], pa.timestamp("ns", tz="UTC")),
+    "timestamp in seconds": pa.array([NOON.replace(tzinfo=None)], pa.timestamp("s")),
     "timestamp in nanoseconds": pa.array([NOON.replace(tzinfo=None)], pa.timestamp("ns")),
     "epoch seconds": pa.array([SECONDS], pa.int64()),
     "epoch seconds in 32 bits": pa.array([SECONDS], pa.int32()),

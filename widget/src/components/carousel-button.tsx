@@ -1,6 +1,6 @@
 import { cva } from "class-variance-authority";
 
-const button = cva("rs:round-button", {
+const button = /* @__PURE__ */ cva("rs:round-button", {
   variants: { side: { previous: "rs:pointing-to-start", next: "rs:pointing-to-end" } },
 });
 

@@ -46,7 +46,7 @@ export interface RecommendationCarouselProps {
   onItemClick?: ((event: ItemEvent, mouse: MouseEvent) => void) | undefined;
 }
 
-const root = cva("rs-root", {
+const root = /* @__PURE__ */ cva("rs-root", {
   variants: {
     theme: { auto: "", light: "rs:scheme-light", dark: "rs:scheme-dark" },
     display: { shown: "", hidden: "rs:invisible" },

@@ -19,6 +19,12 @@ from common.schemas.data import F32, Weighting
 
 LEAST_SCORE: Final = 0.01
 
+PEOPLE_CG_STEPS: Final = 10
+"""Conjugate gradient steps from the fit's people to the solution. On the grocer and the gift shop the median error is
+1e-6 of a person's vector, the 99th percentile 1e-4, and the first ten items are the same; the library's direct solver
+takes two to three times as long, a fifth of a fit.
+"""
+
 
 class ALSConfig(ModelConfig):
     """`alpha` is the confidence in an event of weight 1, where a cell without events has 1.
@@ -63,17 +69,16 @@ class ALS(Model):
         # BLAS threads of its own on top of implicit's make the fit several times slower.
         with threadpool_limits(1, "blas"):
             library = _factorize(matrix.cells, config, options)
-            # The last half step moved the items: solved once more, a stored person equals what the encoder makes.
-            user_factors = library.recalculate_user(np.arange(len(matrix.user_keys)), matrix.cells)
+            _solve_people(library, matrix.cells, options.threads)
             gram = _gram(library)
-        _refuse_collapse(library.item_factors, user_factors)
+        _refuse_collapse(library.item_factors, library.user_factors)
         return Artifact(
             family=self.family,
             params=config.model_dump(mode="json"),
             item_ids=matrix.item_ids,
             item_vectors=library.item_factors,
             user_keys=matrix.user_keys,
-            user_vectors=user_factors,
+            user_vectors=library.user_factors,
             encoder="als_fold_in",
             encoder_params={"alpha": config.alpha},
             encoder_arrays={"gram": gram},
@@ -98,6 +103,13 @@ def _factorize(cells: Any, config: ALSConfig, options: FitOptions) -> Any:
     except ModelFitError as error:
         raise RefusedError(f"als did not converge: {error}; raise regularization or lower alpha") from error
     return library
+
+
+def _solve_people(library: Any, cells: Any, threads: int) -> None:
+    """The last half step of the fit moved the items: with people solved once more, a stored person equals what the
+    encoder makes of the same history."""
+    library.cg_steps = PEOPLE_CG_STEPS
+    library.solver(library.alpha * cells, library.user_factors, library.item_factors, library.regularization, threads)
 
 
 def _gram(library: Any) -> F32:

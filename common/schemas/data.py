@@ -131,8 +131,8 @@ class Weighting(BaseModel):
         elif self.quantity is Quantity.CAPPED:
             weights = weights * np.minimum(data.qty, QUANTITY_CAP)
         if self.half_life_days is not None:
-            age_days = np.maximum(now_s - data.ts, 0) / DAY_S
-            weights = weights * np.exp2(-age_days / self.half_life_days)
+            half_lives = np.maximum(now_s - data.ts, 0) / (self.half_life_days * DAY_S)
+            weights = weights * np.exp2(-half_lives.astype(np.float32))
         return weights.astype(np.float32)
 
 

@@ -35,7 +35,7 @@ def read_events(source: Source, work: Path, options: ReadOptions) -> Draft:
         refused = 0
         if kept < table.rows:
             refused = keep_refused(connection, refused_events(parsed_events(table, fields, options.now)))
-        write_users(connection, options.pseudonymizer)
+        write_users(connection, options.pseudonymizer, everybody=not (refused or unattributed))
         connection.execute("INSERT INTO draft.item_ids SELECT item_no, item_id FROM item_ids WHERE problem IS NULL")
     unused = [name for position, name in enumerate(names) if table.columns[position] not in found.values()]
     notices = (*source.notices, *([_unused(unused)] if unused else []))

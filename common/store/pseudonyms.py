@@ -30,11 +30,13 @@ def number_ids(connection: Connection, table: Table, field: Field, no: str) -> N
     )
 
 
-def write_users(connection: Connection, pseudonymizer: Pseudonymizer) -> None:
-    """Fills `draft.users` with the pseudonyms of the people whose events are in `draft.events`, and of nobody else."""
-    people = connection.execute(
-        "SELECT user_no, user_id FROM user_ids WHERE user_no IN (SELECT user_no FROM draft.events)"
-    ).fetchnumpy()
+def write_users(connection: Connection, pseudonymizer: Pseudonymizer, everybody: bool) -> None:
+    """Fills `draft.users` with the pseudonyms of the people whose events are in `draft.events`, and of nobody else.
+
+    `everybody` tells that these are all in `user_ids`, so that the events need not be looked through.
+    """
+    who = "" if everybody else "WHERE user_no IN (SELECT user_no FROM draft.events)"
+    people = connection.execute(f"SELECT user_no, user_id FROM user_ids {who}").fetchnumpy()
     keys = _keys(pseudonymizer, people.pop("user_id").tolist())
     columns = {"user_no": people["user_no"], "key_hi": keys[:, 0].copy(), "key_lo": keys[:, 1].copy()}
     connection.register("pseudonyms", columns)

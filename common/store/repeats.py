@@ -8,12 +8,13 @@ the one upload with the most of them has.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
-from common.schemas.data import I64
+from common.schemas.data import I64, U64
 from common.schemas.documents import Segment
 from common.store.engine import Connection, attach_read_only, number, timestamp
 from common.store.segment import EVENT_COLUMNS, check_format
@@ -69,9 +70,7 @@ class Repeats:
     def _within_the_batch(self) -> None:
         """A sort of 64-bit hashes finds the few rows that are worth comparing. Unattributed rows are settled before."""
         hashed = f"SELECT {_hash(_ROW)} AS hash FROM draft.events WHERE user_no IS NOT NULL"
-        hashes = np.asarray(self._connection.execute(hashed).fetchnumpy()["hash"], dtype=np.uint64)
-        hashes.sort()
-        suspects = np.unique(hashes[1:][hashes[1:] == hashes[:-1]])
+        suspects = repeated_values(np.asarray(self._connection.execute(hashed).fetchnumpy()["hash"], dtype=np.uint64))
         if not len(suspects):
             return
         self._connection.register("suspects", {"hash": suspects})
@@ -119,6 +118,18 @@ class Repeats:
             f"ts BETWEEN make_timestamp({first}) AND make_timestamp({last})"
             for first, last in ranges_of(np.asarray(found["ts"], dtype=np.int64))
         )
+
+
+def repeated_values(values: U64) -> U64:
+    """The values that occur more than once. The halves are sorted at the same time: numpy lets other threads run."""
+    upper = values >= np.uint64(1 << 63)
+    with ThreadPoolExecutor(2) as pool:
+        return np.concatenate(list(pool.map(_repeated, (values[~upper], values[upper]))))
+
+
+def _repeated(values: U64) -> U64:
+    values.sort()
+    return np.unique(values[1:][values[1:] == values[:-1]])
 
 
 def ranges_of(moments: I64) -> list[tuple[int, int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from typing import Final
 
 import duckdb
 
+from common import logs
 from common.errors import FileRejected, UnavailableError
 from common.store.columns import Contract
 from common.store.csv_text import PROBLEM_COLUMN, ROW_COLUMN, CsvTable, normalise
@@ -27,6 +29,8 @@ _MAX_ROWS: Final = 500_000_000
 
 # What these say is wrong with the product's SQL, not with the upload.
 _OWN_MISTAKES: Final = (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException)
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -97,6 +101,7 @@ def damage_is_refused() -> Iterator[None]:
     except duckdb.Error as error:
         if "No space left" in str(error):
             raise UnavailableError("there is no space left in RECSYS_CACHE_DIR") from None
+        logs.event(log, logging.WARNING, "unreadable upload", error=type(error).__name__)
         raise FileRejected("the file is damaged: export and upload it again") from None
 
 

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from common.store import repeats
-from common.store.repeats import ranges_of
+from common.store.repeats import ranges_of, repeated_values
 from common.usecases.compact import compact
 from common.usecases.context import Context
 from common.usecases.ingest import ingest_object
@@ -122,3 +122,9 @@ def test_ranges_hold_every_moment_and_cut_at_the_widest_gaps() -> None:
     assert len(ranges) == 16
     assert all(any(first <= moment <= last for first, last in ranges) for moment in many)
     assert not any(first <= moment <= last for first, last in ranges for moment in (500, 9_999, 20_000))
+
+
+def test_repeated_values_are_found_in_both_halves() -> None:
+    values = np.array([7, 2**63, 2**64 - 1, 7, 3, 2**63, 7, 0], dtype=np.uint64)
+    assert repeated_values(values).tolist() == [7, 2**63]
+    assert repeated_values(values[:3]).tolist() == []

@@ -65,10 +65,14 @@ test("the consent banner", async () => {
     {},
   );
   await cards.getByRole("link").first().waitFor();
-  for (const personalisation of [true, false]) {
+  for (const [personalisation, calls] of [
+    [true, 2],
+    [false, 3],
+  ]) {
     await page.evaluate((detail) => document.dispatchEvent(new CustomEvent("shop:consent", { detail })), { personalisation });
+    // The banner's next answer drops a request that is still on its way to the shop.
+    await expect.poll(() => shop.calls.length).toBe(calls);
   }
-  await expect.poll(() => shop.calls.length).toBe(3);
   expect(shop.calls.map(({ headers }) => headers.authorization)).toEqual([undefined, "Bearer signed", undefined]);
 });
 

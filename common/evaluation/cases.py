@@ -49,13 +49,16 @@ class Cases:
         return csr_matrix(self.bought.astype(np.int8) - repeats.astype(np.int8)).astype(np.bool_)
 
 
-def make_cases(fold: Fold, seed: int) -> Cases:
-    """A seeded sample where there are more than `MAX_PEOPLE`; of a shop without purchases, views and carts count."""
+def make_cases(fold: Fold, seed: int, *, newcomers: bool = False) -> Cases:
+    """A seeded sample where there are more than `MAX_PEOPLE`; of a shop without purchases, views and carts count.
+
+    With `newcomers` the people are those without an event before the cut.
+    """
     counts = _counting(fold)
     known = np.isin(np.arange(fold.past.n_users), fold.past.users)
     bought, owned = _purchases(fold.future, counts), _purchases(fold.past, counts)
     buying = np.diff(bought.indptr) > 0
-    people = np.flatnonzero(buying & known)
+    people = np.flatnonzero(buying & (~known if newcomers else known))
     if len(people) > MAX_PEOPLE:
         people = np.sort(np.random.default_rng(seed).choice(people, MAX_PEOPLE, replace=False))
     return Cases(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from common.schemas.data import F32, F64, I32, Bools
 MAX_K: Final = 20
 PRIMARY: Final = "ndcg@10"
 
+FEW_ITEMS: Final = 5
+"""People with at most so many different items are told apart: a model knows little of them."""
+
 
 @dataclass(frozen=True)
 class Judgement:
@@ -25,10 +28,14 @@ class Judgement:
 
     `primary`: by question, (people,) float64, each one's NDCG@10, in the same order for every model judged on the same
     cases.
+
+    `cold`, of all purchases: "people" are those with at most `FEW_ITEMS` items before the cut; "items" had no event
+    before it, and recall@20 is the share of them that the person who bought them was shown.
     """
 
     metrics: dict[Question, dict[str, float]]
     primary: dict[Question, F64]
+    cold: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -55,11 +62,13 @@ def judge_scores(blocks: Iterator[tuple[slice, F32]], cases: Cases) -> Judgement
     blocks: rows of the cases and (n, n_items) float32, which is overwritten, -inf for what is not to be shown.
     """
     lists = _make_lists(blocks, cases)
+    everything = lists[Question.ALL]
     return Judgement(
         metrics={question: _means(lists[question], cases) for question in Question},
         primary={
             question: metrics.ndcg_at_k(lists[question].hits, lists[question].relevant, 10) for question in Question
         },
+        cold={"people": _of_few_items(everything, cases), "items": _of_new_items(everything, cases)},
     )
 
 
@@ -86,9 +95,12 @@ def scores_of(artifact: Artifact, cases: Cases, encode: Encoder, fallback: Artif
     queries = make_queries(artifact, cases.fold, cases.user_keys, encode)
     unknown = np.asarray(~queries.any(axis=1))
     codes = item_codes(artifact, cases.fold)
+    vectors = artifact.item_vectors
+    if (codes < 0).any():
+        vectors, codes = vectors[codes >= 0], codes[codes >= 0]
     popular = np.full(cases.fold.past.n_items, -np.inf, dtype=np.float32)
     popular[item_codes(fallback, cases.fold)] = fallback.item_vectors[:, 0]
-    for rows, scores in blocks_of_scores(queries, artifact.item_vectors, codes, cases.fold.past.n_items):
+    for rows, scores in blocks_of_scores(queries, vectors, codes, cases.fold.past.n_items):
         scores[unknown[rows]] = popular
         yield rows, scores
 
@@ -107,3 +119,25 @@ def _means(lists: _Lists, cases: Cases) -> dict[str, float]:
         "people": len(items),
     }
     return {name: float(value) for name, value in means.items()}
+
+
+def _of_few_items(lists: _Lists, cases: Cases) -> dict[str, float]:
+    few = np.diff(cases.owned.indptr) <= FEW_ITEMS
+    if not few.any():
+        return {"people": 0}
+    gains = metrics.ndcg_at_k(lists.hits[few], lists.relevant[few], 10)
+    hits = metrics.hit_rate_at_k(lists.hits[few], 10)
+    return {PRIMARY: float(gains.mean()), "hit_rate@10": float(hits.mean()), "people": float(few.sum())}
+
+
+def _of_new_items(lists: _Lists, cases: Cases) -> dict[str, float]:
+    past = cases.fold.past
+    is_new = np.bincount(past.items, minlength=past.n_items) == 0
+    bought: Any = cases.bought
+    new_bought = np.asarray(bought @ is_new.astype(np.int64)).ravel()
+    asked = new_bought > 0
+    if not asked.any():
+        return {"people": 0}
+    found = (lists.hits & is_new[lists.items]).sum(axis=1)
+    recall = float((found[asked] / new_bought[asked]).mean())
+    return {f"recall@{MAX_K}": recall, "people": float(asked.sum())}

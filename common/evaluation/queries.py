@@ -56,8 +56,9 @@ def _histories(artifact: Artifact, fold: Fold, people: I64) -> Iterator[tuple[I6
     cells = weight_matrix(fold.past, weighting, fold.cut_s)
     histories = histories_of(fold.past, weighting, fold.cut_s)
     start_of = dict(zip(histories.people.tolist(), histories.offsets.tolist(), strict=False))
+    codes = item_codes(artifact, fold)
     row_of = np.full(fold.past.n_items, -1)
-    row_of[item_codes(artifact, fold)] = np.arange(len(artifact.item_ids))
+    row_of[codes[codes >= 0]] = np.flatnonzero(codes >= 0)
     for person in people.tolist():
         row = cells[person]
         start = start_of.get(person, 0)
@@ -68,6 +69,7 @@ def _histories(artifact: Artifact, fold: Fold, people: I64) -> Iterator[tuple[I6
 
 
 def item_codes(artifact: Artifact, fold: Fold) -> I64:
-    """(n_items of the artifact,) the code of each of its items in the fold's events."""
+    """(n_items of the artifact,) the code of each of its items in the fold's events; -1 for one that has no event at
+    all, which a family may know from the catalogue."""
     code = {item_id: code for code, item_id in enumerate(fold.past.item_ids)}
-    return np.array([code[item_id] for item_id in artifact.item_ids], dtype=np.int64)
+    return np.array([code.get(item_id, -1) for item_id in artifact.item_ids], dtype=np.int64)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from common.config import Settings
@@ -21,13 +21,15 @@ from common.evaluation.split import Split
 from common.schemas.data import Catalogue
 from common.tuning.records import TrialRecord
 from common.usecases.search import hold_search, select
+from common.usecases.standings import Kind, Standing, hold_baselines, hold_families, reserve_s
 from common.usecases.trials import POPULAR, Candidate, Stage, Trial
 
 TRIALS_TO_COME: Final = 4
 """A trial may take this part of the time left, because should it win as many are to come: itself, the one on the test
 window, the fit on everything, and the rest of the run. Where the slowest so far would take more none is begun."""
 
-# Shares of the contest's progress that are done when the search and the last look begin.
+# Shares of the contest's progress that are done when the baselines, the search and the last look begin.
+BASELINES_BEGIN: Final = 0.35
 SEARCH_BEGINS: Final = 0.4
 TRIALS_SHARE: Final = 0.8
 
@@ -64,7 +66,8 @@ class Finals:
 class Outcome:
     """`question` has decided between the `trials` that were held on `stage`, popular's the last. `search` records all
     that was searched, what was broken off included. `repeats` is what the winner gains by hiding or putting forward
-    what people have, on the same stage; None where there was no time for it."""
+    what people have, on the same stage; None where there was no time for it. `standings` are the night's table, the
+    champion first; `newcomers` what the popular list is worth to people whom nothing is known of."""
 
     question: Question
     stage: Stage
@@ -73,6 +76,8 @@ class Outcome:
     notices: tuple[str, ...]
     search: tuple[TrialRecord, ...] = ()
     repeats: Repeats | None = None
+    standings: tuple[Standing, ...] = ()
+    newcomers: dict[str, float] = field(default_factory=dict)
 
 
 def hold_contest(
@@ -94,19 +99,33 @@ def hold_contest(
     if question is None:
         return None
     trials, notices = _hold_trials(stage, candidates, deadline, step)
-    step("searching for better settings", SEARCH_BEGINS)
-    *tried, popular = trials
-    found = hold_search(stage, question, tried, settings, deadline, spare=TRIALS_TO_COME - 1)
-    trials = [*tried, *found.trials, popular]
-    winner = select(trials, question, settings.seed)
-    repeats = _repeats(stage, winner, deadline)
-    step("taking the last look", TRIALS_SHARE)
     final_stage = Stage(split.test, catalogue, settings.seed, threads) if split.test else stage
     if final_stage.question(settings.purchased) is not question:
         final_stage = stage
         notices.append("the test window has nobody to judge by: validation decided alone")
+    step("judging what models are held against", BASELINES_BEGIN)
+    baselines = hold_baselines(final_stage, deadline)
+    step("searching for better settings", SEARCH_BEGINS)
+    *tried, popular = trials
+    search_ends = deadline - reserve_s(tried, deadline)
+    found = hold_search(stage, question, tried, settings, search_ends, spare=TRIALS_TO_COME - 1)
+    trials = [*tried, *found.trials, popular]
+    winner = select(trials, question, settings.seed)
+    repeats = _repeats(stage, winner, deadline)
+    step("taking the last look", TRIALS_SHARE)
     finals = _hold_finals(final_stage, stage, trials, winner)
-    return Outcome(question, stage, tuple(trials), finals, tuple(notices), found.records, repeats)
+    standings = (*_first_rows(finals, winner, question), *_families(finals, stage, trials, question, deadline))
+    return Outcome(
+        question=question,
+        stage=stage,
+        trials=tuple(trials),
+        finals=finals,
+        notices=tuple(notices),
+        search=found.records,
+        repeats=repeats,
+        standings=(*standings, *baselines),
+        newcomers=final_stage.newcomers(),
+    )
 
 
 def _hold_trials(
@@ -121,7 +140,7 @@ def _hold_trials(
     notices: list[str] = []
     slowest_s = 0.0
     for number, candidate in enumerate(candidates):
-        step(f"judging {candidate}", SEARCH_BEGINS * number / len(candidates))
+        step(f"judging {candidate}", BASELINES_BEGIN * number / len(candidates))
         start = time.monotonic()
         share_s = (deadline - start) / TRIALS_TO_COME if number else math.inf
         if share_s < slowest_s:
@@ -148,3 +167,21 @@ def _hold_finals(final_stage: Stage, stage: Stage, trials: Sequence[Trial], winn
         return Finals(stage, winner, popular, served)
     held = {id(trial): final_stage.hold_trial(trial.candidate) for trial in (winner, popular, served) if trial}
     return Finals(final_stage, held[id(winner)], held[id(popular)], held[id(served)] if served else None)
+
+
+def _first_rows(finals: Finals, winner: Trial, question: Question) -> list[Standing]:
+    rows = [Standing.of_trial(Kind.CHAMPION, finals.winner, winner.score(question))]
+    if finals.served:
+        rows.append(Standing.of_trial(Kind.SERVED, finals.served))
+    if finals.popular is not finals.winner:
+        rows.append(Standing.of_trial(Kind.FAMILY, finals.popular))
+    return rows
+
+
+def _families(
+    finals: Finals, stage: Stage, trials: Sequence[Trial], question: Question, deadline: float
+) -> list[Standing]:
+    """As far as time to fit the winner on everything is left."""
+    shown = [trial for trial in (finals.winner, finals.popular, finals.served) if trial]
+    other = None if finals.stage is stage else finals.stage
+    return hold_families(other, trials, shown, question, deadline - finals.winner.fit_s)

@@ -9,6 +9,7 @@ from common.evaluation.bootstrap import LEVEL, paired_interval
 from common.evaluation.cases import Question
 from common.evaluation.judge import PRIMARY
 from common.usecases.contest import Outcome
+from common.usecases.table import table
 from common.usecases.trials import Stage, Trial
 
 Json = dict[str, Any]
@@ -35,6 +36,8 @@ def full(outcome: Outcome, published: Trial, seed: int) -> Json:
         "validation_window": _window(outcome.stage),
         "trials": [_trial(trial) for trial in outcome.trials],
         "repeats": outcome.repeats.as_dict() if outcome.repeats else None,
+        "table": table(outcome, seed),
+        "newcomers": outcome.newcomers,
         "search": [record.as_dict() for record in outcome.search],
         "notices": list(outcome.notices),
     }
@@ -57,6 +60,7 @@ def _trial(trial: Trial) -> Json:
         "origin": trial.candidate.origin,
         "params": model.config.model_dump(mode="json"),
         "fit_s": round(trial.fit_s, 3),
+        "peak_bytes": trial.peak_bytes,
         "metrics": trial.judgement.metrics,
     }
 

@@ -20,6 +20,7 @@ from common.models.popular import Popular
 from common.models.registry import make
 from common.schemas.data import Catalogue
 from common.serving.encoders import ENCODERS
+from common.usecases.usage import measured
 
 
 @dataclass(frozen=True)
@@ -38,12 +39,13 @@ POPULAR: Final = Candidate(make(Popular.family), "default")
 
 @dataclass(frozen=True)
 class Trial:
-    """A candidate on one fold; `fit_s` in seconds, `dim` the width of its vectors."""
+    """A candidate on one fold; `fit_s` in seconds, `dim` the width of its vectors, `peak_bytes` as `Usage` has it."""
 
     candidate: Candidate
     judgement: Judgement
     fit_s: float
     dim: int
+    peak_bytes: int = 0
 
     def score(self, question: Question) -> float:
         return self.judgement.metrics[question].get(PRIMARY, 0.0)
@@ -82,9 +84,14 @@ class Stage:
                 on_the_way(step, self._judge(snapshot()))
 
         start = time.monotonic()
-        artifact = self._fit(candidate.model, report=watch_the_clock, inspect=inspect)
-        fit_s = time.monotonic() - start
-        return Trial(candidate, self._judge(artifact), fit_s, artifact.dim)
+        with measured() as usage:
+            artifact = self._fit(candidate.model, report=watch_the_clock, inspect=inspect)
+        return Trial(candidate, self._judge(artifact), usage.seconds, artifact.dim, usage.peak_bytes)
+
+    def newcomers(self) -> dict[str, float]:
+        """What the popular list, which they all are shown, is worth to people without an event before the cut."""
+        cases = make_cases(self.cases.fold, self._options.seed, newcomers=True)
+        return judge(self._fallback, cases, ENCODERS[self._fallback.encoder], self._fallback).metrics[Question.ALL]
 
     def repeats(self, candidate: Candidate) -> Repeats:
         """What to do with what people have already. Fits once more. Raises `RefusedError` as `hold_trial` does."""

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 
 from common.errors import RefusedError
-from common.evaluation.baselines import BASELINES, EASE, ItemKNN, OwnFrequent, RecentPopular, ease
+from common.evaluation.baselines import BASELINES, EASE, ItemKNN, LatestSession, OwnFrequent, RecentPopular, ease
 from common.evaluation.baselines.base import Baseline, judge_baseline
 from common.evaluation.baselines.vs_knn import VSKNN
 from common.evaluation.cases import Question, make_cases
@@ -80,13 +82,33 @@ def test_ease_refuses_a_catalogue_too_large(monkeypatch: pytest.MonkeyPatch) -> 
 def test_every_baseline_is_judged_as_the_models_are(baseline: type[Baseline]) -> None:
     rng = np.random.default_rng(1)
     data = interactions(
-        Event(f"u{rng.integers(30):02}", f"i{rng.integers(25):02}", 60 * n / 900, qty=1 + n % 3) for n in range(900)
+        Event(f"u{user:02}", f"i{rng.integers(25):02}", basket / 5, qty=1 + line, order=basket)
+        for basket, user in enumerate(rng.integers(30, size=300))
+        for line in range(3)
     )
     cases = make_cases(fold(data, 50), seed=1)
     judgement = judge_baseline(baseline(cases.fold), cases)
     for question in Question:
         assert 0 < judgement.metrics[question]["ndcg@10"] < 1
         assert len(judgement.primary[question]) == judgement.metrics[question]["people"]
+
+
+def test_a_baseline_that_is_not_through_in_time_is_left_out() -> None:
+    cases = make_cases(fold(interactions([Event("a", "x"), Event("a", "y", 2)]), 1), seed=1)
+    with pytest.raises(RefusedError, match="0 of 1 people when its time was spent"):
+        judge_baseline(RecentPopular(cases.fold), cases, deadline=time.monotonic() - 1)
+
+
+def test_only_ease_says_beforehand_how_long_it_takes() -> None:
+    small = fold(interactions([Event("a", item) for item in "xyz"]), 1)
+    assert {baseline.name for baseline in BASELINES if baseline.least_s(small) > 0} == {"EASE"}
+
+
+def test_people_are_shown_what_came_in_sessions_like_their_latest() -> None:
+    baskets = {1: ("a", "pq"), 2: ("b", "xy"), 3: ("a", "x"), 4: ("b", "pz")}
+    data = interactions(Event(user, item, day, order=day) for day, (user, items) in baskets.items() for item in items)
+    # The latest of a is x, which came with y; p is from before.
+    assert set(ranked(LatestSession(fold(data, 9)), data, 0)) == {"x", "y"}
 
 
 class TestVSKNN:

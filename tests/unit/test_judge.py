@@ -163,3 +163,31 @@ def test_more_people_than_can_be_judged_are_sampled_by_seed(monkeypatch: pytest.
     first, again, other = (make_cases(split.validation, seed).user_keys for seed in (1, 1, 2))
     assert len(first) == 5
     assert first.tolist() == again.tolist() != other.tolist()
+
+
+def test_newcomers_are_cases_of_their_own(data: Interactions) -> None:
+    split = temporal_split(data, validation_days=2, test_days=0)
+    assert split is not None
+    newcomers = make_cases(split.validation, seed=1, newcomers=True)
+    assert len(newcomers.user_keys) == 1
+    assert newcomers.owned.nnz == 0
+    assert newcomers.bought.nnz == 1
+
+
+def test_cold_people_and_cold_items_are_told_apart(cases: Cases) -> None:
+    """All three have few items. Only a and c bought items without an event before the cut, y and cold; the
+    model knows y from the catalogue, as it does an item without any event, and shows it to everybody."""
+    artifact = Artifact(
+        family="als",
+        params={"weighting": {}},
+        item_ids=("nobody has bought this", "w", "y"),
+        item_vectors=np.array([[9], [1], [2]], dtype=np.float32),
+        user_keys=cases.user_keys,
+        user_vectors=np.ones((3, 1), dtype=np.float32),
+        encoder="zeros",
+    )
+    judgement = judged(artifact, cases)
+    at_rank_two = 1 / np.log2(3)
+    assert judgement.cold["people"]["people"] == 3
+    assert judgement.cold["people"]["ndcg@10"] == pytest.approx((1 + at_rank_two + 0) / 3)
+    assert judgement.cold["items"] == {"recall@20": 0.5, "people": 2}

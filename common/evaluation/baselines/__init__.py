@@ -11,7 +11,8 @@ from typing import Final
 from common.evaluation.baselines.base import Baseline
 from common.evaluation.baselines.ease import EASE
 from common.evaluation.baselines.item_knn import ItemKNN
+from common.evaluation.baselines.latest_session import LatestSession
 from common.evaluation.baselines.own_frequent import OwnFrequent
 from common.evaluation.baselines.recent_popular import RecentPopular
 
-BASELINES: Final[tuple[type[Baseline], ...]] = (RecentPopular, OwnFrequent, ItemKNN, EASE)
+BASELINES: Final[tuple[type[Baseline], ...]] = (RecentPopular, OwnFrequent, ItemKNN, EASE, LatestSession)

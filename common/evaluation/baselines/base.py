@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any, ClassVar
@@ -9,6 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy.sparse import csr_matrix
 
+from common.errors import RefusedError
 from common.evaluation.cases import Cases
 from common.evaluation.judge import Judgement, judge_scores
 from common.evaluation.queries import rows_of
@@ -19,9 +22,18 @@ from common.schemas.data import F32, I64, Weighting
 
 
 class Baseline(ABC):
-    """Learned in the constructor. Raises `RefusedError` where the fold is too large for it."""
+    """Learned in the constructor. Raises `RefusedError` where the fold is too large for it.
+
+    One that is `costly` takes minutes on a large shop, and is held only where there is time for it.
+    """
 
     name: ClassVar[str]
+    costly: ClassVar[bool] = False
+
+    @classmethod
+    def least_s(cls, fold: Fold) -> float:  # noqa: ARG003 (for those that ask it)
+        """Seconds that learning takes at the least, for one that cannot be broken off. Raises as the constructor."""
+        return 0.0
 
     @abstractmethod
     def __init__(self, fold: Fold) -> None: ...
@@ -31,14 +43,17 @@ class Baseline(ABC):
         """(n, n_items) float32 for rows of the fold's user_keys, -inf for what is not to be shown; the caller's own."""
 
 
-def judge_baseline(baseline: Baseline, cases: Cases) -> Judgement:
+def judge_baseline(baseline: Baseline, cases: Cases, deadline: float = math.inf) -> Judgement:
+    """Raises `RefusedError` if it is not through at `deadline`, on the clock of `time.monotonic`."""
     people = rows_of(cases.fold.past.user_keys, cases.user_keys)
-    return judge_scores(_blocks(baseline, people, cases.fold.past.n_items), cases)
+    return judge_scores(_blocks(baseline, people, cases.fold.past.n_items, deadline), cases)
 
 
-def _blocks(baseline: Baseline, people: I64, n_items: int) -> Iterator[tuple[slice, F32]]:
+def _blocks(baseline: Baseline, people: I64, n_items: int, deadline: float) -> Iterator[tuple[slice, F32]]:
     step = max(1, BLOCK_BYTES // (4 * n_items))
     for start in range(0, len(people), step):
+        if time.monotonic() > deadline:
+            raise RefusedError(f"{baseline.name} had judged {start} of {len(people)} people when its time was spent")
         rows = slice(start, min(start + step, len(people)))
         yield rows, baseline.scores(people[rows])
 

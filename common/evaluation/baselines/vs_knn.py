@@ -25,11 +25,9 @@ class VSKNN:
         self._n_items = n_items
         self._sessions = sessions
         owners = np.repeat(np.arange(len(sessions)), sessions.lengths)
-        order = np.lexsort((owners, sessions.items))
-        self._owners = owners[order]
-        self._starts = np.searchsorted(sessions.items[order], np.arange(n_items + 1))
-        spread = np.bincount(np.unique(np.column_stack([sessions.items, owners]), axis=0)[:, 0], minlength=n_items)
-        self._idf = np.log(len(sessions) / np.maximum(spread, 1))
+        items, self._owners = np.divmod(np.unique(sessions.items * np.int64(len(sessions)) + owners), len(sessions))
+        self._starts = np.searchsorted(items, np.arange(n_items + 1))
+        self._idf = np.log(len(sessions) / np.maximum(np.diff(self._starts), 1))
 
     def scores(self, prefix: I32) -> F32:
         """(n_items,) float32, 0 for items of no neighbour. prefix: item codes, oldest first."""
@@ -50,7 +48,9 @@ class VSKNN:
 
     def _neighbours(self, weights: dict[int, float]) -> tuple[I64, F64]:
         """The most similar of the most recent sessions that share an item, and how similar they are."""
-        found = [self._owners[self._starts[item] : self._starts[item + 1]] for item in weights]
+        # Of one item no session before its last SAMPLE can be among the last SAMPLE of all.
+        ends = [(max(self._starts[item], self._starts[item + 1] - SAMPLE), self._starts[item + 1]) for item in weights]
+        found = [self._owners[start:end] for start, end in ends]
         recent = np.unique(np.concatenate(found))[-SAMPLE:]
         similarity = np.zeros(len(recent))
         for owners, weight in zip(found, weights.values(), strict=True):

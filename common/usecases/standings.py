@@ -1,0 +1,120 @@
+"""The night's table: baselines and families on the people of the last look. For people to read; nothing acts on it.
+
+Everything in it costs time that the search could have had, so what is costly is bounded, and what is left out is in the
+table with the reason.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from common.errors import RefusedError
+from common.evaluation.baselines import BASELINES
+from common.evaluation.baselines.base import Baseline, judge_baseline
+from common.evaluation.cases import Question
+from common.evaluation.judge import Judgement
+from common.usecases.trials import POPULAR, Candidate, Stage, Trial
+from common.usecases.usage import Usage, measured
+
+COSTLY_SHARE: Final = 0.1
+"""Of the time left, for each costly baseline."""
+
+FAMILIES_SHARE: Final = 0.15
+"""Of the time left, kept from the search for the families that do not win."""
+
+
+class Kind(StrEnum):
+    CHAMPION = "champion"
+    SERVED = "served"
+    FAMILY = "family"
+    BASELINE = "baseline"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One row: judged, or left out for a reason. `candidate` is None for a baseline; `validation` is what a family's
+    best was chosen by."""
+
+    kind: Kind
+    name: str
+    judgement: Judgement | None = None
+    usage: Usage | None = None
+    left_out: str | None = None
+    candidate: Candidate | None = None
+    validation: float | None = None
+
+    @classmethod
+    def of_trial(cls, kind: Kind, trial: Trial, validation: float | None = None) -> Standing:
+        usage = Usage(trial.fit_s, trial.peak_bytes)
+        family = trial.candidate.model.family
+        return cls(kind, family, trial.judgement, usage, candidate=trial.candidate, validation=validation)
+
+
+def hold_baselines(stage: Stage, deadline: float) -> list[Standing]:
+    """Cheap ones always; `deadline` is on the clock of `time.monotonic`."""
+    return [_hold_baseline(baseline, stage, deadline) for baseline in BASELINES]
+
+
+def _hold_baseline(baseline: type[Baseline], stage: Stage, deadline: float) -> Standing:
+    fold, now = stage.cases.fold, time.monotonic()
+    share_s = COSTLY_SHARE * max(0.0, deadline - now) if baseline.costly else math.inf
+    try:
+        least_s = baseline.least_s(fold)
+        if share_s == 0 or least_s > share_s:
+            raise RefusedError(f"it takes {least_s:.0f} s or more, and its share of the time was {share_s:.0f} s")
+        with measured() as usage:
+            learned = baseline(fold)
+        judgement = judge_baseline(learned, stage.cases, now + share_s)
+    except RefusedError as refusal:
+        return Standing(Kind.BASELINE, baseline.name, left_out=refusal.message)
+    return Standing(Kind.BASELINE, baseline.name, judgement, usage)
+
+
+def reserve_s(tried: Sequence[Trial], deadline: float) -> float:
+    """Seconds that the search is to leave for `hold_families`."""
+    once_each = sum(max(trial.fit_s for trial in tried if _family(trial) == family) for family in _families(tried))
+    return max(0.0, min(once_each, FAMILIES_SHARE * (deadline - time.monotonic())))
+
+
+def hold_families(
+    stage: Stage | None, trials: Sequence[Trial], shown: Sequence[Trial], question: Question, deadline: float
+) -> list[Standing]:
+    """The best of each family, best first, without families in `shown`; held once more on `stage`, if there is one."""
+    there = {_family(trial) for trial in shown}
+    best = [
+        max((trial for trial in trials if _family(trial) == family), key=lambda trial: trial.score(question))
+        for family in _families(trials)
+        if family not in there
+    ]
+    best.sort(key=lambda trial: -trial.score(question))
+    if stage is None:
+        return [Standing.of_trial(Kind.FAMILY, trial, trial.score(question)) for trial in best]
+    return [_hold_family(stage, trial, question, deadline) for trial in best]
+
+
+def _hold_family(stage: Stage, trial: Trial, question: Question, deadline: float) -> Standing:
+    validation = trial.score(question)
+    try:
+        if time.monotonic() + trial.fit_s > deadline:
+            raise RefusedError("the time budget was spent")
+        held = stage.hold_trial(trial.candidate, deadline)
+    except RefusedError as refusal:
+        left_out = refusal.message
+        return Standing(
+            Kind.FAMILY, _family(trial), left_out=left_out, candidate=trial.candidate, validation=validation
+        )
+    return Standing.of_trial(Kind.FAMILY, held, validation)
+
+
+def _families(trials: Sequence[Trial]) -> list[str]:
+    """All but popular, which is a row of its own."""
+    return list(dict.fromkeys(_family(trial) for trial in trials if trial.candidate is not POPULAR))
+
+
+def _family(trial: Trial) -> str:
+    return trial.candidate.model.family

@@ -1,0 +1,109 @@
+"""The night's table: who stands in it, on the same people, and what is left out for which reason."""
+
+from __future__ import annotations
+
+import math
+import time
+
+import numpy as np
+import pytest
+
+from common.evaluation.baselines import BASELINES
+from common.evaluation.bootstrap import paired_interval
+from common.evaluation.cases import Question
+from common.evaluation.judge import PRIMARY
+from common.usecases import standings
+from common.usecases.contest import Outcome
+from common.usecases.standings import Kind, Standing, hold_families
+from common.usecases.table import table
+from common.usecases.trials import POPULAR
+from common.usecases.usage import measured
+from tests.unit.test_contest import als, contest, two_tastes
+
+SEED = 7
+
+
+@pytest.fixture(scope="module")
+def outcome() -> Outcome:
+    return contest(two_tastes(), [als(), als(factors=8)], time.monotonic() + 100)
+
+
+def named(outcome: Outcome) -> dict[str, Standing]:
+    return {row.name: row for row in outcome.standings}
+
+
+def test_champion_popular_and_every_baseline_are_judged_on_the_same_people(outcome: Outcome) -> None:
+    assert [row.kind for row in outcome.standings[:2]] == [Kind.CHAMPION, Kind.FAMILY]
+    assert set(named(outcome)) == {"als", "popular", *(baseline.name for baseline in BASELINES)}
+    for question in Question:
+        people = {len(row.judgement.primary[question]) for row in outcome.standings if row.judgement}
+        assert len(people) == 1
+    assert all(row.usage and row.usage.peak_bytes > 0 for row in outcome.standings)
+
+
+def test_without_time_the_costly_are_left_out_with_a_reason_and_the_cheap_are_not() -> None:
+    rows = named(contest(two_tastes(), [als()], time.monotonic() - 1))
+    for baseline in BASELINES:
+        row = rows[baseline.name]
+        assert (row.judgement is None) is baseline.costly
+        assert (row.left_out is not None) is baseline.costly
+    assert rows["EASE"].left_out == "it takes 0 s or more, and its share of the time was 0 s"
+
+
+def test_what_takes_longer_than_its_share_is_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("common.evaluation.baselines.ease.FLOPS", 1.0)
+    row = named(contest(two_tastes(), [als()], time.monotonic() + 100))["EASE"]
+    assert row.left_out is not None
+    assert "it takes 16000 s or more, and its share of the time was" in row.left_out
+
+
+def test_families_that_have_not_won_are_held_as_far_as_time_is_left(outcome: Outcome) -> None:
+    stage, shown = outcome.finals.stage, [outcome.finals.popular]
+    for deadline, is_judged in ((math.inf, True), (time.monotonic() - 1, False)):
+        [row] = hold_families(stage, outcome.trials, shown, Question.NEW, deadline)
+        assert (row.kind, row.name) == (Kind.FAMILY, "als")
+        assert row.validation == max(
+            trial.score(Question.NEW) for trial in outcome.trials if trial.candidate is not POPULAR
+        )
+        assert (row.judgement is not None) is is_judged
+        assert (row.left_out == "the time budget was spent") is not is_judged
+
+
+def test_time_for_the_families_is_kept_from_the_search(outcome: Outcome) -> None:
+    *tried, _popular = outcome.trials
+    slowest = max(trial.fit_s for trial in tried)
+    assert standings.reserve_s(tried, time.monotonic() + 1000) == slowest
+    assert 0 < standings.reserve_s(tried, time.monotonic() + slowest) <= standings.FAMILIES_SHARE * slowest
+    assert standings.reserve_s(tried, time.monotonic() - 1) == 0
+
+
+def test_intervals_are_those_of_the_paired_bootstrap(outcome: Outcome) -> None:
+    rows = {row["name"]: row for row in table(outcome, SEED)}
+    for question in Question:
+        ours, theirs = (outcome_row(outcome, name, question) for name in ("als", "item-kNN"))
+        found = rows["item-kNN"]["intervals"][question]
+        assert found["lead"]["mean"] == pytest.approx((ours - theirs).mean())
+        assert (found["lead"]["low"], found["lead"]["high"]) == pytest.approx(paired_interval(ours, theirs, SEED))
+        zeros = np.zeros_like(theirs)
+        assert (found[PRIMARY]["low"], found[PRIMARY]["high"]) == pytest.approx(paired_interval(theirs, zeros, SEED))
+
+
+def outcome_row(outcome: Outcome, name: str, question: Question) -> np.ndarray:
+    judgement = named(outcome)[name].judgement
+    assert judgement is not None
+    return judgement.primary[question]
+
+
+def test_what_is_left_out_stands_in_the_table_with_its_reason() -> None:
+    rows = table(contest(two_tastes(), [als()], time.monotonic() - 1), SEED)
+    assert [row["name"] for row in rows if row["left_out"]] == ["EASE", "VS-KNN"]
+    assert all(row["metrics"] is None for row in rows if row["left_out"])
+
+
+def test_the_peak_is_that_of_the_work_and_not_of_what_was_before() -> None:
+    with measured() as large:
+        np.ones(1 << 24).sum()
+    with measured() as small:
+        pass
+    assert large.peak_bytes - small.peak_bytes > 100 << 20
+    assert small.seconds < large.seconds

@@ -5,6 +5,8 @@ VENV := .venv
 PY := $(VENV)/bin/python
 # Each worker starts an object store and functions of its own.
 WORKERS ?= 2
+# What the demo's storefront serves.
+WIDGET := widget/dist/element/recsys-carousel.js
 export OPENBLAS_NUM_THREADS ?= 1
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
@@ -20,10 +22,12 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PY) -m pip install --quiet --no-input --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@
 
-demo: setup ## the whole job on this machine; ONCE=1 ends after the summary, PORTS="s3=9000 …" moves parts
+demo: setup $(WIDGET) ## the whole job on this machine; ONCE=1 ends after the summary, PORTS="s3=9000 …" moves parts
 	$(PY) -m infra.demo $(if $(ONCE),--once) $(PORTS:%=--port %)
 
-test: setup chromium test-widget ## every fast test, on a real S3 server, real functions and a real browser
+# The carousel's tests mostly wait for the browser, and the set-up for the package index.
+test: ## every fast test, on a real S3 server, real functions and a real browser
+	@$(MAKE) --no-print-directory -j2 --output-sync=target setup test-widget
 	$(PY) -m pytest -m "not slow" -n $(WORKERS) --dist loadfile
 
 chromium:
@@ -41,9 +45,11 @@ lint: setup lint-widget ## ruff, mypy strict, import-linter, tsc strict, eslint
 	for f in functions/*/main.py; do mypy "$$f"; done
 	lint-imports
 
-widget: widget/node_modules/.ready ## the carousel as a script and as an npm package in widget/dist, within their size limits
-	npm --prefix widget run --silent build
+widget: $(WIDGET) ## the carousel as a script and as an npm package in widget/dist, within their size limits
 	npm --prefix widget run --silent size
+
+$(WIDGET): widget/node_modules/.ready $(wildcard widget/*.config.ts widget/tsconfig*.json) $(shell find widget/src -type f)
+	npm --prefix widget run --silent build
 
 test-widget: widget chromium php ## the carousel in Chromium, on a service that does what each test says
 	npm --prefix widget run --silent test
@@ -52,13 +58,14 @@ lint-widget: widget/node_modules/.ready
 	npm --prefix widget run --silent lint
 
 # The template engines of the shop systems that the widget's README has snippets for.
-php:
+php: | chromium # one apt at a time
 	@dpkg -s php-cli php-twig smarty4 >/dev/null 2>&1 || { apt-get update -qq && apt-get install -y -qq --no-install-recommends php-cli php-twig smarty4; }
 
 screenshots: widget chromium ## every state of the carousel into build/screenshots
 	npm --prefix widget run --silent screenshots
 
 widget/node_modules/.ready: widget/package-lock.json
+	@command -v npm >/dev/null || { echo "npm is not there: the carousel is built with node 20.19 or newer" >&2; exit 1; }
 	npm --prefix widget ci --silent
 	touch $@
 

@@ -39,7 +39,7 @@ class ALSConfig(ModelConfig):
     factors: int = Field(64, ge=1, le=2048)
     regularization: float = Field(1.0, gt=0)
     alpha: float = Field(3.0, gt=0)
-    iterations: int = Field(15, ge=1)
+    iterations: int = Field(15, ge=2)
     weighting: Weighting = Weighting(half_life_days=28)
 
 
@@ -70,6 +70,7 @@ class ALS(Model):
         with threadpool_limits(1, "blas"):
             library = _factorize(matrix.cells, config, options)
             _solve_people(library, matrix.cells, options.threads)
+            options.report(config.iterations, config.iterations)
             gram = _gram(library)
         _refuse_collapse(library.item_factors, library.user_factors)
         return Artifact(
@@ -90,7 +91,7 @@ def _factorize(cells: Any, config: ALSConfig, options: FitOptions) -> Any:
         factors=config.factors,
         regularization=config.regularization,
         alpha=config.alpha,
-        iterations=config.iterations,
+        iterations=config.iterations - 1,
         num_threads=options.threads,
         random_state=options.seed,
     )
@@ -106,8 +107,8 @@ def _factorize(cells: Any, config: ALSConfig, options: FitOptions) -> Any:
 
 
 def _solve_people(library: Any, cells: Any, threads: int) -> None:
-    """The last half step of the fit moved the items: with people solved once more, a stored person equals what the
-    encoder makes of the same history."""
+    """The last iteration, of which the items' half is left out: a stored person then equals what the encoder makes of
+    the same history."""
     library.cg_steps = PEOPLE_CG_STEPS
     library.solver(library.alpha * cells, library.user_factors, library.item_factors, library.regularization, threads)
 

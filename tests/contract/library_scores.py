@@ -49,7 +49,9 @@ def _counts(data: Interactions) -> Any:
 
 
 def _als(data: Interactions) -> F32:
-    library = AlternatingLeastSquares(factors=2, regularization=1, alpha=10, num_threads=1, random_state=1)
+    library = AlternatingLeastSquares(
+        factors=2, regularization=1, alpha=10, iterations=14, num_threads=1, random_state=1
+    )
     matrix = _counts(data)
     library.fit(matrix, show_progress=False)
     library.partial_fit_users(np.arange(data.n_users), matrix)

@@ -11,8 +11,9 @@ from typing import Final
 
 from common.schemas.data import EVENT_TYPES, U64, Catalogue, EventType, Interactions
 from common.schemas.documents import FileRef, StoreDocument
-from common.store import catalogue, changes, interactions
+from common.store import catalogue, changes, co_purchases, interactions
 from common.store.changes import Changes
+from common.store.co_purchases import CoPurchases
 from common.store.engine import Connection, attach_read_only, connect_trusted, number
 from common.store.segment import Part, check_format
 
@@ -89,6 +90,11 @@ class Reader:
     def changed_since(self, seq: int) -> Changes:
         """Whom and what the batches after `seq` touch."""
         return changes.read(self._connection, self._with_events, self._with_items, seq)
+
+    def co_purchases(self, min_people: int, since_seq: int = 0) -> CoPurchases:
+        """Which items are in one order, of batches after `since_seq`: of each item the `CANDIDATES` pairs with the
+        highest lift among those that at least `min_people` distinct people bought. Returns do not count."""
+        return co_purchases.read(self._connection, self._with_events, since_seq, min_people)
 
     def _purchases(self) -> int:
         code = EVENT_TYPES.index(EventType.PURCHASE)

@@ -131,6 +131,12 @@ class Settings(BaseModel):
     threads: int = Field(0, ge=0, description="Threads for training; 0 takes all cores.")
 
     # Serving
+    min_pair_people: int = Field(
+        5,
+        ge=2,
+        description="Distinct people who must have bought two items in one order before either is shown as bought "
+        "together with the other.",
+    )
     purchased: Purchased = Field(
         Purchased.HIDE,
         description="Show or hide items that the person has bought, unless the request says otherwise.",

@@ -156,6 +156,26 @@ class UserRows:
 
 
 @dataclass(frozen=True)
+class ItemLists:
+    """A list of items for each of some items, best first; these are item numbers throughout.
+
+    The list of nos[i] is [offsets[i], offsets[i + 1]) of `items`: nos (m,) int32, ascending; offsets (m + 1,) int64;
+    items (k,) int32.
+    """
+
+    nos: I32
+    offsets: I64
+    items: I32
+
+    def span(self, item_no: int) -> slice | None:
+        """Where in `items` the item's list is; None for an item that has none here."""
+        at = int(np.searchsorted(self.nos, item_no))
+        if at == len(self.nos) or self.nos[at] != item_no:
+            return None
+        return slice(int(self.offsets[at]), int(self.offsets[at + 1]))
+
+
+@dataclass(frozen=True)
 class LayerContent:
     """All that one layer of a bundle says. A base says everything; a delta only what changed since the layers below.
 
@@ -163,7 +183,7 @@ class LayerContent:
     price, a withdrawal, a new vector) or continues after the highest. `item_nos` (n,) int32, ascending, are the numbers
     that this layer defines; `item_vectors` (n, dim) float32, its bias column included, and the other item columns are
     aligned with it. `cards` are UTF-8 JSON objects. `similar` (n, k) int32 lists the nearest items by cosine, padded
-    with -1.
+    with -1. `bought_together` lists what shares orders with an item; the newest layer that has a list of the item wins.
 
     `popular` and `newest` (k,) int32 rank item numbers, best first; `popular_by_category` does so within a category.
     In a delta they replace those of the layers below, and None leaves them. `encoder` arrays come from the artifact and
@@ -179,4 +199,5 @@ class LayerContent:
     popular: I32 | None = None
     newest: I32 | None = None
     popular_by_category: dict[str, I32] | None = None
+    bought_together: ItemLists | None = None
     encoder: dict[str, npt.NDArray[np.generic]] = field(default_factory=dict)

@@ -77,6 +77,15 @@ class ServedBundle:
         influence: F32 = vectors @ self.items.vectors(causes).T
         return influence
 
+    def bought_together(self, item_no: int) -> I32:
+        """Item numbers, best first; some may no longer be allowed."""
+        for layer in self._newest_first:
+            lists = layer.bought_together
+            span = None if lists is None else lists.span(item_no)
+            if lists is not None and span is not None:
+                return lists.items[span]
+        return _NOTHING
+
     def popular_in(self, category: str) -> I32:
         for layer in self._newest_first:
             if layer.popular_by_category is not None:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from common.errors import CorruptError
-from common.schemas.data import F32, I32, I64, Bools
+from common.schemas.data import F32, I32, I64, Bools, ItemLists
 from common.schemas.documents import FORMAT_VERSION, FileRef, LayerRef
 from common.serving.arrays import OFFSETS, Strings, load_array, map_array
 from common.serving.filters import FILE as CATALOGUE_FILE
@@ -24,6 +24,7 @@ from common.serving.people import People
 INFO_FILE: Final = "layer.json"
 INDEX_FILE: Final = "items.faiss"
 ENCODER_PREFIX: Final = "encoder_"
+TOGETHER_PREFIX: Final = "bought_together_"
 
 
 class LayerInfo(BaseModel):
@@ -98,6 +99,7 @@ class Layer:
     popular: I32 | None
     newest: I32 | None
     popular_by_category: dict[str, I32] | None
+    bought_together: ItemLists | None
     encoder: dict[str, npt.NDArray[Any]]
 
 
@@ -126,6 +128,7 @@ def open_layer(ref: LayerRef, path_of: Callable[[FileRef], Path]) -> Layer:
         popular=files.optional("popular"),
         newest=files.optional("newest"),
         popular_by_category=_open_categories(files, info),
+        bought_together=_open_together(files),
         encoder={name: map_array(files.path(f"{ENCODER_PREFIX}{name}.npy"), name) for name in info.encoder_arrays},
     )
 
@@ -149,3 +152,15 @@ def _open_categories(files: LayerFiles, info: LayerInfo) -> dict[str, I32] | Non
     items = files.array("category_popular", np.int32, None)
     offsets = files.array("category_popular_offsets", np.int64, len(names) + 1)
     return {name: items[offsets[at] : offsets[at + 1]] for at, name in enumerate(names)}
+
+
+def _open_together(files: LayerFiles) -> ItemLists | None:
+    """None where the layer changes no list, or was written before there were any."""
+    nos = files.optional(f"{TOGETHER_PREFIX}nos")
+    if nos is None:
+        return None
+    items = files.array(f"{TOGETHER_PREFIX}items", np.int32, None)
+    offsets = files.array(f"{TOGETHER_PREFIX}offsets", np.int64, len(nos) + 1)
+    if offsets[0] != 0 or offsets[-1] != len(items):
+        raise CorruptError(f"lists of {len(items)} items bought together end at {offsets[-1]}")
+    return ItemLists(nos, offsets, items)

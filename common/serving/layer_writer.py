@@ -8,11 +8,11 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from common.schemas.data import F32, I32, I64, Catalogue, LayerContent, UserRows
+from common.schemas.data import F32, I32, I64, Catalogue, ItemLists, LayerContent, UserRows
 from common.serving.arrays import save_array, save_strings
 from common.serving.filters import write_catalogue
 from common.serving.index import IndexInfo, write_index
-from common.serving.layer import ENCODER_PREFIX, INDEX_FILE, INFO_FILE, LayerInfo
+from common.serving.layer import ENCODER_PREFIX, INDEX_FILE, INFO_FILE, TOGETHER_PREFIX, LayerInfo
 from common.serving.lookup import encode_id, sort_hashes
 
 Files = dict[str, Path]
@@ -117,7 +117,17 @@ def _write_lists(content: LayerContent, directory: Path) -> Files:
         items = np.concatenate([np.empty(0, np.int32), *lists]).astype(np.int32)
         files |= save_array(directory, "category_popular", items)
         files |= save_array(directory, "category_popular_offsets", offsets)
-    return files
+    return files | _write_together(content.bought_together, directory)
+
+
+def _write_together(lists: ItemLists | None, directory: Path) -> Files:
+    if lists is None:
+        return {}
+    return {
+        **save_array(directory, f"{TOGETHER_PREFIX}nos", lists.nos.astype(np.int32)),
+        **save_array(directory, f"{TOGETHER_PREFIX}offsets", lists.offsets.astype(np.int64)),
+        **save_array(directory, f"{TOGETHER_PREFIX}items", lists.items.astype(np.int32)),
+    }
 
 
 def _queries(content: LayerContent) -> F32:

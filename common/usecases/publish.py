@@ -84,11 +84,12 @@ def _stock(
 ) -> tuple[Stock, U64]:
     """What the store holds, and the (n, 2) keys of people with events in batches after `covers_seq`."""
     now_s = _newest_event_s(stored, covers_seq)
-    if read is not None and read.commit_id == stored.commit_id:
-        return Stock(read.interactions, read.catalogue, now_s), np.empty((0, 2), dtype=np.uint64)
     with open_store(stored, ctx.path_of, work) as reader:
+        pairs = reader.co_purchases(ctx.settings.min_pair_people)
+        if read is not None and read.commit_id == stored.commit_id:
+            return Stock(read.interactions, read.catalogue, now_s, pairs), np.empty((0, 2), dtype=np.uint64)
         changed = reader.changed_since(covers_seq).user_keys
-        return Stock(reader.interactions(), reader.catalogue(), now_s), changed
+        return Stock(reader.interactions(), reader.catalogue(), now_s, pairs), changed
 
 
 def _newest_event_s(stored: StoreDocument, covers_seq: int) -> int:

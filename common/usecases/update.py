@@ -96,4 +96,5 @@ class _Step:
         self.log.step("computing")
         self.log.note(counts={"items": len(news.catalogue), "users": news.people.n_users})
         with one_blas_thread():
-            return delta_content(items, below.model, news, self.ctx.settings.n_threads)
+            settings = self.ctx.settings
+            return delta_content(items, below.model, news, settings.min_pair_people, settings.n_threads)

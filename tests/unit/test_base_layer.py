@@ -10,6 +10,7 @@ from common.models.artifact import Artifact
 from common.models.base import FitOptions, TrainingData
 from common.models.registry import FAMILIES, make
 from common.schemas.data import U64, Catalogue, EventType, Interactions, LayerContent
+from common.store.co_purchases import CoPurchases
 from common.usecases.layers.base import Stock, base_content
 from common.usecases.layers.extras import Extras
 from common.usecases.layers.items import take
@@ -17,6 +18,7 @@ from common.usecases.layers.neighbours import MIN_NEIGHBOURS
 from tests.shops import NOON, Event, catalogue, interactions
 
 NOW = NOON + 10 * 86_400
+NO_PAIRS = CoPurchases((), np.empty(0, np.int64), 0, *np.empty((2, 0), np.int32), *np.empty((2, 0), np.int64))
 NOBODY: U64 = np.empty((0, 2), dtype=np.uint64)
 PEOPLE = [f"u{i:02}" for i in range(12)]
 TEA, SHOES = ("tea1", "tea2", "tea3"), ("shoe1", "shoe2", "shoe3")
@@ -44,7 +46,7 @@ def fit(data: Interactions, family: str = "als") -> Artifact:
 def base(
     data: Interactions, items: Catalogue = CATALOGUE, changed: U64 = NOBODY, artifact: Artifact | None = None
 ) -> LayerContent:
-    return base_content(artifact or fit(data), Stock(data, items, NOW), changed, threads=1)
+    return base_content(artifact or fit(data), Stock(data, items, NOW, NO_PAIRS), changed, threads=1)
 
 
 def number(content: LayerContent, item_id: str) -> int:

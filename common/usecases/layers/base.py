@@ -8,6 +8,7 @@ import numpy as np
 
 from common.models.artifact import Artifact
 from common.schemas.data import F32, I32, U64, Bools, Catalogue, Interactions, LayerContent, UserRows, Weighting
+from common.store.co_purchases import CoPurchases
 from common.usecases.layers.cards import cards_of
 from common.usecases.layers.cold import SAMPLE, Groups, learn_groups
 from common.usecases.layers.extras import Extras
@@ -16,6 +17,7 @@ from common.usecases.layers.items import aligned, first_seen, take, with_birth
 from common.usecases.layers.neighbours import eligible, similar_of
 from common.usecases.layers.people import PersonEncoder, Query, find_keys, user_rows
 from common.usecases.layers.rankings import Shelf, category_codes, popularity
+from common.usecases.layers.together import Kept
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,7 @@ class Stock:
     interactions: Interactions
     catalogue: Catalogue
     now_s: int
+    co_purchases: CoPurchases
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,7 @@ def base_content(artifact: Artifact, stock: Stock, changed: U64, threads: int) -
     shelf = _shelf(stock, items)
     people = np.bincount(users.items, minlength=len(items.catalogue))
     neighbours = eligible(people, items.is_trained)
+    together = _together(stock, items, shelf.named_categories())
     extras = Extras(groups, items.is_trained, neighbours, shelf.scores, shelf.created_at, stock.now_s)
     return LayerContent(
         item_nos=np.arange(len(items.catalogue), dtype=np.int32),
@@ -81,7 +85,8 @@ def base_content(artifact: Artifact, stock: Stock, changed: U64, threads: int) -
         popular=shelf.popular(),
         newest=shelf.newest(),
         popular_by_category=shelf.popular_by_category(),
-        encoder={**artifact.encoder_arrays, **extras.arrays()},
+        bought_together=together.lists,
+        encoder={**artifact.encoder_arrays, **extras.arrays(), **together.arrays()},
     )
 
 
@@ -134,6 +139,12 @@ def _shelf(stock: Stock, items: _Items) -> Shelf:
     scores[items.of_codes] = popularity(stock.interactions, stock.now_s)
     codes, names = category_codes(items.catalogue.categories)
     return Shelf(scores, items.catalogue.available, items.catalogue.created_at, codes, names)
+
+
+def _together(stock: Stock, items: _Items, categories: I32) -> Kept:
+    nos = {item_id: no for no, item_id in enumerate(items.catalogue.item_ids)}
+    numbers = np.array([nos[item_id] for item_id in stock.co_purchases.item_ids], dtype=np.int32)
+    return Kept.counted(stock.co_purchases, numbers, categories)
 
 
 def _people(artifact: Artifact, stock: Stock, items: _Items, changed: U64, query: Query) -> UserRows:

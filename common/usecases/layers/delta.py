@@ -6,10 +6,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from common.schemas.data import F64, I32, I64, Bools, Catalogue, Interactions, LayerContent, UserRows, Weighting
+from common.schemas.data import (
+    F64,
+    I32,
+    I64,
+    Bools,
+    Catalogue,
+    Interactions,
+    ItemLists,
+    LayerContent,
+    UserRows,
+    Weighting,
+)
 from common.schemas.documents import ModelInfo
 from common.serving.items import Items
 from common.serving.similar import similar_items
+from common.store.co_purchases import CoPurchases
 from common.store.reader import Reader
 from common.usecases.layers.cards import cards_of
 from common.usecases.layers.extras import Extras
@@ -18,6 +30,7 @@ from common.usecases.layers.items import aligned
 from common.usecases.layers.overlay import Overlay
 from common.usecases.layers.people import PersonEncoder, user_rows
 from common.usecases.layers.rankings import Shelf, popularity
+from common.usecases.layers.together import Kept
 
 
 @dataclass(frozen=True)
@@ -25,12 +38,15 @@ class News:
     """What batches bring to the layers below.
 
     catalogue: the items that are new or described differently, as they are now; people: every event of the people that
-    the batches touch, old ones included; sold: the events of all batches since the base.
+    the batches touch, old ones included; sold: the events of all batches since the base, and co_purchases the pairs in
+    them; touched: the items of the new events.
     """
 
     catalogue: Catalogue
     people: Interactions
     sold: Interactions
+    co_purchases: CoPurchases
+    touched: tuple[str, ...]
 
 
 def read_news(reader: Reader, below: Items, since_seq: int, base_seq: int, has_catalogue: bool) -> News:
@@ -43,10 +59,12 @@ def read_news(reader: Reader, below: Items, since_seq: int, base_seq: int, has_c
         catalogue=aligned(reader.catalogue(item_ids), item_ids, unlisted_available=not has_catalogue),
         people=reader.interactions(user_keys=changes.user_keys),
         sold=reader.interactions(since_seq=base_seq),
+        co_purchases=reader.co_purchases(min_people=1, since_seq=base_seq),
+        touched=changes.event_item_ids,
     )
 
 
-def delta_content(below: Items, model: ModelInfo, news: News, threads: int) -> LayerContent:
+def delta_content(below: Items, model: ModelInfo, news: News, min_pair_people: int, threads: int) -> LayerContent:
     """The layer that brings `news` to the layers `below`.
 
     Recency is counted from the moment of the base, also here: so a history weighs the same in whichever layer it is,
@@ -66,6 +84,7 @@ def delta_content(below: Items, model: ModelInfo, news: News, threads: int) -> L
         popular=shelf.popular(),
         newest=shelf.newest(),
         popular_by_category=shelf.popular_by_category(),
+        bought_together=_together(overlay, news, shelf, min_pair_people),
     )
 
 
@@ -109,6 +128,15 @@ def _created_at(overlay: Overlay) -> I64:
     of_base = overlay.extras.created_at
     later = np.arange(1, overlay.n_all - len(of_base) + 1)
     return np.concatenate([of_base, of_base.max(initial=0) + later])
+
+
+def _together(overlay: Overlay, news: News, shelf: Shelf, min_people: int) -> ItemLists | None:
+    kept = Kept.of(overlay.below.layers[0])
+    if kept is None:
+        return None
+    found = news.co_purchases
+    numbers, touched = overlay.numbers_of(found.item_ids), overlay.numbers_of(news.touched)
+    return kept.updated(found, numbers, touched, shelf.named_categories(), min_people)
 
 
 def _similar(overlay: Overlay, biased: bool, available: Bools, threads: int) -> I32:

@@ -52,6 +52,11 @@ class Shelf:
             if name and end > start
         }
 
+    def named_categories(self) -> I32:
+        """(n,) int32: `categories`, -1 where there is none."""
+        named = np.array([bool(name) for name in self.names], dtype=np.bool_)
+        return np.where(named[self.categories], self.categories, -1).astype(np.int32)
+
     def _by_score(self, rows: I64, depth: int) -> I32:
         rows = rows[self.scores[rows] > 0]
         return rows[np.argsort(-self.scores[rows], kind="stable")][:depth].astype(np.int32)

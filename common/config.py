@@ -32,10 +32,13 @@ MIN_TOKEN_KEY_BYTES = 32  # RFC 7518, section 3.2
 
 
 class Purchased(StrEnum):
-    """What recommend does with items the person has bought."""
+    """What recommend does with items the person has bought: leave them out, rank them by their score, put them forward
+    by as much as training found best, or whichever of the three training found best."""
 
     HIDE = "hide"
     SHOW = "show"
+    BOOST = "boost"
+    AUTO = "auto"
 
 
 def _comma_list(value: Any) -> Any:
@@ -138,8 +141,9 @@ class Settings(BaseModel):
         "together with the other.",
     )
     purchased: Purchased = Field(
-        Purchased.HIDE,
-        description="Show or hide items that the person has bought, unless the request says otherwise.",
+        Purchased.AUTO,
+        description="What becomes of items that the person has bought, unless the request says otherwise: `hide`, "
+        "`show`, `boost` puts them forward, `auto` does what training has found best on the shop's own data.",
     )
     refresh_s: float = Field(2.0, gt=0, description="Seconds between checks for a newer bundle.")
     max_n: int = Field(100, ge=1, le=1000, description="Largest n that a request may ask for.")

@@ -97,7 +97,9 @@ class PersonFields(ListFields):
     )
     item_id: Text | None = Field(None, description="The item whose page is looked at.")
     purchased: Purchased | None = Field(
-        None, description="Hide or show items that the person has bought; the shop's setting where it is not given."
+        None,
+        description="What becomes of items that the person has bought: `hide`, `show`, `boost` puts them forward, "
+        "`auto` does what training has found best. The shop's setting where it is not given.",
     )
 
 

@@ -65,6 +65,12 @@ class Interactions:
     def n_items(self) -> int:
         return len(self.item_ids)
 
+    def pieces(self) -> F32:
+        """(n_events,) float32: how many were bought, negative for a return, 0 for what is neither."""
+        signs = {EventType.PURCHASE: 1, EventType.RETURN: -1}
+        by_type = np.array([signs.get(kind, 0) for kind in EVENT_TYPES], dtype=np.float32)
+        return (self.qty * by_type[self.event_types]).astype(np.float32)
+
     def where(self, mask: Bools) -> Interactions:
         """The events that `mask` (n_events,) selects; people and items keep their codes."""
         columns = ("users", "items", "ts", "qty", "event_types", "orders", "sessions", "prices")

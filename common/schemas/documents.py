@@ -101,6 +101,14 @@ class LayerRef(_Document):
     files: dict[str, FileRef]
 
 
+class RepeatPurchases(_Document):
+    """What training found best to do with items that a person has bought. Where they are put forward, the score of each
+    grows by `boost` · ln(1 + weight), with the weight that the person's history gives it."""
+
+    decision: Literal["hide", "show", "boost"]
+    boost: float = Field(0.0, ge=0, description="In units of the model's score; the best of those tried.")
+
+
 class ModelInfo(_Document):
     family: str
     version: str
@@ -109,6 +117,7 @@ class ModelInfo(_Document):
     encoder_params: dict[str, float] = {}
     params: dict[str, Any] = {}
     metrics: dict[str, Any] = {}
+    repeats: RepeatPurchases | None = Field(None, description="None where training could not judge it.")
     trained_at: datetime
 
 

@@ -49,6 +49,7 @@ class ServedBundle:
         weighting = Weighting.model_validate(document.model.params.get("weighting", {}))
         self.event_weights = dict(zip(EVENT_TYPES, weighting.event_weights().tolist(), strict=True))
         self.personal = document.model.encoder not in IMPERSONAL
+        self.boost = document.model.repeats.boost if document.model.repeats else 0.0
         self._people = [layer.people for layer in reversed(layers)]
         self._newest_first = layers[::-1]
         self._encode = ENCODERS[document.model.encoder]

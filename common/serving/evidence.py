@@ -20,8 +20,10 @@ class Reason(StrEnum):
     __hash__ = str.__hash__  # an Enum's own is a Python function, and reasons are keys in each item of an answer
 
     BECAUSE_YOU_BOUGHT = "because_you_bought"
+    BUY_AGAIN = "buy_again"
     SIMILAR_TO = "similar_to"
     IN_YOUR_BASKET = "in_your_basket"
+    BOUGHT_TOGETHER = "bought_together"
     POPULAR = "popular"
     POPULAR_IN_CATEGORY = "popular_in_category"
     NEW = "new"

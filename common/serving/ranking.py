@@ -1,6 +1,7 @@
 """The ladder: from what is most a visitor's own down to what everybody sees, until the answer is full.
 
-personal → session → related → popular in category → popular → newest. Each item says which rung it comes from and why.
+personal → session → bought together, where that is asked for → related → popular in category → popular → newest. Each
+item says which rung it comes from and why.
 """
 
 from __future__ import annotations
@@ -12,12 +13,12 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from common.schemas.data import I32, EventType
+from common.schemas.data import F32, I32, EventType
 from common.serving.bundle import ServedBundle
 from common.serving.evidence import Cause, Evidence, Reason, SessionItem
 from common.serving.filters import AVAILABLE, Filter
 from common.serving.people import Person
-from common.serving.search import nearest, search
+from common.serving.search import Found, Raised, nearest, search, search_raised
 
 _PIECE: Final = 256
 NO_ITEMS: Final = np.empty(0, np.int32)
@@ -28,6 +29,7 @@ class Rung(StrEnum):
 
     PERSONAL = "personal"
     SESSION = "session"
+    BOUGHT_TOGETHER = "bought_together"
     RELATED = "related"
     POPULAR_IN_CATEGORY = "popular_in_category"
     POPULAR = "popular"
@@ -47,7 +49,8 @@ class Wish(NamedTuple):
     """What is asked for: `n` items that `wanted` keeps, for a person, a session, a page or nobody in particular.
 
     session: oldest first; page: the number of the item whose page is looked at; hide: item numbers (m,) int32 that must
-    not be shown, beside those of the session and the page.
+    not be shown, beside those of the session and the page; boost: what the person has bought scores higher by boost ·
+    ln(1 + its weight); bought_together: what shares orders with the page's item comes first.
     """
 
     n: int
@@ -56,6 +59,8 @@ class Wish(NamedTuple):
     session: tuple[SessionItem, ...] = ()
     page: int | None = None
     hide: I32 = NO_ITEMS
+    boost: float = 0.0
+    bought_together: bool = False
 
 
 def rank(bundle: ServedBundle, wish: Wish) -> list[Pick]:
@@ -64,7 +69,8 @@ def rank(bundle: ServedBundle, wish: Wish) -> list[Pick]:
     Raises `CorruptError` where a layer's catalogue cannot be read.
     """
     ladder = _Ladder(bundle, wish)
-    for rung in (ladder.own, ladder.related, ladder.popular_in_category, ladder.popular, ladder.newest):
+    general = (ladder.related, ladder.popular_in_category, ladder.popular, ladder.newest)
+    for rung in (ladder.own, ladder.bought_together, *general):
         rung()
         if ladder.missing == 0:
             break
@@ -97,15 +103,32 @@ class _Ladder:
         query = evidence.query(self.bundle)
         if query is None:
             return
-        found = search(self.bundle.items, query, self.missing, self.selection, self.taken)
+        found = self._search(query)
         scores = found.scores.tolist()
         if not any(scores):
             return  # the zero vector, of somebody of whom only returns are known, ranks nothing
         rung = Rung.SESSION if wish.person is None else Rung.PERSONAL
-        causes = evidence.causes(self.bundle, found.item_nos)
+        causes = self._causes(evidence, found.item_nos)
         self.picks += map(Pick, found.item_nos.tolist(), repeat(rung), causes, scores)
         if self.missing:
             self.taken = np.append(self.taken, found.item_nos)
+
+    def _search(self, query: F32) -> Found:
+        """Somebody of whom the query says nothing has nothing put forward either."""
+        person, boost = self.wish.person, self.wish.boost
+        if person is None or not boost or not query.any():
+            return search(self.bundle.items, query, self.missing, self.selection, self.taken)
+        gains = np.float32(boost) * np.log1p(person.weights[person.purchased])
+        bought = Raised(person.items[person.purchased], gains)
+        return search_raised(self.bundle.items, query, self.missing, self.selection, self.taken, bought)
+
+    def _causes(self, evidence: Evidence, item_nos: I32) -> list[Cause]:
+        causes = evidence.causes(self.bundle, item_nos)
+        person = self.wish.person
+        if person is None:
+            return causes
+        again = (item_nos[:, None] == person.items[person.purchased]).any(axis=1).tolist()
+        return [Cause(Reason.BUY_AGAIN) if bought else cause for bought, cause in zip(again, causes, strict=True)]
 
     def _evidence(self) -> Evidence:
         """The page that is looked at counts as a view."""
@@ -116,6 +139,13 @@ class _Ladder:
             return Evidence.of_session(self.bundle, session)
         known = Evidence.of_person(person)
         return known.then(Evidence.of_session(self.bundle, session)) if session else known
+
+    def bought_together(self) -> None:
+        """What shares orders with the page's item: its list and no more."""
+        page = self.wish.page
+        if self.wish.bought_together and page is not None:
+            listed = self.bundle.bought_together(page)
+            self._take(listed, Rung.BOUGHT_TOGETHER, Cause(Reason.BOUGHT_TOGETHER, page))
 
     def related(self) -> None:
         """What is like the page's item or, where the model knows no sessions, like the newest items of the session."""
@@ -141,7 +171,7 @@ class _Ladder:
         for category in self._categories():
             if self.missing:
                 listed = self.bundle.popular_in(category)
-                self._take(listed, Rung.POPULAR_IN_CATEGORY, Reason.POPULAR_IN_CATEGORY)
+                self._take(listed, Rung.POPULAR_IN_CATEGORY, Cause(Reason.POPULAR_IN_CATEGORY))
 
     def _categories(self) -> list[str]:
         asked = self.wish.wanted.categories
@@ -152,21 +182,21 @@ class _Ladder:
         return [category for category in categories if category]
 
     def popular(self) -> None:
-        self._take(self.bundle.popular, Rung.POPULAR, Reason.POPULAR)
+        self._take(self.bundle.popular, Rung.POPULAR, Cause(Reason.POPULAR))
 
     def newest(self) -> None:
         """The list, and behind it every other allowed item, the latest first."""
-        self._take(self.bundle.newest, Rung.NEWEST, Reason.NEW)
+        self._take(self.bundle.newest, Rung.NEWEST, Cause(Reason.NEW))
         if self.missing:
             rest = self.selection.all_items()
             latest_first = np.argsort(-self.bundle.items.born_at(rest), kind="stable")
-            self._take(rest[latest_first], Rung.NEWEST, Reason.NEW)
+            self._take(rest[latest_first], Rung.NEWEST, Cause(Reason.NEW))
 
-    def _take(self, listed: I32, rung: Rung, reason: Reason) -> None:
+    def _take(self, listed: I32, rung: Rung, cause: Cause) -> None:
         taken = set(self.taken.tolist())
         allowed = (item_no for item_no in self._allowed(listed) if item_no not in taken)
         chosen = list(islice(allowed, self.missing))
-        self.picks += [Pick(item_no, rung, Cause(reason)) for item_no in chosen]
+        self.picks += [Pick(item_no, rung, cause) for item_no in chosen]
         self.taken = np.append(self.taken, np.array(chosen, np.int32))
 
     def _allowed(self, listed: I32) -> Iterator[int]:

@@ -18,6 +18,13 @@ class Found(NamedTuple):
     scores: F32
 
 
+class Raised(NamedTuple):
+    """Items that score higher than by the model alone: item_nos (m,) int32, each once, and their gains (m,) float32."""
+
+    item_nos: I32
+    gains: F32
+
+
 def search(items: Items, query: F32, n: int, selection: Selection, excluded: I32) -> Found:
     """The `n` allowed items with the highest inner product with `query` (dim,), without the `excluded` item numbers.
 
@@ -29,6 +36,18 @@ def search(items: Items, query: F32, n: int, selection: Selection, excluded: I32
     if len(found) == 1:
         return found[0]
     return _merge(found, n)
+
+
+def search_raised(items: Items, query: F32, n: int, selection: Selection, excluded: I32, raised: Raised) -> Found:
+    """`search`, with the gains added to the scores of what is raised.
+
+    Raised items are scored one by one, wherever an index would have found them, and the others searched without them.
+    """
+    allowed = selection.allows(raised.item_nos) & ~np.isin(raised.item_nos, excluded)
+    item_nos = raised.item_nos[allowed]
+    scores = items.vectors(item_nos) @ query + raised.gains[allowed]
+    others = search(items, query, n, selection, np.append(excluded, item_nos))
+    return _merge([Found(item_nos, scores), others], n)
 
 
 def _search_part(items: Items, query: F32, n: int, part: IndexPart, excluded: I32) -> Found:

@@ -11,7 +11,7 @@ from common.evaluation.split import temporal_split
 from common.models.base import Model, TrainingData
 from common.models.popular import Popular
 from common.models.registry import FAMILIES, make
-from common.schemas.documents import ModelInfo
+from common.schemas.documents import ModelInfo, RepeatPurchases
 from common.usecases import figures
 from common.usecases.contest import Outcome, Step, hold_contest
 from common.usecases.trials import POPULAR, Candidate
@@ -34,14 +34,16 @@ class Order:
 
 @dataclass(frozen=True)
 class Choice:
-    """`models`: the one to fit on everything, and the next best should it not be able to learn. `gist` and `full` are
-    the figures behind it; `refusal` says why nothing may be published."""
+    """`models`: the one to fit on everything, and the next best should it not be able to learn. `repeats` is what to do
+    under the first with what people have bought; None where nothing tells. `gist` and `full` are the figures behind it;
+    `refusal` says why nothing may be published."""
 
     models: tuple[Model, ...]
     gist: dict[str, Any]
     full: dict[str, Any] = field(default_factory=dict)
     notices: tuple[str, ...] = ()
     refusal: str | None = None
+    repeats: RepeatPurchases | None = None
 
 
 def choose(data: TrainingData, order: Order, settings: Settings, step: Step) -> Choice:
@@ -62,7 +64,16 @@ def choose(data: TrainingData, order: Order, settings: Settings, step: Step) -> 
         full=figures.full(outcome, published, settings.seed),
         notices=notices,
         refusal=refusal,
+        repeats=_repeats(outcome, order.served) if published is finals.winner else None,
     )
+
+
+def _repeats(outcome: Outcome, served: ModelInfo | None) -> RepeatPurchases | None:
+    """Without time to judge it, the settings that are served keep theirs."""
+    found = outcome.repeats
+    if found:
+        return RepeatPurchases(decision=found.decision.value, boost=found.boost)
+    return served.repeats if served and outcome.finals.winner.candidate.origin == "served" else None
 
 
 def _contest(data: TrainingData, order: Order, settings: Settings, step: Step) -> Outcome | None:
@@ -103,6 +114,9 @@ def _unjudged(order: Order, reason: str) -> Choice:
     """What is served if there is a choice, or else the first family's defaults; popular if they cannot learn."""
     served = _served_model(order.served)
     models = [make(family) for family in order.families]
-    if served and served.family in order.families:
+    repeats = None
+    if served and order.served and served.family in order.families:
         models.insert(0, served)
-    return Choice((*models, POPULAR.model), {"judged_by": None, "reason": reason}, notices=(f"not judged: {reason}",))
+        repeats = order.served.repeats
+    gist = {"judged_by": None, "reason": reason}
+    return Choice((*models, POPULAR.model), gist, notices=(f"not judged: {reason}",), repeats=repeats)

@@ -9,13 +9,13 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from common.config import Settings
 from common.errors import RefusedError
 from common.evaluation.cases import Question
-from common.evaluation.judge import PRIMARY
+from common.evaluation.judge import PRIMARY, Judgement
 from common.evaluation.repeats import Repeats
 from common.evaluation.split import Split
 from common.schemas.data import Catalogue
@@ -24,9 +24,10 @@ from common.usecases.search import hold_search, select
 from common.usecases.standings import Kind, Standing, hold_baselines, hold_families, reserve_s
 from common.usecases.trials import POPULAR, Candidate, Stage, Trial
 
-TRIALS_TO_COME: Final = 4
-"""A trial may take this part of the time left, because should it win as many are to come: itself, the one on the test
-window, the fit on everything, and the rest of the run. Where the slowest so far would take more none is begun."""
+TRIALS_TO_COME: Final = 5
+"""A trial may take this part of the time left, because should it win as many are to come: itself, the one that judges
+repeated purchases, the one on the test window, the fit on everything, and the rest of the run. Where the slowest so far
+would take more none is begun."""
 
 # Shares of the contest's progress that are done when the baselines, the search and the last look begin.
 BASELINES_BEGIN: Final = 0.35
@@ -98,7 +99,7 @@ def hold_contest(
     question = stage.question(settings.purchased)
     if question is None:
         return None
-    trials, notices = _hold_trials(stage, candidates, deadline, step)
+    trials, notices = _hold_trials(stage, candidates, question, deadline, step)
     final_stage = Stage(split.test, catalogue, settings.seed, threads) if split.test else stage
     if final_stage.question(settings.purchased) is not question:
         final_stage = stage
@@ -129,7 +130,7 @@ def hold_contest(
 
 
 def _hold_trials(
-    stage: Stage, candidates: Sequence[Candidate], deadline: float, step: Step
+    stage: Stage, candidates: Sequence[Candidate], question: Question, deadline: float, step: Step
 ) -> tuple[list[Trial], list[str]]:
     """In the candidates' order, popular last. Notices tell who was left out and why.
 
@@ -147,15 +148,25 @@ def _hold_trials(
             notices.append(f"{candidate} was not tried: the time budget was spent")
             continue
         try:
-            trials.append(stage.hold_trial(candidate, start + share_s))
+            trials.append(_with_curve(stage, candidate, question, start + share_s))
         except RefusedError as refusal:
             notices.append(f"{candidate} was left out: {refusal.message}")
         slowest_s = max(slowest_s, time.monotonic() - start)
     return [*trials, popular], notices
 
 
+def _with_curve(stage: Stage, candidate: Candidate, question: Question, deadline: float) -> Trial:
+    curve: dict[int, float] = {}
+
+    def note(step: int, judgement: Judgement) -> None:
+        curve[step] = judgement.metrics[question].get(PRIMARY, 0.0)
+
+    return replace(stage.hold_trial(candidate, deadline, note), curve=curve)
+
+
 def _repeats(stage: Stage, winner: Trial, deadline: float) -> Repeats | None:
-    if time.monotonic() + TRIALS_TO_COME * winner.fit_s > deadline:
+    """None without time for it, the test window and the fit on everything."""
+    if time.monotonic() + 3 * winner.fit_s > deadline:
         return None
     return stage.repeats(winner.candidate)
 

@@ -14,7 +14,7 @@ from common.errors import NotFound, NotReady, RefusedError
 from common.ids import new_id
 from common.models.artifact import Artifact
 from common.schemas.data import U64, Catalogue, Interactions
-from common.schemas.documents import Bundle, BundleRef, ModelInfo, ServingDocument, StoreDocument
+from common.schemas.documents import Bundle, BundleRef, ModelInfo, RepeatPurchases, ServingDocument, StoreDocument
 from common.store.reader import open_store
 from common.usecases.bundles import make_layer, next_version, one_blas_thread, read_manifest
 from common.usecases.context import Context
@@ -40,11 +40,13 @@ def publish_base(
     covers_seq: int,
     log: RunLog,
     read: StoreRead | None = None,
+    repeats: RepeatPurchases | None = None,
 ) -> Bundle:
     """Serves `artifact`, trained on the batches up to `covers_seq`, for everything that the store holds by now.
 
-    `read` is what training has read: it is taken over if nothing has been committed to the store since. The version of
-    the model is the id of the run. Batches that land meanwhile are brought in at the end.
+    `read` is what training has read: it is taken over if nothing has been committed to the store since. `repeats` is
+    what to do with what people have bought, as judged under this model. The version of the model is the id of the run.
+    Batches that land meanwhile are brought in at the end.
     """
     stored = ctx.store_file.read().document
     if stored is None:
@@ -58,6 +60,7 @@ def publish_base(
         encoder_params=artifact.encoder_params,
         params=artifact.params,
         metrics=dict(metrics),
+        repeats=repeats,
         trained_at=now,
     )
     with workspace(ctx) as work:

@@ -71,7 +71,8 @@ class RecommendService:
         bundle = self._bundle()
         person = self._person(bundle, query.user_id)
         hide = _numbers(bundle, query.exclude) if query.exclude else _NO_ITEMS
-        if person is not None and (query.purchased or self._purchased) is Purchased.HIDE:
+        purchased = _decide(bundle, query.purchased or self._purchased)
+        if person is not None and purchased is Purchased.HIDE:
             bought = person.items[person.purchased]
             hide = np.append(hide, bought) if len(hide) else bought
         wish = Wish(
@@ -81,16 +82,25 @@ class RecommendService:
             session=_session(bundle, query.session),
             page=None if query.page is None else bundle.items.find(query.page),
             hide=hide,
+            boost=bundle.boost if purchased is Purchased.BOOST else 0.0,
         )
         return _answer(bundle, rank(bundle, wish))
 
     def similar(self, item_id: str, query: Query) -> Answer:
         """Items like one; of the query, `n`, `wanted` and `exclude` count. Raises `NotFound` for an unknown item."""
+        return self._beside(item_id, query, bought_together=False)
+
+    def bought_together(self, item_id: str, query: Query) -> Answer:
+        """As `similar`, with what shares orders with the item first."""
+        return self._beside(item_id, query, bought_together=True)
+
+    def _beside(self, item_id: str, query: Query, bought_together: bool) -> Answer:
         bundle = self._bundle()
         page = bundle.items.find(item_id)
         if page is None:
             raise NotFound("the catalogue has no item of this id")
-        wish = Wish(n=query.n, wanted=query.wanted, page=page, hide=_numbers(bundle, query.exclude))
+        hide = _numbers(bundle, query.exclude)
+        wish = Wish(n=query.n, wanted=query.wanted, page=page, hide=hide, bought_together=bought_together)
         return _answer(bundle, rank(bundle, wish))
 
     def popular(self, query: Query) -> Answer:
@@ -115,6 +125,14 @@ class RecommendService:
             return None
         key: UserKey = self._pseudonymizer.user_key(user_id)
         return bundle.find_person(key)
+
+
+def _decide(bundle: ServedBundle, purchased: Purchased) -> Purchased:
+    """Hidden where it is left to training, and training could not judge it."""
+    if purchased is not Purchased.AUTO:
+        return purchased
+    repeats = bundle.document.model.repeats
+    return Purchased(repeats.decision) if repeats else Purchased.HIDE
 
 
 def _numbers(bundle: ServedBundle, item_ids: tuple[str, ...]) -> I32:

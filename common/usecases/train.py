@@ -103,7 +103,8 @@ def _train(ctx: Context, order: Order, log: RunLog) -> RunRecord:
     artifact = _fit(data, choice.models, order, ctx.settings.seed, log)
     log.step("publishing", PUBLISHING)
     _save(ctx, log.record.run_id, artifact, choice.full or choice.gist)
-    bundle = publish_base(ctx, artifact, choice.gist, document.seq, log, read)
+    repeats = choice.repeats if artifact.family == choice.models[0].family else None
+    bundle = publish_base(ctx, artifact, choice.gist, document.seq, log, read, repeats)
     return log.finish(
         counts={"events": len(data.interactions), "users": len(artifact.user_keys), "items": len(artifact.item_ids)},
         details={"family": artifact.family, "params": artifact.params, "bundle_id": bundle.bundle_id},

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
 from common.config import Purchased
@@ -39,13 +39,15 @@ POPULAR: Final = Candidate(make(Popular.family), "default")
 
 @dataclass(frozen=True)
 class Trial:
-    """A candidate on one fold; `fit_s` in seconds, `dim` the width of its vectors, `peak_bytes` as `Usage` has it."""
+    """A candidate on one fold; `fit_s` in seconds, `dim` the width of its vectors, `peak_bytes` as `Usage` has it.
+    `curve` is what it was worth after some of its iterations, where its family shows that."""
 
     candidate: Candidate
     judgement: Judgement
     fit_s: float
     dim: int
     peak_bytes: int = 0
+    curve: Mapping[int, float] = field(default_factory=dict)
 
     def score(self, question: Question) -> float:
         return self.judgement.metrics[question].get(PRIMARY, 0.0)
@@ -66,8 +68,12 @@ class Stage:
         self.cases = make_cases(fold, seed)
 
     def question(self, purchased: Purchased) -> Question | None:
-        """What to decide by: what the shop is going to show, or else what anybody can be asked; None: nobody can."""
-        preferred = Question.NEW if purchased is Purchased.HIDE else Question.ALL
+        """What to decide by, or else what anybody can be asked; None: nobody can.
+
+        Shown by their score alone, repeated purchases are the model's work. Otherwise that is what is new to people,
+        and `repeats` decides about the rest.
+        """
+        preferred = Question.ALL if purchased is Purchased.SHOW else Question.NEW
         answerable = [question for question in (preferred, Question.ALL) if self.cases.relevant(question).nnz]
         return answerable[0] if answerable else None
 

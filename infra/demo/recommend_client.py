@@ -18,6 +18,7 @@ N = 10
 
 REASONS = {
     "because_you_bought": "because you bought {}",
+    "buy_again": "bought before",
     "similar_to": "similar to {}",
     "in_your_basket": "goes with {}",
     "popular": "popular now",

@@ -6,11 +6,13 @@ import json
 import re
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import jwt
 import pytest
 
 from common.edges.wiring import make_context
+from common.schemas.documents import RepeatPurchases
 from infra.local.object_store import ObjectStore
 from tests.asgi import Answer, Function
 from tests.bundles import publish
@@ -57,6 +59,20 @@ def test_four_kinds_of_visitor(served: Function) -> None:
         assert answer.json()["model"] == "als"
 
 
+def test_what_is_bought_together_comes_first_and_is_filled_up(served: Function) -> None:
+    answer = served.call("GET", "/v1/items/i5/bought-together?n=6")
+    assert ids(answer)[:3] == ["i40", "i41", "i42"]
+    assert [item["rung"] for item in answer.json()["items"]] == ["bought_together"] * 3 + ["related"] * 3
+    reasons = [item["reason"] for item in answer.json()["items"]]
+    assert reasons[0] == {"code": "bought_together", "item_id": "i5"}
+    assert reasons[3] == {"code": "similar_to", "item_id": "i5"}
+    without = served.call("GET", "/v1/items/i5/bought-together?n=3&exclude=i41&category=c2&category=c1")
+    assert ids(without)[0] == "i42"
+    assert not {"i40", "i41"} & set(ids(without))
+    assert served.call("GET", "/v1/items/nothing/bought-together").json()["code"] == "not_found"
+    assert served.call("GET", "/v1/items/i5/bought").status == 404
+
+
 def test_a_stranger_with_a_token_is_a_new_visitor(served: Function) -> None:
     answer = served.call("GET", "/v1/recommendations?n=3", token("nobody we know"))
     assert {item["rung"] for item in answer.json()["items"]} == {"popular"}
@@ -66,6 +82,26 @@ def test_purchases_are_shown_where_asked(served: Function) -> None:
     shown = served.call("GET", f"/v1/recommendations?n={N}&purchased=show", token())
     hidden = served.call("GET", f"/v1/recommendations?n={N}", token())
     assert set(ids(shown)) - set(ids(hidden)) == {"i1", "i2", "i3"}
+
+
+def test_what_training_decided_about_purchases_is_done(
+    object_store: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Unless the request says otherwise. Without a decision, as in the other tests here, purchases are hidden."""
+    environment = shop_environment(object_store, TEST_BUCKET, tmp_path)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    context = make_context(environment)
+    decided = RepeatPurchases(decision="boost", boost=100.0)
+    publish(context.bucket, context.keys, [shop_layer(context.shop.pseudonymizer)], tmp_path, repeats=decided)
+    function = Function("recommend", SOURCE)
+    first = function.call("GET", "/v1/recommendations?n=3", token())
+    assert set(ids(first)) == {"i1", "i2", "i3"}
+    assert {item["reason"]["code"] for item in first.json()["items"]} == {"buy_again"}
+    for purchased, own in (("auto", True), ("boost", True), ("hide", False)):
+        asked = ids(function.call("GET", f"/v1/recommendations?n=3&purchased={purchased}", token()))
+        assert ({"i1", "i2", "i3"} == set(asked)) is own
+    function.close()
 
 
 def test_filters_and_exclusions(served: Function) -> None:

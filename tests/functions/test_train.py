@@ -100,7 +100,10 @@ def test_an_order_over_http_trains_and_publishes(
     model = served_document(shop).bundle.model
     assert (model.family, model.version) == ("als", run.run_id)
     assert model.metrics["model"]["new_purchases"]["ndcg@10"] > model.metrics["popular"]["new_purchases"]["ndcg@10"]
-    assert len(metrics_file(shop, run)["trials"]) > 2
+    figures = metrics_file(shop, run)
+    assert len(figures["trials"]) > 2
+    assert model.repeats is not None
+    assert model.repeats.model_dump() == {name: figures["repeats"][name] for name in ("decision", "boost")}
     assert read_served(shop).popular
 
 

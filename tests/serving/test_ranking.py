@@ -15,7 +15,7 @@ from common.serving.bundle import ServedBundle
 from common.serving.evidence import MAX_CAUSES, Reason, SessionItem
 from common.serving.filters import Filter
 from common.serving.ranking import Pick, Rung, Wish, rank
-from tests.bundles import Goods, History, layer_content, open_layers
+from tests.bundles import Goods, History, item_lists, layer_content, open_layers
 
 ADA, BEN = UserKey(b"a" * 16), UserKey(b"b" * 16)
 N = 12
@@ -29,7 +29,12 @@ def numbers(*items: int) -> Any:
 
 @pytest.fixture
 def build(tmp_path: Path) -> Callable[..., ServedBundle]:
-    def make(encoder: str = "als_fold_in", vectors: F32 = VECTORS, **goods: Any) -> ServedBundle:
+    def make(
+        encoder: str = "als_fold_in",
+        vectors: F32 = VECTORS,
+        bought_together: dict[int, list[int]] | None = None,
+        **goods: Any,
+    ) -> ServedBundle:
         gram = VECTORS.T @ VECTORS + np.eye(2)
         content = layer_content(
             Goods(
@@ -46,6 +51,7 @@ def build(tmp_path: Path) -> Callable[..., ServedBundle]:
             popular=numbers(5, 4, 3),
             newest=numbers(11, 10),
             popular_by_category={"c1": numbers(4, 10, 1)},
+            bought_together=item_lists(bought_together or {}),
         )
         return open_layers([content], tmp_path, encoder=encoder)
 
@@ -71,6 +77,28 @@ def test_a_known_person_gets_their_own(bundle: ServedBundle) -> None:
     assert set(rungs_of(picks)) == {Rung.PERSONAL}
     assert {pick.cause for pick in picks} == {(Reason.BECAUSE_YOU_BOUGHT, 2)}
     assert [round(pick.score or 0, 3) for pick in picks] == [1.1, 1.08, 1.06, 1.04]
+
+
+def test_what_was_bought_is_put_forward_by_how_much_of_it(bundle: ServedBundle) -> None:
+    """Ada's scores are 1 + n / 100 for even n, and 0.01 for odd ones."""
+    picks = rank(bundle, Wish(n=5, person=bundle.find_person(ADA), boost=0.1))
+    assert items_of(picks) == [2, 10, 8, 0, 6]
+    scores = [round(pick.score or 0, 3) for pick in picks]
+    assert scores == [round(1.02 + 0.1 * np.log(4), 3), 1.1, 1.08, round(1 + 0.1 * np.log(2), 3), 1.06]
+    again = {pick.item_no for pick in picks if pick.cause == (Reason.BUY_AGAIN, None)}
+    assert again == {0, 2}
+
+
+def test_what_is_put_forward_is_filtered_like_everything_else(build: Callable[..., ServedBundle]) -> None:
+    bundle = build(available=[number != 0 for number in range(N)])
+    person = bundle.find_person(ADA)
+    assert items_of(rank(bundle, Wish(n=2, person=person, boost=9.0)))[0] == 2
+    assert 0 not in items_of(rank(bundle, Wish(n=N, person=person, boost=9.0)))
+    assert 2 not in items_of(rank(bundle, Wish(n=N, person=person, boost=9.0, hide=numbers(2))))
+    assert 2 not in items_of(rank(bundle, Wish(n=N, person=person, boost=9.0, page=2)))
+    shelf = rank(bundle, Wish(n=N, person=person, boost=9.0, wanted=Filter(categories=("c1",))))
+    assert set(items_of(shelf)) == {1, 4, 7, 10}
+    assert len(items_of(shelf)) == 4
 
 
 def test_what_was_only_looked_at_was_not_bought(bundle: ServedBundle) -> None:
@@ -120,6 +148,24 @@ def test_a_page_alone_gets_what_is_like_it(bundle: ServedBundle) -> None:
     picks = rank(bundle, Wish(n=5, page=7))
     assert set(items_of(picks)) == {1, 3, 5, 9, 11}
     assert {(pick.rung, pick.cause) for pick in picks} == {(Rung.RELATED, (Reason.SIMILAR_TO, 7))}
+
+
+def test_what_is_bought_with_the_page_comes_first_where_that_is_asked_for(build: Callable[..., ServedBundle]) -> None:
+    bundle = build(bought_together={7: [2, 4, 9]}, available=[number != 2 for number in range(N)])
+    picks = rank(bundle, Wish(n=4, page=7, bought_together=True, hide=numbers(11)))
+    assert items_of(picks)[:2] == [4, 9]
+    assert set(items_of(picks)[2:]) <= {1, 3, 5}
+    assert rungs_of(picks) == [Rung.BOUGHT_TOGETHER] * 2 + [Rung.RELATED] * 2
+    assert picks[0].cause == (Reason.BOUGHT_TOGETHER, 7)
+    assert picks[0].score is None
+    assert rungs_of(rank(bundle, Wish(n=4, page=7))) == [Rung.RELATED] * 4
+    assert rungs_of(rank(bundle, Wish(n=1, page=8, bought_together=True))) == [Rung.RELATED]
+
+
+def test_lists_of_what_is_bought_together_need_no_personal_model(build: Callable[..., ServedBundle]) -> None:
+    bundle = build("constant", np.ones((N, 1), np.float32), bought_together={7: [2]})
+    picks = rank(bundle, Wish(n=2, page=7, bought_together=True))
+    assert rungs_of(picks) == [Rung.BOUGHT_TOGETHER, Rung.POPULAR_IN_CATEGORY]
 
 
 def test_a_page_falls_to_its_category_then_to_what_is_popular(build: Callable[..., ServedBundle]) -> None:

@@ -19,7 +19,7 @@ from common.evaluation.split import temporal_split
 from common.models.base import TrainingData
 from common.models.registry import make
 from common.schemas.data import Interactions
-from common.schemas.documents import ModelInfo
+from common.schemas.documents import ModelInfo, RepeatPurchases
 from common.usecases.choice import Choice, Order, choose
 from common.usecases.contest import Finals, Outcome, hold_contest
 from common.usecases.trials import POPULAR, Candidate, Stage, Trial
@@ -103,6 +103,15 @@ def test_the_question_follows_what_the_shop_shows() -> None:
     for purchased, question in ((Purchased.HIDE, Question.NEW), (Purchased.SHOW, Question.ALL)):
         settings = SETTINGS.model_copy(update={"purchased": purchased})
         assert chosen(two_tastes(), settings).gist["judged_by"] == f"{PRIMARY} of {question}"
+
+
+def test_what_is_served_keeps_its_decision_about_purchases_where_nothing_judges_it() -> None:
+    model = served(**SMALL_ALS).model_copy(update={"repeats": RepeatPurchases(decision="boost", boost=0.5)})
+    assert chosen(two_tastes(), evaluate=False, served=model).repeats == model.repeats
+    assert chosen(two_tastes(), evaluate=False, families=("popular",), served=model).repeats is None
+    judged = chosen(two_tastes(), served=model)
+    assert judged.repeats != model.repeats
+    assert judged.full["repeats"]["decision"] == judged.repeats.decision if judged.repeats else False
 
 
 def test_selection_does_not_see_the_test_window() -> None:

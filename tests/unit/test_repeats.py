@@ -1,42 +1,107 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from common.evaluation.cases import make_cases
-from common.evaluation.repeats import Repeats, judge_repeats
+from common.config import Purchased
+from common.evaluation.cases import Cases, Question, make_cases
+from common.evaluation.metrics import ndcg_at_k
+from common.evaluation.repeats import K, Repeats, judge_repeats
 from common.evaluation.split import temporal_split
+from common.ids import UserKey, join_user_key
+from common.models.artifact import Artifact
 from common.models.base import FitOptions, TrainingData
 from common.models.registry import make
-from common.schemas.data import Interactions
+from common.schemas.data import EventType, Interactions, LayerContent, Weighting
+from common.serving.bundle import ServedBundle
 from common.serving.encoders import ENCODERS
+from common.serving.ranking import Wish, rank
+from common.usecases.layers.histories import histories_of
+from common.usecases.layers.people import user_rows
+from tests.bundles import Goods, layer_content, open_layers
 from tests.shops import Event, interactions
 
-ALS = {"factors": 2, "regularization": 0.1, "weighting": {"half_life_days": None}}
+ALS = {"factors": 2, "regularization": 0.1, "weighting": {"half_life_days": 30}}
 
 
-def repeats(data: Interactions) -> Repeats:
+def cases_of(data: Interactions) -> Cases:
     split = temporal_split(data, 20, 0)
     assert split is not None
-    fold = split.validation
-    options = FitOptions(1, 1, fold.cut_s)
-    artifact, popular = (make(*args).fit(TrainingData(fold.past), options) for args in (("als", ALS), ("popular",)))
-    return judge_repeats(artifact, make_cases(fold, 1), ENCODERS[artifact.encoder], popular)
+    return make_cases(split.validation, 1)
 
 
-def test_where_all_buy_their_own_again_these_are_put_forward() -> None:
-    """Each has three things of their own on a shelf of thirty, more than two factors can tell apart."""
+def fit(cases: Cases, family: str = "als") -> Artifact:
+    model = make(family, ALS if family == "als" else {})
+    return model.fit(TrainingData(cases.fold.past), FitOptions(1, 1, cases.fold.cut_s))
+
+
+def repeats(data: Interactions, family: str = "als") -> Repeats:
+    cases = cases_of(data)
+    artifact = fit(cases, family)
+    return judge_repeats(artifact, cases, ENCODERS[artifact.encoder], fit(cases, "popular"))
+
+
+def loyal() -> Interactions:
+    """Each has three things of their own on a shelf of thirty, more than two factors can tell apart; some go back."""
     rng = np.random.default_rng(1)
     own = {f"u{user:02}": rng.choice(30, 3, replace=False) for user in range(40)}
-    data = interactions(
+    bought = [
         Event(user, f"i{rng.choice(items):02}", day + rng.random())
         for day in range(80)
         for user, items in own.items()
         if rng.random() < 0.3
-    )
-    found = repeats(data)
-    assert found.put_forward > found.show > found.hide == 0
+    ]
+    returned = [replace(event, kind=EventType.RETURN, day=event.day + 0.1) for event in bought[::9]]
+    return interactions([*bought, *returned])
+
+
+def test_where_all_buy_their_own_again_these_are_put_forward() -> None:
+    found = repeats(loyal())
+    assert found.put_forward > found.show > found.hide
     assert found.boost > 0
+    assert found.decision is Purchased.BOOST
+
+
+@pytest.mark.parametrize("purchased", [Purchased.HIDE, Purchased.SHOW, Purchased.BOOST])
+def test_serving_does_what_was_judged(purchased: Purchased, tmp_path: Path) -> None:
+    """The same people, asked of the bundle that the judged artifact becomes, find as much."""
+    cases = cases_of(loyal())
+    artifact = fit(cases)
+    judged = judge_repeats(artifact, cases, ENCODERS[artifact.encoder], fit(cases, "popular"))
+    bundle = open_layers([layer(artifact, cases)], tmp_path, encoder_params=artifact.encoder_params)
+    lists = [served(bundle, join_user_key(*key), purchased, judged.boost) for key in cases.user_keys.tolist()]
+    relevant = cases.relevant(Question.ALL)
+    hits = np.array([[bool(relevant[row, item]) for item in listed] for row, listed in enumerate(lists)])
+    expected = {Purchased.HIDE: judged.hide, Purchased.SHOW: judged.show, Purchased.BOOST: judged.put_forward}
+    found = ndcg_at_k(hits, np.diff(relevant.indptr).astype(np.int32), K).mean()
+    assert found == pytest.approx(expected[purchased], abs=1e-6)
+
+
+def layer(artifact: Artifact, cases: Cases) -> LayerContent:
+    past = cases.fold.past
+    assert artifact.item_ids == past.item_ids
+    numbers = np.arange(past.n_items, dtype=np.int32)
+    histories = histories_of(past, Weighting.model_validate(artifact.params["weighting"]), cases.fold.cut_s)
+    nobody = np.empty((0, artifact.dim), np.float32)
+    content = layer_content(Goods(numbers.tolist(), artifact.item_vectors), encoder=dict(artifact.encoder_arrays))
+    return replace(content, users=user_rows(past.user_keys, histories, numbers, lambda *_: nobody, nobody))
+
+
+def served(bundle: ServedBundle, key: UserKey, purchased: Purchased, boost: float) -> list[int]:
+    person = bundle.find_person(key)
+    assert person is not None
+    hide = person.items[person.purchased] if purchased is Purchased.HIDE else np.empty(0, np.int32)
+    wish = Wish(n=K, person=person, hide=hide, boost=boost if purchased is Purchased.BOOST else 0.0)
+    return [pick.item_no for pick in rank(bundle, wish)]
+
+
+def test_in_a_list_that_is_everybodys_nothing_is_put_forward() -> None:
+    found = repeats(loyal(), "popular")
+    assert (found.put_forward, found.boost) == (found.show, 0)
+    assert found.decision is not Purchased.BOOST
 
 
 def test_where_nobody_buys_twice_hiding_is_best() -> None:
@@ -50,3 +115,4 @@ def test_where_nobody_buys_twice_hiding_is_best() -> None:
     found = repeats(data)
     assert found.hide > found.show >= found.put_forward
     assert found.hide == pytest.approx(1.0, abs=0.3)
+    assert found.decision is Purchased.HIDE

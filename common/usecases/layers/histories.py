@@ -6,10 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from common.schemas.data import EVENT_TYPES, F32, I32, I64, NO_USER, Bools, EventType, Interactions, Weighting
-
-_PURCHASE = EVENT_TYPES.index(EventType.PURCHASE)
-_RETURN = EVENT_TYPES.index(EventType.RETURN)
+from common.schemas.data import F32, I32, I64, NO_USER, Bools, Interactions, Weighting
 
 
 @dataclass(frozen=True)
@@ -40,7 +37,7 @@ def histories_of(data: Interactions, weighting: Weighting, now_s: int) -> Histor
     rows, cells = rows[order], cells[order]
     starts = np.flatnonzero(np.diff(cells, prepend=-1))
     weights = np.maximum(_sums(weighting.weigh(data, now_s)[rows], starts), 0)
-    purchased = _sums(_bought(data)[rows], starts) > 0
+    purchased = _sums(data.pieces()[rows], starts) > 0
     newest = rows[np.append(starts[1:], len(rows)) - 1] if len(starts) else starts
     users, items = data.users[rows[starts]], data.items[rows[starts]]
 
@@ -70,13 +67,6 @@ def _stable_order(keys: I32 | I64) -> I64:
     packed = (keys.astype(np.int64) << bits) | np.arange(len(keys))
     packed.sort()
     return packed & ((1 << bits) - 1)
-
-
-def _bought(data: Interactions) -> F32:
-    """(n_events,) float32: pieces bought, negative for pieces returned."""
-    signs = np.zeros(len(EVENT_TYPES), dtype=np.float32)
-    signs[_PURCHASE], signs[_RETURN] = 1, -1
-    return data.qty * signs[data.event_types]
 
 
 def _sums(values: F32, starts: I64) -> np.ndarray:

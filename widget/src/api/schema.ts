@@ -35,7 +35,7 @@ export interface paths {
                     user_id?: string | null;
                     /** @description The item whose page is looked at. */
                     item_id?: string | null;
-                    /** @description Hide or show items that the person has bought; the shop's setting where it is not given. */
+                    /** @description What becomes of items that the person has bought: `hide`, `show`, `boost` puts them forward, `auto` does what training has found best. The shop's setting where it is not given. */
                     purchased?: components["schemas"]["Purchased"] | null;
                 };
                 header?: never;
@@ -478,10 +478,11 @@ export interface components {
         EventType: "purchase" | "view" | "cart" | "return";
         /**
          * Purchased
-         * @description What recommend does with items the person has bought.
+         * @description What recommend does with items the person has bought: leave them out, rank them by their score, put them forward
+         *     by as much as training found best, or whichever of the three training found best.
          * @enum {string}
          */
-        Purchased: "hide" | "show";
+        Purchased: "hide" | "show" | "boost" | "auto";
         /**
          * SessionEvent
          * @description One thing the visitor did in this visit.
@@ -559,7 +560,7 @@ export interface components {
              */
             item_id?: string | null;
             /**
-             * @description Hide or show items that the person has bought; the shop's setting where it is not given.
+             * @description What becomes of items that the person has bought: `hide`, `show`, `boost` puts them forward, `auto` does what training has found best. The shop's setting where it is not given.
              * @default null
              */
             purchased?: components["schemas"]["Purchased"] | null;
@@ -601,7 +602,7 @@ export interface components {
             /** @description `item_id` and `title` name the item that is the reason. */
             reason: {
                 /** @enum {unknown} */
-                code: "because_you_bought" | "similar_to" | "in_your_basket" | "popular" | "popular_in_category" | "new";
+                code: "because_you_bought" | "buy_again" | "similar_to" | "in_your_basket" | "popular" | "popular_in_category" | "new";
                 item_id?: string;
                 title?: string;
             };

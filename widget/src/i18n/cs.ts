@@ -8,6 +8,7 @@ export const cs: Messages = {
   "heading.popular": "Právě oblíbené",
   "heading.recently-viewed": "Naposledy prohlížené",
   "reason.because_you_bought": "K vašemu nákupu: {item}",
+  "reason.buy_again": "Již jste kupovali",
   "reason.similar_to": "Podobné jako {item}",
   "reason.in_your_basket": "Hodí se ke košíku: {item}",
   "reason.bought_together": "Často kupováno společně",

@@ -8,6 +8,7 @@ export const de: Messages = {
   "heading.popular": "Gerade beliebt",
   "heading.recently-viewed": "Zuletzt angesehen",
   "reason.because_you_bought": "Passend zu Ihrem Kauf: {item}",
+  "reason.buy_again": "Schon einmal gekauft",
   "reason.similar_to": "Ähnlich wie {item}",
   "reason.in_your_basket": "Passend zum Warenkorb: {item}",
   "reason.bought_together": "Oft zusammen gekauft",

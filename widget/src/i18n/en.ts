@@ -6,6 +6,7 @@ export const en = {
   "heading.popular": "Popular right now",
   "heading.recently-viewed": "Recently viewed",
   "reason.because_you_bought": "Because you bought {item}",
+  "reason.buy_again": "Bought before",
   "reason.similar_to": "Similar to {item}",
   "reason.in_your_basket": "Goes with your basket: {item}",
   "reason.bought_together": "Often bought together",

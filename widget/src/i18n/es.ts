@@ -8,6 +8,7 @@ export const es: Messages = {
   "heading.popular": "Popular ahora",
   "heading.recently-viewed": "Vistos recientemente",
   "reason.because_you_bought": "Porque compró {item}",
+  "reason.buy_again": "Ya lo compró antes",
   "reason.similar_to": "Similar a {item}",
   "reason.in_your_basket": "Combina con su cesta: {item}",
   "reason.bought_together": "Comprados juntos a menudo",

@@ -8,6 +8,7 @@ export const fr: Messages = {
   "heading.popular": "Populaire en ce moment",
   "heading.recently-viewed": "Vus récemment",
   "reason.because_you_bought": "Suite à votre achat : {item}",
+  "reason.buy_again": "Déjà acheté",
   "reason.similar_to": "Similaire à {item}",
   "reason.in_your_basket": "Va avec votre panier : {item}",
   "reason.bought_together": "Souvent achetés ensemble",

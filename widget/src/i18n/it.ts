@@ -8,6 +8,7 @@ export const it: Messages = {
   "heading.popular": "Popolari in questo momento",
   "heading.recently-viewed": "Visti di recente",
   "reason.because_you_bought": "Perché ha acquistato {item}",
+  "reason.buy_again": "Già acquistato",
   "reason.similar_to": "Simile a {item}",
   "reason.in_your_basket": "Si abbina al carrello: {item}",
   "reason.bought_together": "Spesso acquistati insieme",

@@ -8,6 +8,7 @@ export const nl: Messages = {
   "heading.popular": "Nu populair",
   "heading.recently-viewed": "Onlangs bekeken",
   "reason.because_you_bought": "Omdat u {item} hebt gekocht",
+  "reason.buy_again": "Eerder gekocht",
   "reason.similar_to": "Lijkt op {item}",
   "reason.in_your_basket": "Past bij uw winkelwagen: {item}",
   "reason.bought_together": "Vaak samen gekocht",

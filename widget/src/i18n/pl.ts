@@ -8,6 +8,7 @@ export const pl: Messages = {
   "heading.popular": "Teraz popularne",
   "heading.recently-viewed": "Ostatnio oglądane",
   "reason.because_you_bought": "Do Twojego zakupu: {item}",
+  "reason.buy_again": "Już kupowane",
   "reason.similar_to": "Podobne do: {item}",
   "reason.in_your_basket": "Pasuje do koszyka: {item}",
   "reason.bought_together": "Często kupowane razem",

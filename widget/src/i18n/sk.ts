@@ -8,6 +8,7 @@ export const sk: Messages = {
   "heading.popular": "Práve obľúbené",
   "heading.recently-viewed": "Naposledy prezerané",
   "reason.because_you_bought": "K vášmu nákupu: {item}",
+  "reason.buy_again": "Už ste kupovali",
   "reason.similar_to": "Podobné ako {item}",
   "reason.in_your_basket": "Hodí sa ku košíku: {item}",
   "reason.bought_together": "Často kupované spolu",

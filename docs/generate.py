@@ -146,7 +146,8 @@ def commands() -> str:
     rows = []
     for info in app.registered_commands:
         assert info.callback is not None
-        rows.append((f"`recsys {info.callback.__name__}`", (info.callback.__doc__ or "").strip().splitlines()[0]))
+        name = info.callback.__name__.replace("_", "-")
+        rows.append((f"`recsys {name}`", (info.callback.__doc__ or "").strip().splitlines()[0]))
     return table(("command", "what it does"), rows)
 
 

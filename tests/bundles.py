@@ -13,7 +13,7 @@ import numpy as np
 from common.bucket.keys import Keys
 from common.bucket.port import Bucket
 from common.ids import UserKey, new_id, sha256_of_file, split_user_key
-from common.schemas.data import F32, I32, Catalogue, LayerContent, UserRows
+from common.schemas.data import F32, I32, Catalogue, ItemLists, LayerContent, UserRows
 from common.schemas.documents import Bundle, FileRef, LayerRef, ModelInfo, ServingDocument
 from common.serving.bundle import ServedBundle, open_bundle, write_layer
 
@@ -57,7 +57,7 @@ def layer_content(
     encoder: dict[str, Any] | None = None,
     **lists: Any,
 ) -> LayerContent:
-    """`lists` are popular, newest and popular_by_category."""
+    """`lists` are popular, newest, popular_by_category and bought_together."""
     n = len(goods.item_nos)
     similar = np.full((n, 3), -1, np.int32) if goods.similar is None else goods.similar
     return LayerContent(
@@ -69,6 +69,15 @@ def layer_content(
         similar=similar,
         encoder=encoder or {},
         **lists,
+    )
+
+
+def item_lists(lists: dict[int, list[int]]) -> ItemLists:
+    nos = sorted(lists)
+    return ItemLists(
+        nos=np.array(nos, np.int32),
+        offsets=np.cumsum([0, *(len(lists[no]) for no in nos)], dtype=np.int64),
+        items=np.array([other for no in nos for other in lists[no]], np.int32),
     )
 
 

@@ -13,7 +13,7 @@ from common.ids import Pseudonymizer
 from common.schemas.data import LayerContent
 from infra.local.object_store import ObjectStore
 from tests.asgi import Answer
-from tests.bundles import Goods, History, layer_content
+from tests.bundles import Goods, History, item_lists, layer_content
 
 SOURCE = Path(__file__).parents[1] / "functions" / "recommend" / "main.py"
 TOKEN_KEY = "the secret that the shop and recommend share, at least 64 bytes long"
@@ -38,13 +38,14 @@ def shop_environment(store: ObjectStore, bucket: str, directory: Path) -> dict[s
 
 
 def shop_layer(pseudonymizer: Pseudonymizer, seed: int = 1) -> LayerContent:
-    """Item `i<n>` is of category `c<n % 4>` and costs n; `ada` has bought i1, i2 and i3."""
+    """Item `i<n>` is of category `c<n % 4>` and costs n; `ada` has bought i1, i2, i3; i5 goes with i40 to i42."""
     vectors = np.random.default_rng(seed).standard_normal((N, DIM)).astype(np.float32)
     goods = Goods(range(N), vectors, categories=[f"c{number % 4}" for number in range(N)], prices=list(range(N)))
     people = {pseudonymizer.user_key("ada"): History([1, 2, 3], vectors[2])}
     gram = (vectors.T @ vectors + np.eye(DIM)).astype(np.float32)
     lists = {"popular": np.arange(20, dtype=np.int32), "newest": np.arange(N, dtype=np.int32)[::-1]}
-    return layer_content(goods, people, {"gram": gram}, popular_by_category={}, **lists)
+    together = item_lists({5: [40, 41, 42]})
+    return layer_content(goods, people, {"gram": gram}, popular_by_category={}, bought_together=together, **lists)
 
 
 def token(sub: object = "ada", key: str = TOKEN_KEY, algorithm: str = "HS256", **claims: object) -> dict[str, str]:

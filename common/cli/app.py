@@ -27,6 +27,7 @@ for command in (
     train.train,
     recommend.recommend,
     recommend.similar,
+    recommend.bought_together,
     rollback.rollback,
     sweep.sweep,
 ):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, Literal
 from urllib.parse import quote, urlencode
 
 import jwt
@@ -27,11 +27,15 @@ def ask(ctx: Context, fields: dict[str, Any], *, user_id: str | None, url: str |
     return _service(ctx).recommend(query).body
 
 
-def ask_similar(ctx: Context, item_id: str, fields: dict[str, Any], *, url: str | None) -> bytes:
+def ask_beside(
+    ctx: Context, kind: Literal["similar", "bought-together"], item_id: str, fields: dict[str, Any], *, url: str | None
+) -> bytes:
+    """The JSON answer of a list about one item."""
     if url is not None:
-        path = f"/v1/items/{quote(item_id, safe='')}/similar?{urlencode(fields, doseq=True)}"
+        path = f"/v1/items/{quote(item_id, safe='')}/{kind}?{urlencode(fields, doseq=True)}"
         return _call(ctx, "GET", url.rstrip("/") + path)
-    return _service(ctx).similar(item_id, to_query(_checked(fields), ctx.settings.max_n)).body
+    service, query = _service(ctx), to_query(_checked(fields), ctx.settings.max_n)
+    return (service.similar if kind == "similar" else service.bought_together)(item_id, query).body
 
 
 def _checked(fields: dict[str, Any]) -> SessionFields:

@@ -1,4 +1,4 @@
-"""`recsys recommend` and `recsys similar`."""
+"""`recsys recommend`, `recsys similar` and `recsys bought-together`."""
 
 from __future__ import annotations
 
@@ -52,10 +52,29 @@ def similar(
 ) -> None:
     """Show what the page of an item recommends."""
     with session(as_json) as current:
-        from common.cli.question import ask_similar
+        from common.cli.question import ask_beside
 
         fields = _fields(n=n, category=category, brand=brand, price_min=price_min, price_max=price_max)
-        document = json.loads(ask_similar(current.context(), item_id, fields, url=url))
+        document = json.loads(ask_beside(current.context(), "similar", item_id, fields, url=url))
+        current.answer(document, lambda console: _show(console, document))
+
+
+def bought_together(
+    item_id: Annotated[str, typer.Argument(help="The item that others are bought with.")],
+    n: HowMany = 10,
+    category: Category = None,
+    brand: Brand = None,
+    price_min: PriceMin = None,
+    price_max: PriceMax = None,
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what is bought together with an item, then items like it."""
+    with session(as_json) as current:
+        from common.cli.question import ask_beside
+
+        fields = _fields(n=n, category=category, brand=brand, price_min=price_min, price_max=price_max)
+        document = json.loads(ask_beside(current.context(), "bought-together", item_id, fields, url=url))
         current.answer(document, lambda console: _show(console, document))
 
 

@@ -68,13 +68,16 @@ def _paths() -> dict[str, Any]:
     for operation in (personal, session):
         operation["security"] = [{}, {"visitor": []}]
     similar = _list_operation("Items like one", ListFields, 404)
-    similar["parameters"].insert(0, item_id)
+    together = _list_operation("What is bought together with an item, then items like it", ListFields, 404)
+    for operation in (similar, together):
+        operation["parameters"].insert(0, item_id)
     cards = _operation("What the catalogue says of items; ids that it does not know are left out", answer="Cards")
     cards["parameters"] = _parameters(CardFields)
     return {
         PATHS[Endpoint.RECOMMENDATIONS]: {"get": personal, "post": session},
         PATHS[Endpoint.ITEMS]: {"get": cards},
         PATHS[Endpoint.SIMILAR]: {"get": similar},
+        PATHS[Endpoint.BOUGHT_TOGETHER]: {"get": together},
         PATHS[Endpoint.POPULAR]: {"get": _list_operation("What is bought most", ListFields)},
         PATHS[Endpoint.HEALTHZ]: {"get": _probe("The process answers")},
         PATHS[Endpoint.READYZ]: {"get": _probe("A bundle is served: which, how old, and what was refused")},

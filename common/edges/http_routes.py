@@ -17,6 +17,7 @@ class Endpoint(StrEnum):
     RECOMMENDATIONS = "recommendations"
     ITEMS = "items"
     SIMILAR = "similar"
+    BOUGHT_TOGETHER = "bought_together"
     POPULAR = "popular"
     HEALTHZ = "healthz"
     READYZ = "readyz"
@@ -29,6 +30,7 @@ PATHS: Final = {
     Endpoint.RECOMMENDATIONS: "/v1/recommendations",
     Endpoint.ITEMS: "/v1/items",
     Endpoint.SIMILAR: "/v1/items/{item_id}/similar",
+    Endpoint.BOUGHT_TOGETHER: "/v1/items/{item_id}/bought-together",
     Endpoint.POPULAR: "/v1/popular",
     Endpoint.HEALTHZ: "/healthz",
     Endpoint.READYZ: "/readyz",
@@ -40,7 +42,10 @@ METHODS: Final = {
     for endpoint in Endpoint
 }
 _FIXED: Final = {path.encode(): endpoint for endpoint, path in PATHS.items() if "{" not in path}
-_BEFORE_ID, _AFTER_ID = (part.encode() for part in PATHS[Endpoint.SIMILAR].split("{item_id}"))
+_BEFORE_ID: Final = b"/v1/items/"
+_AFTER_ID: Final = {
+    path.partition("{item_id}")[2].encode(): endpoint for endpoint, path in PATHS.items() if "{" in path
+}
 
 
 class Route(NamedTuple):
@@ -57,10 +62,11 @@ def find_route(raw_path: bytes) -> Route:
     route = _ROUTES.get(raw_path)
     if route is not None:
         return route
-    item = raw_path[len(_BEFORE_ID) : -len(_AFTER_ID)]
-    if not (raw_path.startswith(_BEFORE_ID) and raw_path.endswith(_AFTER_ID) and item) or b"/" in item:
+    item, slash, last = raw_path.removeprefix(_BEFORE_ID).partition(b"/")
+    endpoint = _AFTER_ID.get(slash + last)
+    if endpoint is None or not item or not raw_path.startswith(_BEFORE_ID):
         return _NONE
     try:
-        return Route(Endpoint.SIMILAR, unquote_to_bytes(item).decode())
+        return Route(endpoint, unquote_to_bytes(item).decode())
     except UnicodeDecodeError:
         raise BadRequest("the item id in the path is not percent-encoded UTF-8") from None

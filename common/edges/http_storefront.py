@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from starlette.requests import Request
@@ -49,8 +50,9 @@ class Storefront:
         query, _ = query_of_string(ListFields, request.scope["query_string"], self._max_n)
         if route.item_id is None:
             return await self._respond(query, self._service.popular, BRIEFLY)
-        item_id = route.item_id
-        return await self._respond(query, lambda asked: self._service.similar(item_id, asked), BRIEFLY)
+        similar = route.endpoint is Endpoint.SIMILAR
+        ask = partial(self._service.similar if similar else self._service.bought_together, route.item_id)
+        return await self._respond(query, ask, BRIEFLY)
 
     def _readiness(self) -> Response:
         """503 while there is nothing to serve. A newer version that was refused is told; why stands in the log."""

@@ -16,7 +16,7 @@ from common.cli.app import app
 from common.usecases.context import Context
 
 RUNNER = CliRunner()
-COMMANDS = [info.callback.__name__ for info in app.registered_commands if info.callback]
+COMMANDS = [info.callback.__name__.replace("_", "-") for info in app.registered_commands if info.callback]
 EVENTS = "user_id,item_id,ts,qty\nann,apple,2026-11-01T10:00:00Z,1\n"
 
 

@@ -36,5 +36,5 @@ def test_every_make_target_exists(page: Path) -> None:
 def test_every_command_exists(page: Path) -> None:
     from common.cli.app import app
 
-    names = {info.callback.__name__ for info in app.registered_commands if info.callback}
-    assert set(re.findall(r"\brecsys ([a-z]+)", page.read_text())) <= names
+    names = {info.callback.__name__.replace("_", "-") for info in app.registered_commands if info.callback}
+    assert set(re.findall(r"\brecsys ([a-z-]+)", page.read_text())) <= names

@@ -41,6 +41,7 @@ def ids(document: Any) -> list[str]:
         ("recommend", "--item", small_shop.item_id("tea", 0), "--item", small_shop.item_id("tea", 2)),
         ("recommend", "--category", "cheese", "--price-max", "2", "-n", "5"),
         ("similar", small_shop.item_id("soap", 1)),
+        ("bought-together", small_shop.item_id("soap", 1)),
     ],
     ids=lambda question: " ".join(question[:2]),
 )

@@ -289,6 +289,88 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/items/{item_id}/bought-together": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What is bought together with an item, then items like it */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description How many items. The shop's setting bounds it. */
+                    n?: number;
+                    /** @description Only items of this category, or of any of these. */
+                    category?: string[];
+                    /** @description Only items of this brand, or of any of these. */
+                    brand?: string[];
+                    /** @description Only items at this price or above. */
+                    price_min?: number | null;
+                    /** @description Only items at this price or below. */
+                    price_max?: number | null;
+                    /** @description Items that are available, that are not, or any. */
+                    available?: components["schemas"]["Available"];
+                    /** @description Only items with these values in other columns of the catalogue. In a query string each is `attr.<column>=<value>`. */
+                    "attr.column"?: string;
+                    /** @description Ids of items that must not be shown. */
+                    exclude?: string[];
+                };
+                header?: never;
+                path: {
+                    item_id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Items, best first. */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Answer"];
+                    };
+                };
+                /** @description A field is unknown or wrong; the detail names it. */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description The catalogue has no item of this id. */
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Nothing is published yet. */
+                503: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/popular": {
         parameters: {
             query?: never;
@@ -598,11 +680,11 @@ export interface components {
         Item: components["schemas"]["Card"] & {
             rank: number;
             /** @enum {unknown} */
-            rung: "personal" | "session" | "related" | "popular_in_category" | "popular" | "newest";
+            rung: "personal" | "session" | "bought_together" | "related" | "popular_in_category" | "popular" | "newest";
             /** @description `item_id` and `title` name the item that is the reason. */
             reason: {
                 /** @enum {unknown} */
-                code: "because_you_bought" | "buy_again" | "similar_to" | "in_your_basket" | "popular" | "popular_in_category" | "new";
+                code: "because_you_bought" | "buy_again" | "similar_to" | "in_your_basket" | "bought_together" | "popular" | "popular_in_category" | "new";
                 item_id?: string;
                 title?: string;
             };

@@ -2,11 +2,11 @@ import type { components, paths } from "./schema";
 
 type Schemas = components["schemas"];
 
-/** `/v1/items/{item_id}/similar` as the addresses that it stands for. */
+/** A path such as `/v1/items/{item_id}/similar` as the addresses that it stands for. */
 type WithAnyId<Path> = Path extends `${infer Head}{item_id}${infer Tail}` ? `${Head}${string}${Tail}` : Path;
 
-/** What can be asked for. A service that keeps no lists of what is bought together answers 404 to the last. */
-export type ServicePath = WithAnyId<keyof paths> | `/v1/items/${string}/bought-together`;
+/** What can be asked for. */
+export type ServicePath = WithAnyId<keyof paths>;
 
 /** What `POST /v1/recommendations` takes; lists are oldest first. */
 export type SessionFields = Schemas["SessionFields"];

@@ -176,26 +176,6 @@ def test_without_evaluation_the_settings_that_are_served_are_fitted_on_everythin
     assert served_document(shop).bundle.model.version == run.run_id
 
 
-TINY = {
-    "one event": [Event("a", "x")],
-    "one item": [Event(user, "x", day) for day, user in enumerate("abcab")],
-    "five people": [
-        Event(user, item, day) for day, (user, item) in enumerate(zip("abcde" * 3, "vwxyz" * 3, strict=True))
-    ],
-    "only views": [Event(user, item, kind=EventType.VIEW) for user in "abc" for item in "xyz"],
-    "one order of 400 items": [Event("a", f"i{item:03}", order=1) for item in range(400)],
-    "nobody consents": [Event(None, item, order=1) for item in "xyz"],
-}
-
-
-@pytest.mark.parametrize("name", TINY)
-def test_a_tiny_shop_ends_with_something_served(shop: Context, name: str) -> None:
-    sell(shop, TINY[name])
-    run = train(shop, TrainOptions())
-    assert run.state is RunState.DONE, run.error
-    assert set(read_served(shop).popular) == {event.item for event in TINY[name]}
-
-
 def test_a_shop_with_nothing_to_learn_is_refused_with_a_reason(shop: Context) -> None:
     nothing = train(shop, TrainOptions())
     assert nothing.state is RunState.REFUSED

@@ -1,9 +1,11 @@
 """A night's training through the train function, against the bare library on the same matrix with the same threads.
 
-The function's side is one `POST /` with `{"families": ["als"], "evaluate": false}` to a process of its own: reading the
-store from the bucket, building the matrix, the library's fit with the family's defaults, solving every person once
-more, saving the artifact, and publishing a complete bundle with its index, cards, histories and similar items. The
-reference is the time inside `AlternatingLeastSquares.fit` alone, its matrix in memory beforehand.
+The function's side is one `POST /` with `{"families": ["als"], "evaluate": false}` to a process of its own. To the
+trained model are counted, by the run's own record: looking for what there is to fold, reading the store from the
+bucket, building the matrix, the fit with the family's defaults, its people solved to the end. The whole call is the
+time until the answer, with all that the bare library does not do: the artifact saved, the bundle with its index, cards,
+histories, similar items and what is bought together published, and the report. The reference is the time inside
+`AlternatingLeastSquares.fit` alone, its matrix in memory beforehand.
 """
 
 from __future__ import annotations
@@ -39,7 +41,9 @@ from tests.conftest import s3_bucket
 
 N_EVENTS = 10_000_000
 _USERS, _ITEMS, _TASTES = 250_000, 20_000, 50
-ROWS = (f"train: {N_EVENTS // 1_000_000} million events",)
+_ABOUT = f"train: {N_EVENTS // 1_000_000} million events"
+ROWS = (f"{_ABOUT}, to the trained model", f"{_ABOUT}, the whole call with publishing")
+_TO_THE_MODEL = ("compacting", "reading", "fitting als")
 _REPEATS = 3
 _GOAL = "<= 1.25"
 _TOKEN = "token-of-the-benchmark"
@@ -58,9 +62,10 @@ def rows() -> list[Row]:
         with _train_function(environment, directory) as url:
             pairs = [(_train(url), _fit(matrix, environment)) for _ in range(_REPEATS)]
     trains, fits = zip(*pairs, strict=True)
-    train_s, fit_s = statistics.median(trains), statistics.median(fits)
+    fit_s = statistics.median(fits)
     reference = f"{fit_s:.1f} s (implicit's fit alone: 64 factors, 15 iterations)"
-    return [Row(ROWS[0], f"{train_s:.1f} s", reference, train_s / fit_s, _GOAL)]
+    sides = (statistics.median(seconds) for seconds in zip(*trains, strict=True))
+    return [Row(name, f"{side:.1f} s", reference, side / fit_s, _GOAL) for name, side in zip(ROWS, sides, strict=True)]
 
 
 def _environment(store: ObjectStore, directory: Path) -> dict[str, str]:
@@ -135,7 +140,8 @@ def _wait(url: str, log: Path) -> None:
     raise RuntimeError(f"{url} does not answer:\n{log.read_text()}")
 
 
-def _train(url: str) -> float:
+def _train(url: str) -> tuple[float, float]:
+    """Seconds to the trained model, and to the answer."""
     body = json.dumps({"families": ["als"], "evaluate": False}).encode()
     request = urllib.request.Request(url, body, {"Authorization": f"Bearer {_TOKEN}"})
     started = time.monotonic()
@@ -143,7 +149,7 @@ def _train(url: str) -> float:
         [record] = json.load(answer)["runs"]
     seconds = time.monotonic() - started
     assert record["state"] == "done", record
-    return seconds
+    return sum(record["timings_s"][step] for step in _TO_THE_MODEL), seconds
 
 
 def _fit(matrix: Path, environment: Mapping[str, str]) -> float:

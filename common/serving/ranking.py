@@ -148,11 +148,18 @@ class _Ladder:
             self._take(listed, Rung.BOUGHT_TOGETHER, Cause(Reason.BOUGHT_TOGETHER, page))
 
     def related(self) -> None:
-        """What is like the page's item or, where the model knows no sessions, like the newest items of the session."""
+        """What is like the page's item or, where the model knows no sessions, like the newest items of the session.
+
+        An item's list keeps its order: it was made with more than the vectors, as an item that few people have bought
+        is like its group. What a filter has gathered comes behind, by cosine.
+        """
         if not self.bundle.personal:
             return
         for cause in self._seeds():
             if cause.item_no is None or self.missing == 0:
+                return
+            self._take(self.bundle.items.similar(cause.item_no), Rung.RELATED, cause)
+            if self.missing == 0:
                 return
             found = nearest(self.bundle.items, cause.item_no, self.missing, self.selection, self.taken)
             self.picks += map(Pick, found.item_nos.tolist(), repeat(Rung.RELATED), repeat(cause), found.scores.tolist())

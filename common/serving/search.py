@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -16,6 +16,9 @@ class Found(NamedTuple):
 
     item_nos: I32
     scores: F32
+
+
+NOTHING: Final = Found(np.empty(0, np.int32), np.empty(0, np.float32))
 
 
 class Raised(NamedTuple):
@@ -83,28 +86,17 @@ def _merge(found: list[Found], n: int) -> Found:
 
 
 def nearest(items: Items, item_no: int, n: int, selection: Selection, excluded: I32) -> Found:
-    """The `n` allowed items nearest to one by cosine, of its list and of the gathered part of the selection.
+    """The `n` items nearest to one by cosine of the gathered part of the selection, without the `excluded`.
 
-    So items that came after the list was made are there, and a narrow filter is searched to its end. Items without
-    a positive cosine are left out.
+    So a narrow filter is searched to its end. Items without a positive cosine are left out.
     """
+    if not len(selection.item_nos):
+        return NOTHING
     vector = items.vectors(np.array([item_no], np.int32))[0]
-    excluded = np.append(excluded, np.int32(item_no))
-    found = [_nearest_listed(items, vector, items.similar(item_no), selection, excluded)]
-    if len(selection.item_nos):
-        cosines = _cosines(_scores(selection, vector, excluded), selection.lengths, vector)
-        found.append(Found(selection.item_nos, cosines))
-    best = _merge(found, n)
+    products = _scores(selection, vector, np.append(excluded, np.int32(item_no)))
+    best = _best(selection.item_nos, _cosines(products, selection.lengths, vector), n)
     near = best.scores > 0
     return Found(best.item_nos[near], best.scores[near])
-
-
-def _nearest_listed(items: Items, vector: F32, listed: I32, selection: Selection, excluded: I32) -> Found:
-    """What the list adds to the gathered part."""
-    listed = listed[selection.allows(listed)]
-    listed = listed[~np.isin(listed, excluded) & ~np.isin(listed, selection.item_nos)]
-    vectors = items.vectors(listed)
-    return Found(listed, _cosines(vectors @ vector, np.linalg.norm(vectors, axis=1), vector))
 
 
 def _cosines(products: F32, lengths: F32, vector: F32) -> F32:

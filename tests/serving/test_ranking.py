@@ -150,6 +150,19 @@ def test_a_page_alone_gets_what_is_like_it(bundle: ServedBundle) -> None:
     assert {(pick.rung, pick.cause) for pick in picks} == {(Rung.RELATED, (Reason.SIMILAR_TO, 7))}
 
 
+def test_a_list_keeps_its_order_and_the_nearest_come_behind(build: Callable[..., ServedBundle]) -> None:
+    similar = np.full((N, 3), -1, np.int32)
+    similar[7] = [2, 9, 4]
+    bundle = build(similar=similar, available=[number != 4 for number in range(N)])
+    picks = rank(bundle, Wish(n=4, page=7))
+    assert items_of(picks)[:2] == [2, 9]
+    assert set(items_of(picks)[2:]) <= {1, 3, 5, 11}
+    assert {(pick.rung, pick.cause) for pick in picks} == {(Rung.RELATED, (Reason.SIMILAR_TO, 7))}
+    assert [pick.score is None for pick in picks] == [True, True, False, False]
+    narrow = rank(bundle, Wish(n=2, page=7, wanted=Filter(categories=("c1",))))
+    assert items_of(narrow) == [1, 10]
+
+
 def test_what_is_bought_with_the_page_comes_first_where_that_is_asked_for(build: Callable[..., ServedBundle]) -> None:
     bundle = build(bought_together={7: [2, 4, 9]}, available=[number != 2 for number in range(N)])
     picks = rank(bundle, Wish(n=4, page=7, bought_together=True, hide=numbers(11)))

@@ -10,6 +10,7 @@ WIDGET := widget/dist/element/recsys-carousel.js
 export OPENBLAS_NUM_THREADS ?= 1
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
+.DELETE_ON_ERROR:
 .PHONY: help setup demo test test-widget slow lint lint-widget widget screenshots php bench eval clean
 
 help: ## this list

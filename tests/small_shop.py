@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from infra.demo.shop import addresses
+
 AISLES = ("tea", "bread", "cheese", "soap")
 ITEMS_PER_AISLE = 25
 PEOPLE = 200
@@ -33,13 +35,15 @@ def aisle_of(person: int) -> str:
     return AISLES[person % len(AISLES)]
 
 
-def write_items(path: Path, extra: Iterable[Row] = ()) -> Path:
+def write_items(path: Path, extra: Iterable[Row] = (), shop_url: str | None = None) -> Path:
+    """With `shop_url`, items have a picture and a page of the storefront there."""
     rows = [
-        (item_id(aisle, number), aisle, f"{aisle} maker {number % 3}", 1 + number / 10, "", f"{aisle} no. {number}")
+        (id_ := item_id(aisle, number), aisle, f"{aisle} maker {number % 3}", 1 + number / 10, f"{aisle} no. {number}")
+        + (addresses(shop_url, id_) if shop_url else ("", ""))
         for aisle in AISLES
         for number in range(ITEMS_PER_AISLE)
     ]
-    return _write(path, ("item_id", "category", "brand", "price", "img_url", "title"), [*rows, *extra])
+    return _write(path, ("item_id", "category", "brand", "price", "title", "img_url", "url"), [*rows, *extra])
 
 
 def write_events(path: Path) -> Path:

@@ -22,16 +22,17 @@ from common.edges.wiring import make_context
 from common.errors import RecsysError
 from common.usecases.upload import UploadKind
 from infra.demo import visitors
-from infra.demo.checks import DemoError
+from infra.demo.checks import DemoError, require
 from infra.demo.recommend_client import RecommendClient
 from infra.demo.report import Report
-from infra.demo.shop import Shop, build_shop
+from infra.demo.shop import build_shop
 from infra.demo.steps import Demo
-from infra.demo.storefront import Storefront, create_app
+from infra.demo.storefront import WIDGET, Storefront, create_app
+from infra.demo.tour import walk
 from infra.local.calls import StartError
 from infra.local.children import end_on_signals
 from infra.local.object_store import ObjectStoreError
-from infra.local.ports import PortError, choose_ports, require_free
+from infra.local.ports import HOST, PortError, choose_ports, require_free
 from infra.local.stack import ROOT, Stack
 
 BUILD = ROOT / "build"
@@ -66,6 +67,7 @@ def main() -> int:
     try:
         ports = choose_ports(arguments.port)
         require_free(ports)
+        require(WIDGET.exists(), f"{WIDGET} is not there; `make widget` builds it")
         _start_afresh(arguments.directory)
         _run(console, arguments.directory, ports, once=arguments.once)
     except FAILURES as error:
@@ -81,20 +83,21 @@ def main() -> int:
 def _run(console: Console, directory: Path, ports: dict[str, int], *, once: bool) -> None:
     watch = Stopwatch()
     with console.status("reading the grocer's year"), watch.step("shop"):
-        shop = build_shop(directory / "shop", datetime.now(UTC))
+        shop = build_shop(directory / "shop", datetime.now(UTC), f"http://{HOST}:{ports['storefront']}")
     status = console.status("starting")
     with status, Stack(directory, ports=ports, say=lambda part: status.update(f"starting {part}")) as stack:
         status.stop()
         titles = {item.item_id: item.title for item in shop.catalogue.values()}
         client = RecommendClient(stack.url("recommend"), stack.environment.secret("RECSYS_TOKEN_KEY"), titles)
         demo = Demo(console, stack, make_context(stack.environment.of_operator()), shop, client)
-        report = _report(demo, watch)
-        report.write(BUILD / "demo.json")
-        for visit in report.visits:
-            visitors.show(console, visit)
-        report.show(console)
-        if not once:
-            _stay(console, shop, client, ports["storefront"], stack.url("storefront"))
+        with Storefront(create_app(shop, client, demo.ctx), ports["storefront"]):
+            report = _report(demo, watch)
+            report.write(BUILD / "demo.json")
+            for visit in report.visits:
+                visitors.show(console, visit)
+            report.show(console)
+            if not once:
+                _stay(console, stack.url("storefront"))
 
 
 def _report(demo: Demo, watch: Stopwatch) -> Report:
@@ -109,14 +112,15 @@ def _report(demo: Demo, watch: Stopwatch) -> Report:
     found = visitors.visits(demo.shop, demo.client)
     with watch.step("change"):
         change = demo.change()
+    with watch.step("storefront"):
+        walk(demo)
     return Report(ingests, training, bundle, found, change, watch.seconds)
 
 
-def _stay(console: Console, shop: Shop, client: RecommendClient, port: int, url: str) -> None:
-    with Storefront(create_app(shop, client), port):
-        console.print(f"\nThe storefront is at [bold]{url}[/bold]. Ctrl-C ends everything.")
-        while True:
-            signal.pause()
+def _stay(console: Console, url: str) -> None:
+    console.print(f"\nThe storefront is at [bold]{url}[/bold]. Ctrl-C ends everything.")
+    while True:
+        signal.pause()
 
 
 def _start_afresh(directory: Path) -> None:

@@ -48,12 +48,12 @@ class RecommendClient:
     """
 
     def __init__(self, url: str, token_key: str, titles: Mapping[str, str]) -> None:
-        self._url = url
+        self.url = url
         self._token_key = token_key
         self._titles = titles
 
     def for_person(self, user_id: str, **filters: str | None) -> tuple[Recommended, ...]:
-        return self._items(self.answer("GET", "/v1/recommendations", filters, token=self._token(user_id)))
+        return self._items(self.answer("GET", "/v1/recommendations", filters, token=self.token(user_id)))
 
     def for_basket(self, item_ids: Sequence[str], **filters: str | None) -> tuple[Recommended, ...]:
         body = {"basket": list(item_ids), "n": N, **{name: [value] for name, value in _given(filters).items()}}
@@ -69,6 +69,11 @@ class RecommendClient:
     def popular(self, **filters: str | None) -> tuple[Recommended, ...]:
         return self._items(self.answer("GET", "/v1/popular", filters))
 
+    def bundle_id(self) -> str:
+        """Of what is served now; empty if that cannot be learnt."""
+        answer = self.answer("GET", "/readyz")
+        return str(answer.json()["bundle_id"]) if answer is not None and answer.status == 200 else ""
+
     def answer(
         self,
         method: str,
@@ -78,13 +83,14 @@ class RecommendClient:
         body: dict[str, Any] | None = None,
         token: str | None = None,
     ) -> Answer | None:
-        url = f"{self._url}{path}?{urlencode({'n': N, **_given(query)})}" if query is not None else f"{self._url}{path}"
+        url = f"{self.url}{path}?{urlencode({'n': N, **_given(query)})}" if query is not None else f"{self.url}{path}"
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         if body is not None:
             headers["Content-Type"] = "application/json"
         return call(method, url, body=json.dumps(body).encode() if body is not None else None, headers=headers)
 
-    def _token(self, user_id: str) -> str:
+    def token(self, user_id: str) -> str:
+        """By this the recommend function knows a person, for `TOKEN_LIFE`."""
         return jwt.encode({"sub": user_id, "exp": datetime.now(UTC) + TOKEN_LIFE}, self._token_key, algorithm="HS256")
 
     def _items(self, answer: Answer | None) -> tuple[Recommended, ...]:

@@ -19,7 +19,8 @@ import duckdb
 from infra.demo.titles import readable, title
 
 ITEM_COLUMNS = (
-    "item_id", "category", "brand", "price", "img_url", "title", "currency", "available", "created_at", "department",
+    "item_id", "category", "brand", "price", "img_url", "url", "title", "currency", "available", "created_at",
+    "department",
 )  # fmt: skip
 CURRENCY = "EUR"
 WEEK = timedelta(days=7)
@@ -55,7 +56,10 @@ class Item:
 
 @dataclass(frozen=True)
 class Person:
+    """`name` is short, for a button; `label` says who it is."""
+
     user_id: str
+    name: str
     label: str
 
 
@@ -63,7 +67,8 @@ class Person:
 class Shop:
     """The files to upload, who visits, and what the storefront shows.
 
-    `people[0]` is the person whose new purchases are in `new_events`; `aisles` are the categories of its menu.
+    `people[0]` is the person whose new purchases are in `new_events`; `aisles` are the categories of its menu;
+    `catalogue` has what sells best first.
     """
 
     events: Path
@@ -79,23 +84,23 @@ class Shop:
 
 
 PROFILES = (
-    ("a couple with three or more children", "household_comp = '2 Adults Kids' AND kids_count = '3+'"),
-    ("a couple over 65", "household_comp = '2 Adults No Kids' AND age = '65+'"),
-    ("one adult between 25 and 34", "household_comp = '1 Adult No Kids' AND age = '25-34'"),
-    ("a parent with one child", "household_comp = '1 Adult Kids' AND kids_count = '1'"),
+    ("Family", "a couple with three or more children", "household_comp = '2 Adults Kids' AND kids_count = '3+'"),
+    ("Couple", "a couple over 65", "household_comp = '2 Adults No Kids' AND age = '65+'"),
+    ("Single", "one adult between 25 and 34", "household_comp = '1 Adult No Kids' AND age = '25-34'"),
 )
 """Who may be chosen in the storefront: of each kind the household whose year is nearest to `USUAL_LINES`."""
 
 USUAL_LINES = 500
 
 
-def build_shop(directory: Path, now: datetime) -> Shop:
-    """Writes the files under `directory`. The same `now` (UTC, to the week) gives the same files."""
+def build_shop(directory: Path, now: datetime, url: str) -> Shop:
+    """Writes the files under `directory`, for a storefront at `url`. The same `now` (UTC, to the week) gives the same
+    files."""
     directory.mkdir(parents=True, exist_ok=True)
     with duckdb.connect() as database:
         database.execute("SET enable_progress_bar = false")
         _load(database, now)
-        people = tuple(_person(database, label, condition) for label, condition in PROFILES)
+        people = tuple(_person(database, *profile) for profile in PROFILES)
         _hold_back(database, people[0])
         new_item = _new_item(database, people[0])
         shop = Shop(
@@ -112,8 +117,8 @@ def build_shop(directory: Path, now: datetime) -> Shop:
         )
         _copy_events(database, "NOT held_back", shop.events)
         _copy_events(database, "held_back", shop.new_events)
-        _write_items(shop.items, database)
-    _write_new_item(shop.new_items, new_item, now)
+        _write_items(shop.items, database, url)
+    _write_new_item(shop.new_items, new_item, now, url)
     return shop
 
 
@@ -176,7 +181,7 @@ def _package_data() -> Path:
     return Path(spec.submodule_search_locations[0]) / "data"
 
 
-def _person(database: duckdb.DuckDBPyConnection, label: str, condition: str) -> Person:
+def _person(database: duckdb.DuckDBPyConnection, name: str, label: str, condition: str) -> Person:
     row = database.execute(
         f"""
         SELECT user_id FROM lines JOIN households USING (household_id) WHERE {condition}
@@ -185,7 +190,7 @@ def _person(database: duckdb.DuckDBPyConnection, label: str, condition: str) -> 
         [USUAL_LINES],
     ).fetchone()
     assert row is not None
-    return Person(row[0], f"{row[0].capitalize().replace('-', ' ')}, {label}")
+    return Person(row[0], name, f"{row[0].capitalize().replace('-', ' ')}, {label}")
 
 
 def _hold_back(database: duckdb.DuckDBPyConnection, person: Person) -> None:
@@ -221,7 +226,9 @@ def _best_seller(database: duckdb.DuckDBPyConnection, product_category: str) -> 
 
 
 def _catalogue(database: duckdb.DuckDBPyConnection) -> Iterator[Item]:
-    rows = database.execute("SELECT item_id, title, category, brand, coalesce(price, 0) FROM sold").fetchall()
+    rows = database.execute(
+        "SELECT item_id, title, category, brand, coalesce(price, 0) FROM sold ORDER BY sales DESC, item_id"
+    ).fetchall()
     return (Item(*row) for row in rows)
 
 
@@ -230,17 +237,22 @@ def _copy_events(database: duckdb.DuckDBPyConnection, condition: str, path: Path
     database.execute(f"COPY (SELECT {columns} FROM lines WHERE {condition}) TO '{path}' (FORMAT parquet)")
 
 
-def _write_items(path: Path, database: duckdb.DuckDBPyConnection) -> None:
-    columns = f"item_id, category, brand, price, '' AS img_url, title, '{CURRENCY}' AS currency, true AS available"
-    database.execute(
-        f"COPY (SELECT {columns}, created_at, department FROM sold ORDER BY item_id) TO '{path}' (FORMAT csv, HEADER)"
-    )
+def _write_items(path: Path, database: duckdb.DuckDBPyConnection, url: str) -> None:
+    picture, page = addresses(url, "' || item_id || '")
+    columns = f"item_id, category, brand, price, '{picture}' AS img_url, '{page}' AS url, title"
+    columns += f", '{CURRENCY}' AS currency, true AS available, created_at, department"
+    database.execute(f"COPY (SELECT {columns} FROM sold ORDER BY item_id) TO '{path}' (FORMAT csv, HEADER)")
 
 
-def _write_new_item(path: Path, item: Item, now: datetime) -> None:
+def _write_new_item(path: Path, item: Item, now: datetime, url: str) -> None:
+    addressed = addresses(url, item.item_id)
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(ITEM_COLUMNS)
-        writer.writerow(
-            (item.item_id, item.category, item.brand, item.price, "", item.title, CURRENCY, "true", now.isoformat(), "")
-        )
+        row = (item.item_id, item.category, item.brand, item.price, *addressed, item.title, CURRENCY, "true")
+        writer.writerow((*row, now.isoformat(), ""))
+
+
+def addresses(url: str, item_id: str) -> tuple[str, str]:
+    """Where a storefront at `url` has an item's picture and its page."""
+    return f"{url}/pictures/{item_id}.svg", f"{url}/items/{item_id}"

@@ -84,22 +84,31 @@ class Demo:
         document = CurrentFile(self.ctx.bucket, self.ctx.keys.serving_current, ServingDocument).read().document
         require(document is not None, "training ended, and nothing is published")
         assert document is not None
-        self._until("recommend serves what was published", lambda: len(self.client.for_nobody()) > 0)
+        self.until("recommend serves what was published", lambda: len(self.client.for_nobody()) > 0)
         return document.bundle
 
     def change(self) -> Change:
         """The second upload: one product that is new, and one person's latest purchases."""
         person, item = self.shop.people[0], self.shop.new_item
         upload(self.ctx, self.shop.new_items, UploadKind.ITEMS)
-        product_s = self._until(f"{item.title!r} is recommended", lambda: self._finds(item))
+        product_s = self.until(f"{item.title!r} is recommended", lambda: self._finds(item))
         require(len(self.client.similar(item.item_id)) > 0, f"the page of {item.title!r} shows nothing similar")
         before = self._list_of(person)
         upload(self.ctx, self.shop.new_events, UploadKind.EVENTS)
-        person_s = self._until(
+        person_s = self.until(
             f"the recommendations for {person.label} change", lambda: self._list_of(person) not in ([], before)
         )
         gone = set(before) - set(self._list_of(person))
         return Change(product_s=product_s, person_s=person_s, replaced=len(gone))
+
+    def until(self, what: str, happened: Callable[[], bool]) -> float:
+        """Seconds until `happened`. Raises `DemoError` after `VISIBLE_S`."""
+        started = time.monotonic()
+        with self.console.status(f"waiting until {what}"):
+            while not happened():
+                require(time.monotonic() - started < VISIBLE_S, f"{VISIBLE_S:.0f} s passed before {what}")
+                time.sleep(POLL_S)
+        return time.monotonic() - started
 
     def _list_of(self, person: Person) -> list[str]:
         return [item.item_id for item in self.client.for_person(person.user_id)]
@@ -108,12 +117,3 @@ class Demo:
         """Whether the first person's recommendations of the item's brand hold it: filters search everything served."""
         found = self.client.for_person(self.shop.people[0].user_id, brand=item.brand)
         return item.item_id in {card.item_id for card in found}
-
-    def _until(self, what: str, happened: Callable[[], bool]) -> float:
-        """Seconds until `happened`. Raises `DemoError` after `VISIBLE_S`."""
-        started = time.monotonic()
-        with self.console.status(f"waiting until {what}"):
-            while not happened():
-                require(time.monotonic() - started < VISIBLE_S, f"{VISIBLE_S:.0f} s passed before {what}")
-                time.sleep(POLL_S)
-        return time.monotonic() - started

@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, Response, expect
 
-from infra.demo.shop import Item, Person, Shop
-from infra.demo.storefront import SHOP_NAME, Storefront, create_app
-from infra.local.ports import free_ports
+from common.usecases.upload import UploadKind
+from infra.demo.pages import SHOP_NAME
+from infra.demo.shop import Item, Person, Shop, addresses
+from infra.demo.storefront import Storefront, create_app
 from tests import small_shop
-from tests.whole import Filled
+from tests.whole import DEADLINE_S, Filled, until
 
 pytestmark = pytest.mark.browser
 
-CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
-FLAGS = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
-SIZES = {"phone": (390, 844), "desktop": (1280, 900)}
+SIZES = {"phone": (390, 844), "desktop": (1440, 900)}
 MARKUP = "<b>bold</b> & \"quoted\" <script>document.title='taken'</script>"
-PEOPLE = tuple(Person(small_shop.person_id(number), f"buys {small_shop.aisle_of(number)}") for number in range(4))
+PEOPLE = tuple(
+    Person(small_shop.person_id(number), f"Person {number}", f"buys {small_shop.aisle_of(number)}")
+    for number in range(3)
+)
+BUYER = PEOPLE[2]
 
 
 @pytest.fixture(scope="module")
@@ -45,107 +45,172 @@ def shop() -> Shop:
 
 
 @pytest.fixture(scope="module")
-def url(filled: Filled, shop: Shop) -> Iterator[str]:
-    port = free_ports()["storefront"]
-    with Storefront(create_app(shop, filled.whole.client), port):
-        yield f"http://127.0.0.1:{port}"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
+def url(filled: Filled, shop: Shop, script: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Of the storefront, once cards lead to it."""
+    whole = filled.whole
+    url = whole.stack.url("storefront")
+    hostile = ("hostile", "tea", MARKUP, 1.0, MARKUP, *addresses(url, "hostile"))
+    path = tmp_path_factory.mktemp("storefront") / "items.csv"
+    items = small_shop.write_items(path, extra=[hostile], shop_url=url)
+    whole.take_in(items, UploadKind.ITEMS)
+    until(lambda: url in str((whole.client.answer("GET", "/v1/popular", {}) or pytest.fail("no answer")).json()))
+    with Storefront(create_app(shop, whole.client, whole.ctx, script), whole.stack.ports["storefront"]):
+        yield url
 
 
 @dataclass
 class Visit:
-    """A page, and what a page must not do: complain, or ask anybody else for anything."""
+    """A browser at the shop's door. The shop's pages must not complain, nor ask anybody but the shop and recommend."""
 
     page: Page
-    origin: str
+    url: str
+    endpoint: str
     complaints: list[str] = field(default_factory=list)
+    asked: list[Request] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.page.on("console", self._console)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("request", self._request)
+        self.open("/")
+
+    def open(self, path: str) -> Response:
+        answer = self.page.goto(self.url + path)
+        assert answer is not None
+        return answer
+
+    def become(self, person: Person) -> None:
+        self.page.get_by_role("button", name=person.name, exact=True).click()
+
+    def switch_consent(self, on: bool) -> None:
+        switch = self.page.get_by_role("switch")
+        switch.click()
+        expect(switch).to_have_attribute("aria-checked", str(on).lower())
+
+    def carousel(self, kind: str) -> Locator:
+        return self.page.locator(f"recsys-carousel[kind={kind}]")
+
+    def titles(self, kind: str) -> list[str]:
+        """Of the cards, once they are there and nothing is cut off at the side."""
+        titles = self.carousel(kind).locator("[part=title]")
+        expect(titles.first).to_be_visible()
+        assert self.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+        return titles.all_inner_texts()
+
+    def kept(self) -> tuple[set[Any], list[str]]:
+        """The names of cookies, and the keys of both storages."""
+        keys = self.page.evaluate("[...Object.keys(sessionStorage), ...Object.keys(localStorage)]")
+        return {cookie.get("name") for cookie in self.page.context.cookies()}, keys
 
     def _console(self, message: ConsoleMessage) -> None:
-        self.complaints.append(message.text)
+        self.complaints.append(f"{message.text} ({message.location['url']})")
 
     def _request(self, request: Request) -> None:
-        if not request.url.startswith((self.origin, "data:")):
+        if request.url.startswith(f"{self.endpoint}/"):
+            self.asked.append(request)
+        elif not request.url.startswith(f"{self.url}/"):
             self.complaints.append(f"asked {request.url}")
 
-    def titles(self) -> list[str]:
-        return self.page.locator(".rail").first.locator(".name").all_inner_texts()
 
-    def become(self, label: str) -> None:
-        self.page.select_option("#visitor", label=label)
-        self.page.get_by_role("button", name="Switch").click()
+@pytest.fixture
+def size() -> str:
+    return "desktop"
 
 
-@pytest.fixture(params=list(SIZES))
-def visit(request: pytest.FixtureRequest, browser: Browser, url: str) -> Iterator[Visit]:
-    width, height = SIZES[request.param]
+@pytest.fixture
+def visit(size: str, browser: Browser, url: str, filled: Filled) -> Iterator[Visit]:
+    width, height = SIZES[size]
     context = browser.new_context(viewport={"width": width, "height": height})
-    visit = Visit(context.new_page(), url)
-    visit.page.goto(url)
+    visit = Visit(context.new_page(), url, filled.whole.stack.url("recommend"))
     yield visit
     context.close()
     assert visit.complaints == []
 
 
-def fits(page: Page) -> bool:
-    """Whether nothing is cut off at the side."""
-    return bool(page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"))
-
-
-def test_another_visitor_sees_other_products(visit: Visit) -> None:
-    nobody = visit.titles()
-    assert len(nobody) == 10
-    seen = []
-    for person in PEOPLE[:2]:
-        visit.become(person.label)
-        assert person.label in visit.page.locator("main").inner_text()
-        seen.append(visit.titles())
-        assert len(seen[-1]) == 10
-        assert fits(visit.page)
-    assert seen[0] != seen[1]
-    assert nobody not in seen
-
-
-def test_a_category_keeps_to_itself(visit: Visit) -> None:
+@pytest.mark.parametrize("size", SIZES)
+def test_every_page_has_its_carousel(visit: Visit) -> None:
+    assert len(visit.titles("popular")) == 12
+    picture = visit.carousel("popular").locator("img").first
+    expect(picture).to_have_js_property("naturalWidth", 320)
     visit.page.get_by_role("navigation").get_by_role("link", name="soap").click()
-    shown = visit.page.locator(".card .meta").all_inner_texts()
-    assert shown
-    assert {text.split(" · ")[0] for text in shown} == {"soap"}
-
-
-def test_a_product_leads_to_the_basket_and_the_basket_to_more(visit: Visit) -> None:
-    visit.page.locator(".card a").first.click()
-    assert len(visit.titles()) == 10
+    assert {title.split()[0] for title in visit.titles("popular")} == {"soap"}
+    visit.carousel("popular").get_by_role("link").first.click()
     name = visit.page.locator("h1").inner_text()
+    assert name not in visit.titles("similar")
     visit.page.get_by_role("button", name="Add to basket").click()
-    assert visit.page.locator(".lines .name").all_inner_texts() == [name]
-    assert len(visit.titles()) == 10
-    assert name not in visit.titles()
-    assert fits(visit.page)
-    visit.page.get_by_role("button", name=f"Remove {name}").click()
-    assert "Basket (0)" in visit.page.locator("header").inner_text()
+    expect(visit.page.locator(".lines .name")).to_have_text([name])
+    assert name not in visit.titles("session")
+    visit.page.get_by_role("button", name=f"Remove: {name}").click()
+    assert len(visit.titles("popular")) == 12
+
+
+def test_people_who_agreed_see_their_own(visit: Visit) -> None:
+    visit.become(PEOPLE[0])
+    expect(visit.carousel("popular")).to_be_visible()
+    expect(visit.carousel("for-you")).to_have_count(0)
+    visit.switch_consent(True)
+    seen = [visit.titles("for-you")]
+    visit.become(PEOPLE[1])
+    expect(visit.page.locator(".hero")).to_contain_text(PEOPLE[1].label)
+    seen.append(visit.titles("for-you"))
+    assert seen[0] != seen[1]
+
+
+def test_without_consent_nobody_is_named_and_nothing_kept(visit: Visit) -> None:
+    visit.become(PEOPLE[0])
+    visit.open("/items/tea-1")
+    visit.titles("similar")
+    visit.page.get_by_role("button", name="Add to basket").click()
+    visit.titles("session")
+    assert visit.kept() == ({"session"}, [])
+    assert visit.asked
+    told = {name for request in visit.asked for name, value in request.all_headers().items() if value}
+    assert not told & {"authorization", "cookie", "referer"}
+
+
+def test_what_was_viewed_is_forgotten_with_the_consent_and_the_visitor(visit: Visit) -> None:
+    visit.switch_consent(True)
+    visit.open("/items/tea-1")
+    visit.titles("similar")
+    visit.open("/")
+    assert visit.titles("recently-viewed") == ["tea no. 1"]
+    visit.become(PEOPLE[0])
+    visit.titles("for-you")
+    assert visit.kept() == ({"session"}, [])
+    visit.open("/items/tea-2")
+    visit.titles("similar")
+    assert visit.kept() == ({"session"}, ["recsys.session"])
+    visit.switch_consent(False)
+    assert visit.kept() == ({"session"}, [])
+
+
+def test_a_purchase_changes_the_carousel_by_itself(visit: Visit) -> None:
+    visit.become(BUYER)
+    visit.switch_consent(True)
+    chosen = visit.titles("for-you")[0]
+    cards = visit.carousel("for-you").get_by_role("listitem")
+    before = cards.all_inner_texts()
+    visit.carousel("for-you").get_by_role("link").first.click()
+    expect(visit.page.locator("h1")).to_have_text(chosen)
+    visit.page.get_by_role("button", name="Add to basket").click()
+    visit.page.get_by_role("button", name="Buy now").click()
+    expect(visit.page.locator(".news")).to_contain_text("Your purchase is in", timeout=DEADLINE_S * 1000)
+    expect(cards).not_to_have_text(before, timeout=DEADLINE_S * 1000)
+    assert len(visit.titles("for-you")) == 12
 
 
 def test_markup_in_a_title_is_text(visit: Visit) -> None:
-    visit.page.goto(f"{visit.origin}/items/hostile")
+    answer = visit.open("/items/hostile")
     assert visit.page.locator("h1").inner_text() == MARKUP
     assert visit.page.title() == f"{MARKUP} · {SHOP_NAME}"
+    rules = answer.headers["content-security-policy"].split("; ")
+    assert {"default-src 'none'", "script-src 'self'", f"connect-src {visit.endpoint}"} <= set(rules)
 
 
-def test_an_unknown_product_is_not_found(browser: Browser, url: str) -> None:
+@pytest.mark.parametrize("path", ["/items/absent", "/aisles/absent", "/pictures/absent.svg"])
+def test_what_the_shop_does_not_have_is_not_found(url: str, browser: Browser, path: str) -> None:
     page = browser.new_page()
-    answer = page.goto(f"{url}/items/absent")
+    answer = page.goto(url + path)
     assert answer is not None
     assert answer.status == 404
     page.close()

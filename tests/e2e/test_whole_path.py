@@ -55,7 +55,7 @@ def test_people_get_their_own_aisle(filled: Filled) -> None:
 
 def test_a_new_product_shows_without_training(filled: Filled, tmp_path: Path) -> None:
     ctx, client = filled.whole.ctx, filled.whole.client
-    new = ("tea-new", "tea", "a new maker", 2.5, "", "the new tea")
+    new = ("tea-new", "tea", "a new maker", 2.5, "the new tea", "", "")
     upload(ctx, small_shop.write_items(tmp_path / "more.csv", extra=[new]), UploadKind.ITEMS)
     until(lambda: "tea-new" in {item.item_id for item in client.popular(brand="a new maker")})
     assert {item.category for item in client.similar("tea-new")[:5]} == {"tea"}

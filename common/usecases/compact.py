@@ -14,7 +14,6 @@ from common.schemas.documents import FileRef, Segment, StoreDocument
 from common.store.compaction import fold_events, fold_items
 from common.store.segment import SegmentFile
 from common.usecases.context import Context
-from common.usecases.landing import store_file
 from common.usecases.workspace import workspace
 
 # An upload older than this many others is forgotten by name. If it comes once more, its rows are recognised one by one.
@@ -38,7 +37,7 @@ def compact(ctx: Context) -> StoreDocument | None:
     Deltas that land meanwhile stay deltas. If another compaction lands first, its work stands and this one's is
     dropped. Where there is nothing to fold or to drop nothing is written.
     """
-    current = store_file(ctx)
+    current = ctx.store_file
     document = current.read().document
     if document is None:
         return None

@@ -10,11 +10,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from common.bucket.current import CurrentFile
 from common.bucket.probe import probe_conditional_put
 from common.errors import RecsysError
 from common.ids import new_id
-from common.schemas.documents import RunState, ServingDocument, StoreDocument
+from common.schemas.documents import RunState
 from common.usecases.context import Context
 from common.usecases.watch import describe_failure, recent_runs
 
@@ -99,7 +98,7 @@ def _cache(ctx: Context) -> Finding:
 
 
 def _store(ctx: Context) -> Finding:
-    document = CurrentFile(ctx.bucket, ctx.keys.store_current, StoreDocument).read().document
+    document = ctx.store_file.read().document
     if document is None:
         return Finding("store", Outcome.WARNING, "empty", "Upload items and events: `recsys upload --help`.")
     missing = [part.file.key for part in document.segments if ctx.bucket.head(part.file.key) is None]
@@ -109,7 +108,7 @@ def _store(ctx: Context) -> Finding:
 
 
 def _serving(ctx: Context) -> Finding:
-    document = CurrentFile(ctx.bucket, ctx.keys.serving_current, ServingDocument).read().document
+    document = ctx.serving_file.read().document
     if document is None:
         return Finding("serving", Outcome.WARNING, "nothing is published", "Train: `recsys train`.")
     refs = [ref for layer in document.bundle.layers for ref in layer.files.values()]

@@ -10,7 +10,7 @@ from common.errors import FileRejected, RefusedError
 from common.schemas.documents import RunRecord, StoreDocument, Upload
 from common.usecases.context import Context
 from common.usecases.intake import Intake, is_kept, upload_of
-from common.usecases.landing import is_known, store_file
+from common.usecases.landing import is_known
 from common.usecases.quarantine import report_key, sweep_quarantine
 from common.usecases.runs import start_run
 
@@ -39,7 +39,7 @@ def drain(ctx: Context) -> list[RunRecord]:
     An upload that fails does not hold back those behind it: the first error is raised at the end.
     """
     waiting = [*ctx.bucket.list(ctx.keys.incoming_events), *ctx.bucket.list(ctx.keys.incoming_items)]
-    document = store_file(ctx).read().document
+    document = ctx.store_file.read().document
     records: list[RunRecord] = []
     errors: list[Exception] = []
     for info in sorted(waiting, key=lambda info: info.modified):

@@ -23,7 +23,7 @@ from common.store.items import item_batch, read_items
 from common.store.refusals import Refusals, refusals_of
 from common.store.uploads import prepare
 from common.usecases.context import Context
-from common.usecases.landing import Landing, is_known, store_file
+from common.usecases.landing import Landing, is_known
 from common.usecases.quarantine import quarantine_file, quarantine_rows
 from common.usecases.runs import RunLog
 from common.usecases.workspace import workspace
@@ -41,7 +41,7 @@ class Intake:
     def take(self, info: ObjectInfo) -> RunRecord:
         """Raises `FileRejected` for an upload that went to the quarantine, `RefusedError` for one that was left."""
         self._check_place(info)
-        if is_known(store_file(self.ctx).read().document, upload_of(info)):
+        if is_known(self.ctx.store_file.read().document, upload_of(info)):
             return self._already_in(info)
         self._check_size(info)
         self.run.step("fetch")
@@ -70,11 +70,11 @@ class Intake:
                 )
         except FileRejected as error:
             report = quarantine_file(self.ctx, upload_of(info), path, error.message, rows_read, refusals)
-            self.run.add(details={"quarantine": report})
+            self.run.note(details={"quarantine": report})
             _delete(self.ctx, info)
             raise FileRejected(f"{info.key}: {error.message}. It is in the quarantine, see {report}") from None
         if refusals:
-            self.run.add(details={"quarantine": quarantine_rows(self.ctx, upload_of(info), rows_read, refusals)})
+            self.run.note(details={"quarantine": quarantine_rows(self.ctx, upload_of(info), rows_read, refusals)})
         return draft
 
     def _draft(self, info: ObjectInfo, path: Path, work: Path) -> Draft:
@@ -95,7 +95,7 @@ class Intake:
         return item_batch(draft, work, info.modified, memory)
 
     def _land(self, info: ObjectInfo, batch: Batch) -> RunRecord:
-        stored = store_file(self.ctx).read().document
+        stored = self.ctx.store_file.read().document
         notices = batch.notices_beside(stored.segments if stored else (), self._path_of)
         self.run.step("commit")
         landing = Landing(self.ctx, upload_of(info), batch)
@@ -116,7 +116,7 @@ class Intake:
     def _tell(self, draft: Draft, refusals: Refusals | None) -> None:
         counts = {"rows_read": draft.rows_read, "rows_refused": draft.rows_refused}
         notices = () if draft.rows_read else ("the file has no rows",)
-        self.run.add(counts=counts, reasons=refusals.counts if refusals else {}, notices=notices)
+        self.run.note(counts=counts, reasons=refusals.counts if refusals else {}, notices=notices)
 
     def _holds_events(self, info: ObjectInfo) -> bool:
         return info.key.startswith(self.ctx.keys.incoming_events)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from common.bucket.commit import NewFile, Proposal, commit
-from common.bucket.current import CurrentFile, Snapshot
+from common.bucket.current import Snapshot
 from common.schemas.documents import Segment, StoreDocument, Upload
 from common.store.batch import Batch
 from common.store.segment import SegmentFile
@@ -14,10 +14,6 @@ from common.usecases.context import Context
 
 # Comparing a large batch with a large base takes a while for each try; a request has 600 s.
 COMMIT_DEADLINE_S: Final = 120.0
-
-
-def store_file(ctx: Context) -> CurrentFile[StoreDocument]:
-    return CurrentFile(ctx.bucket, ctx.keys.store_current, StoreDocument)
 
 
 def is_known(document: StoreDocument | None, upload: Upload) -> bool:
@@ -42,7 +38,7 @@ class Landing:
 
     def land(self) -> None:
         """Raises as `commit` does; then the upload is still there, and a later call takes it up."""
-        commit(store_file(self.ctx), self._change, now=self.ctx.now, deadline_s=COMMIT_DEADLINE_S)
+        commit(self.ctx.store_file, self._change, now=self.ctx.now, deadline_s=COMMIT_DEADLINE_S)
 
     def _change(self, snapshot: Snapshot[StoreDocument]) -> Proposal | None:
         document = snapshot.document

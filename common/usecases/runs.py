@@ -71,23 +71,6 @@ class RunLog:
         notices: Sequence[str] = (),
         details: Mapping[str, Any] | None = None,
     ) -> None:
-        """Adds to what earlier calls gave; shown with the next step or the end."""
-        record = self._record
-        self._update(
-            counts={**record.counts, **(counts or {})},
-            reasons={**record.reasons, **(reasons or {})},
-            notices=(*record.notices, *notices),
-            details={**record.details, **(details or {})},
-        )
-
-    def add(
-        self,
-        *,
-        counts: Mapping[str, int] | None = None,
-        reasons: Mapping[str, int] | None = None,
-        notices: Sequence[str] = (),
-        details: Mapping[str, Any] | None = None,
-    ) -> None:
         """Adds to what the record tells; it is written with the next step or the end."""
         record = self._record
         self._update(
@@ -107,7 +90,7 @@ class RunLog:
         details: Mapping[str, Any] | None = None,
     ) -> RunRecord:
         """Ends the run; what is given here is added."""
-        self.add(counts=counts, reasons=reasons, notices=notices, details=details)
+        self.note(counts=counts, reasons=reasons, notices=notices, details=details)
         return self._end(state, 1.0)
 
     def refuse(self, error: RecsysError) -> RunRecord:

@@ -7,7 +7,6 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from common.bucket.current import CurrentFile
 from common.schemas.documents import RunRecord, ServingDocument, StoreDocument
 from common.usecases.context import Context
 from common.usecases.watch import recent_runs
@@ -64,8 +63,8 @@ class Status(_Part):
 
 def status(ctx: Context, runs: int = 10) -> Status:
     """With the newest `runs` runs. Raises `BucketUnavailable`, `CorruptError`."""
-    store = CurrentFile(ctx.bucket, ctx.keys.store_current, StoreDocument).read().document
-    serving = CurrentFile(ctx.bucket, ctx.keys.serving_current, ServingDocument).read().document
+    store = ctx.store_file.read().document
+    serving = ctx.serving_file.read().document
     incoming = ctx.bucket.list(ctx.keys.incoming)
     return Status(
         shop=ctx.shop.name,

@@ -14,7 +14,6 @@ import pytest
 from common.usecases.compact import compact
 from common.usecases.context import Context
 from common.usecases.ingest import drain
-from common.usecases.landing import store_file
 from tests.store.shop import csv_of, events_csv, keys_under, rows_of, stored
 
 
@@ -67,7 +66,7 @@ def test_after_a_kill_the_next_call_has_counted_everything_once(
         assert keys_under(context, "incoming/") == []
         if rounds % 7 == 0:
             compact(context)
-        document = store_file(context).read().document
+        document = context.store_file.read().document
         assert document is not None
         assert sum(segment.events for segment in document.segments) == expected
     rows = rows_of(context)

@@ -23,7 +23,6 @@ from common.schemas.quarantine import QuarantineReport
 from common.store.reader import Counts, Reader, open_store
 from common.usecases.context import Context
 from common.usecases.ingest import ingest_object
-from common.usecases.landing import store_file
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -67,7 +66,7 @@ def stored(ctx: Context) -> Stored:
 
 @contextmanager
 def reading(ctx: Context) -> Iterator[tuple[StoreDocument | None, Reader]]:
-    document = store_file(ctx).read().document
+    document = ctx.store_file.read().document
     with (
         tempfile.TemporaryDirectory() as work,
         open_store(document, lambda ref: ctx.cache.fetch(ctx.bucket, ref), Path(work)) as reader,

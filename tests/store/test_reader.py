@@ -21,7 +21,6 @@ from common.store.reader import open_store
 from common.usecases import compact as compaction
 from common.usecases.compact import compact
 from common.usecases.context import Context
-from common.usecases.landing import store_file
 from tests.memory import memory_context
 from tests.store.shop import csv_of, events_csv, everything_in, ingest, reading, refilled, rows_of, same, stored
 
@@ -190,7 +189,7 @@ def test_retention_drops_old_events_and_those_who_have_no_others(shop_with: Call
     compact(later)
     assert [row[:2] for row in rows_of(shop, days)] == [("both", "x")]
     document = compact(later)
-    assert document == store_file(shop).read().document
+    assert document == shop.store_file.read().document
 
 
 def test_an_upload_that_lands_during_compaction_stays_a_delta(filled: Context, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -220,7 +219,7 @@ def test_of_two_compactions_one_lands(filled: Context, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(compaction, "fold_events", overtaken)
     compact(filled)
-    document = store_file(filled).read().document
+    document = filled.store_file.read().document
     assert document is not None
     assert len(document.commits) == 5
     assert same(before, stored(filled).interactions)

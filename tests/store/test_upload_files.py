@@ -13,7 +13,6 @@ from common.errors import RecsysError
 from common.schemas.documents import RunState
 from common.usecases.context import Context
 from common.usecases.ingest import drain, ingest_object
-from common.usecases.landing import store_file
 from tests.store.shop import csv_of, events_csv, ingest, keys_under, parquet_of, report_of, rows_of, stored
 
 HEADER = "user_id,item_id,ts,qty"
@@ -169,7 +168,7 @@ def test_a_file_of_bad_rows_is_refused_whole_with_every_reason(shop: Context) ->
     assert run.counts == {"rows_read": 5, "rows_refused": 3}
     assert run.reasons == {"qty_below_one": 2, "item_id_empty": 1}
     assert [row.row for row in report_of(shop, run).rows] == [3, 4, 5]
-    assert store_file(shop).read().document is None
+    assert shop.store_file.read().document is None
 
 
 def test_just_as_many_bad_rows_as_allowed_are_taken(shop_with: Callable[..., Context]) -> None:

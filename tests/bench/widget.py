@@ -1,51 +1,64 @@
 """The carousel: sizes against their budgets, and the main thread's time from the answer's arrival to painted cards.
 
-The time is the median over page loads, each traced by Chromium: the processor time of all tasks of the page's main
-thread between the moment at which the answer's head arrives and the second frame after the cards are in the document.
+The time is that of similar items on a product page of the demo's storefront, with a service that answers at once: the
+median over page loads, each traced by Chromium. It is the processor time of all tasks of the page's main thread between
+the moment at which the answer's head arrives and the second frame after the cards are in the document.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-import re
 import statistics
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from flask import Flask, Response, send_file
+from flask import Flask, Response
 from playwright.sync_api import Browser, sync_playwright
 
-from infra.demo.storefront import Storefront
+from common.edges.wiring import make_context
+from infra.demo.recommend_client import RecommendClient
+from infra.demo.shop import Item, Shop, addresses
+from infra.demo.storefront import Storefront, create_app
 from infra.local.ports import HOST, free_ports
 from tests.bench.row import Row
 
 ROWS = ("widget: script, gzip", "widget: React package, gzip", "widget: first render of 12 cards")
 _WIDGET = Path(__file__).parents[2] / "widget"
-_SCRIPT = _WIDGET / "dist" / "element" / "recsys-carousel.js"
 _BUDGET_MS = 50.0
 _LOADS = 15
 _CARDS = 12
 _PAINTED = "cards painted"
 _TASK = "ThreadControllerImpl::RunTask"
 _CATEGORIES = ["toplevel", "devtools.timeline", "blink.user_timing"]
-_PICTURE = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><circle cx="4" cy="4" r="3" fill="teal"/></svg>'
-_PAGE = f"""<!doctype html><html lang="en"><title>Product</title><link rel="icon" href="data:,">
-<script src="/recsys-carousel.js"></script><h1>Product</h1>
-<recsys-carousel endpoint="" kind="similar" item-id="a"></recsys-carousel>
-<script>
-  const carousel = document.querySelector("recsys-carousel");
-  const painted = () => requestAnimationFrame(() => requestAnimationFrame(() => performance.mark("{_PAINTED}")));
-  new MutationObserver((_, observer) => {{
-    if (!carousel.shadowRoot.querySelector("a[part=card]")) return;
-    observer.disconnect();
-    painted();
-  }}).observe(carousel.shadowRoot, {{ childList: true, subtree: true }});
-  carousel.setAttribute("endpoint", location.origin);
-</script></html>"""
+_ITEMS = tuple(
+    Item(f"cheese-{n}", f"Mountain cheese no. {n}", "Cheese", "Alpine dairy", 2.5) for n in range(_CARDS + 1)
+)
+_NOWHERE = {
+    "RECSYS_BUCKET": "nowhere",
+    "RECSYS_S3_ENDPOINT": "http://127.0.0.1:9",
+    "RECSYS_S3_ACCESS_KEY": "none",
+    "RECSYS_S3_SECRET_KEY": "none",
+    "RECSYS_PSEUDONYM_KEY": "5ec2e7" * 11,
+}
+_WATCH = f"""
+const painted = () => requestAnimationFrame(() => requestAnimationFrame(() => performance.mark("{_PAINTED}")));
+const watch = (root, isThere, then) => new MutationObserver((_, observer) => {{
+  if (!isThere()) return;
+  observer.disconnect();
+  then();
+}}).observe(root, {{ childList: true, subtree: true }});
+const carousel = () => document.querySelector("recsys-carousel[kind=similar]");
+watch(document, carousel, () => {{
+  const {{ shadowRoot }} = carousel();
+  watch(shadowRoot, () => shadowRoot.querySelector("a[part=card]"), painted);
+}});
+"""
 
 Event = dict[str, Any]
 
@@ -77,30 +90,52 @@ def _first_render() -> Row:
 
 @contextmanager
 def _shop() -> Iterator[str]:
-    app = Flask(__name__)
-    app.add_url_rule("/", "page", lambda: Response(_PAGE))
-    app.add_url_rule("/recsys-carousel.js", "script", lambda: send_file(_SCRIPT))
-    app.add_url_rule("/v1/items/a/similar", "similar", lambda: {"bundle_id": "b", "model": "als", "items": _items()})
-    app.add_url_rule("/p/<n>.svg", "picture", lambda n: Response(_PICTURE, mimetype="image/svg+xml"))
+    """The address of a product page."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    port = free_ports()["storefront"]
-    with Storefront(app, port):
-        yield f"http://{HOST}:{port}"
+    ports = free_ports()
+    shop_url, service_url = (f"http://{HOST}:{ports[name]}" for name in ("storefront", "recommend"))
+    storefront = create_app(_catalogue(), RecommendClient(service_url, "key", {}), make_context(_NOWHERE))
+    with Storefront(storefront, ports["storefront"]), Storefront(_service(shop_url), ports["recommend"]):
+        yield f"{shop_url}/items/{_ITEMS[0].item_id}"
 
 
-def _items() -> list[dict[str, object]]:
-    reason = {"code": "similar_to", "item_id": "a", "title": "Mountain cheese"}
-    words = {"title": "Extra virgin olive oil, 750 ml", "category": "Pantry", "brand": "Oliveto", "currency": "EUR"}
-    fields: dict[str, object] = {**words, "price": 2.5, "rung": "related", "reason": reason}
-    own = ({"item_id": f"i{n}", "img_url": f"/p/{n}.svg", "url": f"/i/{n}", "rank": n} for n in range(1, _CARDS + 1))
-    return [{**fields, **item} for item in own]
+def _catalogue() -> Shop:
+    nowhere = Path("/nowhere")
+    return Shop(
+        events=nowhere, items=nowhere, new_events=nowhere, new_items=nowhere, new_item=_ITEMS[0], people=(),
+        basket=(), page_item=_ITEMS[0].item_id, aisles=("Cheese",), catalogue={item.item_id: item for item in _ITEMS},
+    )  # fmt: skip
+
+
+def _service(shop_url: str) -> Flask:
+    """Knows similar items, and nothing that is bought together."""
+    app = Flask(__name__)
+    answer = {"bundle_id": "b", "model": "als"}
+    similar = [_card(shop_url, rank, item) for rank, item in enumerate(_ITEMS) if rank > 0]
+    app.add_url_rule("/v1/items/<item_id>/similar", "similar", lambda item_id: {**answer, "items": similar})
+    app.add_url_rule("/v1/items/<item_id>/bought-together", "together", lambda item_id: {**answer, "items": []})
+    app.after_request(partial(_readable_by, shop_url))
+    return app
+
+
+def _card(shop_url: str, rank: int, item: Item) -> dict[str, object]:
+    picture, page = addresses(shop_url, item.item_id)
+    reason = {"code": "similar_to", "item_id": _ITEMS[0].item_id, "title": _ITEMS[0].title}
+    place = {"img_url": picture, "url": page, "currency": "EUR", "rank": rank, "rung": "related", "reason": reason}
+    return {**asdict(item), **place}
+
+
+def _readable_by(shop_url: str, response: Response) -> Response:
+    response.headers["Access-Control-Allow-Origin"] = shop_url
+    return response
 
 
 def _trace(browser: Browser, url: str) -> list[Event]:
     page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.add_init_script(_WATCH)
     browser.start_tracing(page=page, categories=_CATEGORIES)
     page.goto(url)
-    page.wait_for_function(f"performance.getEntriesByName('{_PAINTED}').length > 0")
+    page.wait_for_function(f"() => performance.getEntriesByName('{_PAINTED}').length > 0")
     trace = browser.stop_tracing()
     page.close()
     events: list[Event] = json.loads(trace)["traceEvents"]
@@ -130,4 +165,4 @@ def _is_response(event: Event, request: str) -> bool:
 
 
 def _is_request(event: Event) -> bool:
-    return event["name"] == "ResourceSendRequest" and bool(re.search("/v1/items/", event["args"]["data"]["url"]))
+    return bool(event["name"] == "ResourceSendRequest" and "/similar?" in event["args"]["data"]["url"])

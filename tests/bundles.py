@@ -114,6 +114,7 @@ def user_rows(people: dict[UserKey, History], dim: int) -> UserRows:
         items=np.array(items, np.int32),
         weights=np.array(weights, np.float32),
         purchased=np.array(purchased, np.bool_),
+        repeats=np.array(weights, np.float32),
     )
 
 

@@ -142,6 +142,12 @@ class Weighting(BaseModel):
         return weights.astype(np.float32)
 
 
+def repeated(half_life_days: float | None) -> Weighting:
+    """How often, and how lately, a person has bought an item: purchases less returns. What is put forward goes by it,
+    whatever the model learns from."""
+    return Weighting(view=0, cart=0, half_life_days=half_life_days)
+
+
 @dataclass(frozen=True)
 class UserRows:
     """People of a layer, sorted by key.
@@ -150,7 +156,7 @@ class UserRows:
     person's last event with it, oldest first.
 
     keys (n, 2) uint64; vectors (n, dim) float32; offsets (n + 1,) int64; items (h,) int32 item numbers; weights (h,)
-    float32, the summed weights of `Weighting.weigh`; purchased (h,) bool.
+    float32, the summed weights of `Weighting.weigh`; purchased (h,) bool; repeats (h,) float32, those of `repeated`.
     """
 
     keys: U64
@@ -159,6 +165,7 @@ class UserRows:
     items: I32
     weights: F32
     purchased: Bools
+    repeats: F32
 
 
 @dataclass(frozen=True)

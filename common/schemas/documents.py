@@ -103,10 +103,11 @@ class LayerRef(_Document):
 
 class RepeatPurchases(_Document):
     """What training found best to do with items that a person has bought. Where they are put forward, the score of each
-    grows by `boost` · ln(1 + weight), with the weight that the person's history gives it."""
+    grows by `boost` · ln(1 + purchases), of which each counts half as much every `half_life_days`."""
 
     decision: Literal["hide", "show", "boost"]
     boost: float = Field(0.0, ge=0, description="In units of the model's score; the best of those tried.")
+    half_life_days: float | None = Field(None, gt=0, description="None: old purchases count as new ones.")
 
 
 class ModelInfo(_Document):

@@ -74,6 +74,10 @@ class LayerFiles:
     def optional(self, name: str) -> I32 | None:
         return self.array(name, np.int32, None) if f"{name}.npy" in self._ref.files else None
 
+    def first(self, *names: str) -> str:
+        """The first of the arrays that the layer has; the last if it has none."""
+        return next((name for name in names if f"{name}.npy" in self._ref.files), names[-1])
+
     def strings(self, name: str, n: int) -> Strings:
         return Strings.load(self.path(f"{name}.bin"), self.path(f"{name}{OFFSETS}.npy"), name, n)
 
@@ -142,6 +146,8 @@ def _open_people(files: LayerFiles, info: LayerInfo) -> People:
         items=items,
         weights=files.array("history_weights", np.float32, len(items)),
         purchased=files.array("history_purchased", np.bool_, len(items)),
+        # Layers of before repeated purchases were counted have weights only.
+        repeats=files.array(files.first("history_repeats", "history_weights"), np.float32, len(items)),
     )
 
 

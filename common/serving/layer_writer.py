@@ -99,6 +99,7 @@ def _write_users(users: UserRows, directory: Path) -> Files:
         "history_items": users.items.astype(np.int32),
         "history_weights": users.weights.astype(np.float32),
         "history_purchased": users.purchased.astype(np.bool_),
+        "history_repeats": users.repeats.astype(np.float32),
     }
     files: Files = {}
     for name, column in columns.items():

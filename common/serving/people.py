@@ -12,24 +12,29 @@ from common.schemas.data import F32, I32, I64, U64, Bools
 
 class Person(NamedTuple):
     """What is known of a person: `items` (h,) int32 numbers, oldest first, their `weights` (h,) float32, which of them
-    were `purchased` (h,) bool, and the (dim,) query vector, None where the encoder makes it from the items."""
+    were `purchased` (h,) bool, how much of each, as `UserRows.repeats` (h,) float32, and the (dim,) query vector, None
+    where the encoder makes it from the items."""
 
     vector: F32 | None
     items: I32
     weights: F32
     purchased: Bools
+    repeats: F32
 
 
 class People:
     """Columns as in `UserRows`, except `keys` (2, n): all first halves, then all second halves."""
 
-    def __init__(self, keys: U64, vectors: F32, offsets: I64, items: I32, weights: F32, purchased: Bools) -> None:
+    def __init__(
+        self, keys: U64, vectors: F32, offsets: I64, items: I32, weights: F32, purchased: Bools, repeats: F32
+    ) -> None:
         if len(vectors) not in (0, keys.shape[1]) or offsets[-1] != len(items):
             raise CorruptError(f"{keys.shape[1]} people have {len(vectors)} vectors and histories to {offsets[-1]}")
         self._highs, self._lows = keys[0].data, keys[1].data
         self._vectors = vectors
         self._offsets = offsets.data
         self._items, self._weights, self._purchased = items, weights, purchased
+        self._repeats = repeats
 
     def find(self, key: UserKey) -> Person | None:
         high, low = split_user_key(key)
@@ -47,4 +52,5 @@ class People:
             items=self._items[history],
             weights=self._weights[history],
             purchased=self._purchased[history],
+            repeats=self._repeats[history],
         )

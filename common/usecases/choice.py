@@ -72,7 +72,7 @@ def _repeats(outcome: Outcome, served: ModelInfo | None) -> RepeatPurchases | No
     """Without time to judge it, the settings that are served keep theirs."""
     found = outcome.repeats
     if found:
-        return RepeatPurchases(decision=found.decision.value, boost=found.boost)
+        return RepeatPurchases(decision=found.decision.value, boost=found.boost, half_life_days=found.half_life_days)
     return served.repeats if served and outcome.finals.winner.candidate.origin == "served" else None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +65,7 @@ def publish_base(
     )
     with workspace(ctx) as work:
         stock, changed = _stock(ctx, stored, covers_seq, work, read)
+        stock = replace(stock, repeat_half_life_days=repeats.half_life_days if repeats else None)
         with one_blas_thread():
             content = base_content(artifact, stock, changed, ctx.settings.n_threads)
         layer = make_layer(ctx, content, "base", stored.seq, work / "layer")

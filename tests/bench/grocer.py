@@ -115,4 +115,5 @@ def _users(user_ids: tuple[str, ...], vectors: F32, purchases: csr_matrix, pseud
         items=histories.indices.astype(np.int32),
         weights=np.ones(n, np.float32),
         purchased=np.ones(n, np.bool_),
+        repeats=np.ones(n, np.float32),
     )

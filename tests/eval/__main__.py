@@ -3,6 +3,7 @@
     python -m tests.eval                                   every configuration in tests/eval/configs
     python -m tests.eval --data gowalla --model als        those of one data set, one model, or both
     python -m tests.eval --shop online_retail              every baseline and family on a real shop
+    python -m tests.eval --champion online_retail          what a night publishes there, asked through recommend
     python -m tests.eval --train a.parquet --test b.csv --models '{"als": {"factors": 128}}'
     python -m tests.eval --train-sessions a.txt --test-prefixes b.tsv --tune 600 --models '{"gru4rec": {}}'
 
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from common.models.registry import FAMILIES
+from tests.eval.champion import evaluate_champion, lines
 from tests.eval.cold import evaluate_cold
 from tests.eval.configs import read_configs
 from tests.eval.files import person_task, session_task
@@ -41,6 +43,8 @@ def main() -> int:
     options = _options()
     if options.shop:
         return _print_shop(options)
+    if options.champion:
+        return _print_champion(options)
     if options.cold:
         return _print_cold(options)
     if options.train or options.train_sessions:
@@ -82,6 +86,15 @@ def _print_shop(options: argparse.Namespace) -> int:
     return 0
 
 
+def _print_champion(options: argparse.Namespace) -> int:
+    found = evaluate_champion(SHOPS[options.champion](options.data_dir), options.budget)
+    for line_of_table in lines(found):
+        print(line_of_table, flush=True)
+    BUILD.mkdir(parents=True, exist_ok=True)
+    (BUILD / f"{options.champion}-champion.json").write_text(json.dumps(found, indent=1))
+    return 0
+
+
 def _print_cold(options: argparse.Namespace) -> int:
     """Of the grocer, whose items have features."""
     data = SHOPS["completejourney"](options.data_dir)
@@ -99,6 +112,8 @@ def _options() -> argparse.Namespace:
     known.add_argument("--data")
     known.add_argument("--model")
     known.add_argument("--shop", choices=SHOPS, help="every baseline and family on a real shop's last 28 days")
+    known.add_argument("--champion", choices=SHOPS, help="what a night publishes for a real shop, through recommend")
+    known.add_argument("--budget", type=float, default=900, metavar="SECONDS", help="of that night's training")
     known.add_argument("--data-dir", type=Path, default=Path(os.environ.get("EVAL_DATA", "../shared/data")))
     known.add_argument("--cold", action="store_true", help="--models on the grocer, a fifth of the items unseen")
     own = parser.add_argument_group("data of your own")

@@ -66,6 +66,17 @@ def test_people_are_found_by_their_whole_key(written: tuple[Bundle, dict[str, Pa
     assert people.find(UserKey(b"\xff" * 15 + b"\xfe")) is None
 
 
+def test_a_layer_without_counted_purchases_goes_by_the_weights(written: tuple[Bundle, dict[str, Path]]) -> None:
+    """As releases wrote it that did not put purchases forward."""
+    bundle, paths = written
+    [ref] = bundle.layers
+    files = {name: file for name, file in ref.files.items() if name != "history_repeats.npy"}
+    assert len(files) == len(ref.files) - 1
+    ben = open_layer(ref.model_copy(update={"files": files}), lambda file: paths[file.key]).people.find(BEN)
+    assert ben is not None
+    assert ben.repeats.tolist() == ben.weights.tolist() == [0.5, 2]
+
+
 def test_lists_that_a_layer_does_not_bring_are_none(written: tuple[Bundle, dict[str, Path]]) -> None:
     layer = opened(written)
     assert layer.popular is not None

@@ -56,6 +56,14 @@ def test_a_purchase_so_old_that_it_weighs_nothing_is_still_one() -> None:
     assert (weight, purchased) == (0.0, True)
 
 
+def test_repeated_purchases_are_counted_apart_from_what_the_model_learns_from() -> None:
+    sales = [Event("a", "tea", day, qty=5) for day in (380, 390, 400)]
+    data = interactions([*sales, Event("a", "tea", 400, EventType.VIEW), Event("a", "tea", 400, EventType.RETURN)])
+    weighting = Weighting(half_life_days=1)
+    assert histories_of(data, weighting, NOW).repeats.tolist() == [2]
+    assert histories_of(data, weighting, NOW, 10).repeats.tolist() == [0.75]
+
+
 def test_no_events_and_nobody_known() -> None:
     for name in ("no_events", "nobody_consents", "all_returned"):
         histories = histories_of(TINY[name], PLAIN, NOW)

@@ -71,7 +71,9 @@ def test_serving_does_what_was_judged(purchased: Purchased, tmp_path: Path) -> N
     cases = cases_of(loyal())
     artifact = fit(cases)
     judged = judge_repeats(artifact, cases, ENCODERS[artifact.encoder], fit(cases, "popular"))
-    bundle = open_layers([layer(artifact, cases)], tmp_path, encoder_params=artifact.encoder_params)
+    bundle = open_layers(
+        [layer(artifact, cases, judged.half_life_days)], tmp_path, encoder_params=artifact.encoder_params
+    )
     lists = [served(bundle, join_user_key(*key), purchased, judged.boost) for key in cases.user_keys.tolist()]
     relevant = cases.relevant(Question.ALL)
     hits = np.array([[bool(relevant[row, item]) for item in listed] for row, listed in enumerate(lists)])
@@ -80,11 +82,11 @@ def test_serving_does_what_was_judged(purchased: Purchased, tmp_path: Path) -> N
     assert found == pytest.approx(expected[purchased], abs=1e-6)
 
 
-def layer(artifact: Artifact, cases: Cases) -> LayerContent:
+def layer(artifact: Artifact, cases: Cases, half_life: float | None) -> LayerContent:
     past = cases.fold.past
     assert artifact.item_ids == past.item_ids
     numbers = np.arange(past.n_items, dtype=np.int32)
-    histories = histories_of(past, Weighting.model_validate(artifact.params["weighting"]), cases.fold.cut_s)
+    histories = histories_of(past, Weighting.model_validate(artifact.params["weighting"]), cases.fold.cut_s, half_life)
     nobody = np.empty((0, artifact.dim), np.float32)
     content = layer_content(Goods(numbers.tolist(), artifact.item_vectors), encoder=dict(artifact.encoder_arrays))
     return replace(content, users=user_rows(past.user_keys, histories, numbers, lambda *_: nobody, nobody))

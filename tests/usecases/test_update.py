@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,11 @@ import pytest
 
 from common.bucket.memory import MemoryBucket
 from common.schemas.data import EventType
-from common.schemas.documents import RunState
+from common.schemas.documents import RepeatPurchases, RunState
 from common.usecases.context import Context
-from common.usecases.publish import rollback
+from common.usecases.publish import publish_base, rollback
+from common.usecases.recommend import Query, RecommendService
+from common.usecases.runs import start_run
 from common.usecases.update import update
 from tests.memory import memory_context
 from tests.shops import Event
@@ -67,6 +70,25 @@ def best(ctx: Context, user: str, n: int = 3) -> list[str]:
     ids = list(served.items)
     scores = np.array([served.items[item_id][2] for item_id in ids]) @ served.vectors[key(ctx, user)]
     return [ids[place] for place in np.argsort(-scores)[:n]]
+
+
+def test_what_somebody_buys_anew_is_put_forward_at_once(once: tuple[Path, MemoryBucket], tmp_path: Path) -> None:
+    shop = memory_context(tmp_path, once[1].copy())
+    artifact, covers_seq = fit(shop)
+    with start_run(shop, "train") as log:
+        decided = RepeatPurchases(decision="boost", boost=100.0, half_life_days=30.0)
+        publish_base(shop, artifact, {}, covers_seq, log, repeats=decided)
+        log.finish()
+    assert set(shown(shop, "u01")) <= set(TEA)
+    add_batch(shop, [Event("u01", "shoe2", 20 + day) for day in range(3)], [])
+    update(shop)
+    assert shown(shop, "u01")[0] == "shoe2"
+
+
+def shown(ctx: Context, user: str) -> list[str]:
+    service = RecommendService(ctx)
+    service.watch.refresh()
+    return [item["item_id"] for item in json.loads(service.recommend(Query(n=2, user_id=user)).body)["items"]]
 
 
 def test_a_published_base_serves_everybody(shop: Context) -> None:

@@ -22,12 +22,14 @@ from common.usecases.layers.together import Kept
 
 @dataclass(frozen=True)
 class Stock:
-    """What the store holds; `now_s` (epoch seconds) is the moment from which recency is counted, as in training."""
+    """What the store holds; `now_s` (epoch seconds) is the moment from which recency is counted, as in training, and
+    `repeat_half_life_days` what `repeated` takes."""
 
     interactions: Interactions
     catalogue: Catalogue
     now_s: int
     co_purchases: CoPurchases
+    repeat_half_life_days: float | None = None
 
 
 @dataclass(frozen=True)
@@ -150,7 +152,7 @@ def _together(stock: Stock, items: _Items, categories: I32) -> Kept:
 def _people(artifact: Artifact, stock: Stock, items: _Items, changed: U64, query: Query) -> UserRows:
     """Everybody with a history."""
     data = stock.interactions
-    histories = histories_of(data, _weighting(artifact), stock.now_s)
+    histories = histories_of(data, _weighting(artifact), stock.now_s, stock.repeat_half_life_days)
     known = np.flatnonzero(np.diff(histories.offsets))
     keys = data.user_keys[known]
     kept = len(keys) if len(artifact.user_vectors) else 0

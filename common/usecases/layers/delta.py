@@ -91,12 +91,13 @@ def delta_content(below: Items, model: ModelInfo, news: News, min_pair_people: i
 def _people(overlay: Overlay, model: ModelInfo, encoder: PersonEncoder, data: Interactions) -> UserRows:
     """Everybody whom the batches touch, also those of whose history nothing is left: it hides the older one."""
     weighting = Weighting.model_validate(model.params.get("weighting", {}))
+    half_life_days = model.repeats.half_life_days if model.repeats else None
     numbers = overlay.numbers_of(data.item_ids)
     of_codes = overlay.vectors_of(numbers)
     kept = data.n_users if overlay.below.layers[0].info.n_user_vectors else 0
     return user_rows(
         keys=data.user_keys,
-        histories=histories_of(data, weighting, overlay.extras.now_s),
+        histories=histories_of(data, weighting, overlay.extras.now_s, half_life_days),
         item_nos=numbers,
         query=lambda codes, weights: encoder.query(of_codes[codes], weights),
         vectors=np.full((kept, overlay.below.dim), np.nan, dtype=np.float32),

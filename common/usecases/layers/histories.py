@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from common.schemas.data import F32, I32, I64, NO_USER, Bools, Interactions, Weighting
+from common.schemas.data import F32, I32, I64, NO_USER, Bools, Interactions, Weighting, repeated
 
 
 @dataclass(frozen=True)
@@ -15,20 +15,24 @@ class Histories:
     in the order of the person's last event with it, oldest first.
 
     offsets (n_users + 1,) int64; items (h,) int32 codes of the interactions; weights (h,) float32 ≥ 0, summed;
-    purchased (h,) bool, whether more was bought than returned. What returns have brought to nothing is left out.
+    purchased (h,) bool, whether more was bought than returned; repeats (h,) float32 ≥ 0, as `repeated` weighs. What
+    returns have brought to nothing is left out.
     """
 
     offsets: I64
     items: I32
     weights: F32
     purchased: Bools
+    repeats: F32
 
     def of_people(self, rows: I64) -> Histories:
         """The histories of `rows`, ascending; the people left out have none."""
         return replace(self, offsets=np.append(self.offsets[rows], self.offsets[-1:]))
 
 
-def histories_of(data: Interactions, weighting: Weighting, now_s: int) -> Histories:
+def histories_of(
+    data: Interactions, weighting: Weighting, now_s: int, repeat_half_life_days: float | None = None
+) -> Histories:
     """`now_s` is the moment (epoch seconds) from which recency is counted."""
     rows = np.flatnonzero(data.users != NO_USER)
     cells = data.users[rows].astype(np.int64) * max(data.n_items, 1) + data.items[rows]
@@ -38,6 +42,7 @@ def histories_of(data: Interactions, weighting: Weighting, now_s: int) -> Histor
     starts = np.flatnonzero(np.diff(cells, prepend=-1))
     weights = np.maximum(_sums(weighting.weigh(data, now_s)[rows], starts), 0)
     purchased = _sums(data.pieces()[rows], starts) > 0
+    repeats = np.maximum(_sums(repeated(repeat_half_life_days).weigh(data, now_s)[rows], starts), 0)
     newest = rows[np.append(starts[1:], len(rows)) - 1] if len(starts) else starts
     users, items = data.users[rows[starts]], data.items[rows[starts]]
 
@@ -52,6 +57,7 @@ def histories_of(data: Interactions, weighting: Weighting, now_s: int) -> Histor
         items=items[kept].astype(np.int32),
         weights=weights[kept].astype(np.float32),
         purchased=purchased[kept],
+        repeats=repeats[kept].astype(np.float32),
     )
 
 

@@ -45,7 +45,15 @@ def user_rows(keys: U64, histories: Histories, item_nos: I32, query: Query, vect
         span = slice(histories.offsets[row], histories.offsets[row + 1])
         vectors[row] = query(histories.items[span], histories.weights[span])
     numbers = item_nos[histories.items].astype(np.int32)
-    return UserRows(keys, vectors, histories.offsets, numbers, histories.weights, histories.purchased)
+    return UserRows(
+        keys=keys,
+        vectors=vectors,
+        offsets=histories.offsets,
+        items=numbers,
+        weights=histories.weights,
+        purchased=histories.purchased,
+        repeats=histories.repeats,
+    )
 
 
 def find_keys(wanted: U64, keys: U64) -> I64:

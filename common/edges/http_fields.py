@@ -14,6 +14,7 @@ from common.config import Purchased
 from common.errors import BadRequest, TooLarge
 from common.schemas.data import EventType
 from common.serving.filters import AVAILABLE, Filter
+from common.serving.variety import Variety
 from common.usecases.recommend import Query
 
 MAX_ID_BYTES: Final = 256
@@ -67,6 +68,20 @@ class ListFields(BaseModel):
         f"In a query string each is `{ATTRIBUTE_PREFIX}<column>=<value>`.",
     )
     exclude: Ids = Field((), description="Ids of items that must not be shown.")
+    diversity: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        allow_inf_nan=False,
+        description="How much an item's likeness to those before it counts against it in what the model ranks: at 0 "
+        "nothing, at 1 more than its own score.",
+    )
+    max_per_category: int | None = Field(
+        None, ge=1, description="Most items of one category in the answer, even if fewer than `n` are left then."
+    )
+
+    def variety(self) -> Variety:
+        return Variety(self.diversity, self.max_per_category)
 
     def filter(self) -> Filter:
         attributes = ((name, value) for name, values in sorted(self.attributes.items()) for value in values)
@@ -201,6 +216,7 @@ def to_query(fields: ListFields, max_n: int) -> Query:
         n=fields.n,
         wanted=fields.filter(),
         exclude=fields.exclude,
+        variety=fields.variety(),
         page=person.item_id if person else None,
         purchased=person.purchased if person else None,
         session=fields.events() if isinstance(fields, SessionFields) else (),

@@ -6,8 +6,9 @@ item says which rung it comes from and why.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
+from functools import partial
 from itertools import islice, repeat
 from typing import Final, NamedTuple
 
@@ -19,6 +20,7 @@ from common.serving.evidence import Cause, Evidence, Reason, SessionItem
 from common.serving.filters import AVAILABLE, Filter
 from common.serving.people import Person
 from common.serving.search import Found, Raised, nearest, search, search_raised
+from common.serving.variety import ANY, DEEPEST, Quota, Variety, choose, depth_of
 
 _PIECE: Final = 256
 NO_ITEMS: Final = np.empty(0, np.int32)
@@ -50,7 +52,8 @@ class Wish(NamedTuple):
 
     session: oldest first; page: the number of the item whose page is looked at; hide: item numbers (m,) int32 that must
     not be shown, beside those of the session and the page; boost: what the person has bought scores higher by boost ·
-    ln(1 + purchases); bought_together: what shares orders with the page's item comes first.
+    ln(1 + its weight); bought_together: what shares orders with the page's item comes first;
+    variety: the bound on categories holds for the whole answer, diversity for what the model ranks.
     """
 
     n: int
@@ -61,6 +64,7 @@ class Wish(NamedTuple):
     hide: I32 = NO_ITEMS
     boost: float = 0.0
     bought_together: bool = False
+    variety: Variety = ANY
 
 
 def rank(bundle: ServedBundle, wish: Wish) -> list[Pick]:
@@ -86,6 +90,7 @@ class _Ladder:
         self.selection = bundle.selections.of(wish.wanted)
         self.picks: list[Pick] = []
         self.taken = wish.hide
+        self.quota = Quota(wish.variety.max_per_category)
         seen = [item.item_no for item in wish.session] + ([] if wish.page is None else [wish.page])
         if seen:
             self.taken = np.append(wish.hide, np.array(seen, np.int32))
@@ -103,7 +108,7 @@ class _Ladder:
         query = evidence.query(self.bundle)
         if query is None:
             return
-        found = self._search(query)
+        found = self._varied(partial(self._search, query))
         scores = found.scores.tolist()
         if not any(scores):
             return  # the zero vector, of somebody of whom only returns are known, ranks nothing
@@ -113,14 +118,30 @@ class _Ladder:
         if self.missing:
             self.taken = np.append(self.taken, found.item_nos)
 
-    def _search(self, query: F32) -> Found:
+    def _varied(self, find: Callable[[int], Found]) -> Found:
+        """What is missing, by `find`, which takes how many; with variety, chosen from more than that."""
+        variety = self.wish.variety
+        if variety == ANY:
+            return find(self.missing)
+        depth = depth_of(self.missing, variety)
+        while True:
+            found, quota = find(depth), self.quota.copy()
+            categories = [self.bundle.items.category(item_no) for item_no in found.item_nos.tolist()]
+            vectors = self.bundle.items.vectors(found.item_nos)
+            chosen = choose(found, vectors, categories, self.missing, variety.diversity, quota)
+            if len(chosen) == self.missing or len(found.item_nos) < depth or depth >= DEEPEST:
+                self.quota = quota
+                return Found(found.item_nos[chosen], found.scores[chosen])
+            depth = min(4 * depth, DEEPEST)
+
+    def _search(self, query: F32, n: int) -> Found:
         """Somebody of whom the query says nothing has nothing put forward either."""
         person, boost = self.wish.person, self.wish.boost
         if person is None or not boost or not query.any():
-            return search(self.bundle.items, query, self.missing, self.selection, self.taken)
-        gains = np.float32(boost) * np.log1p(person.repeats[person.purchased])
+            return search(self.bundle.items, query, n, self.selection, self.taken)
+        gains = np.float32(boost) * np.log1p(person.weights[person.purchased])
         bought = Raised(person.items[person.purchased], gains)
-        return search_raised(self.bundle.items, query, self.missing, self.selection, self.taken, bought)
+        return search_raised(self.bundle.items, query, n, self.selection, self.taken, bought)
 
     def _causes(self, evidence: Evidence, item_nos: I32) -> list[Cause]:
         causes = evidence.causes(self.bundle, item_nos)
@@ -161,9 +182,12 @@ class _Ladder:
             self._take(self.bundle.items.similar(cause.item_no), Rung.RELATED, cause)
             if self.missing == 0:
                 return
-            found = nearest(self.bundle.items, cause.item_no, self.missing, self.selection, self.taken)
+            found = self._varied(partial(self._nearest, cause.item_no))
             self.picks += map(Pick, found.item_nos.tolist(), repeat(Rung.RELATED), repeat(cause), found.scores.tolist())
             self.taken = np.append(self.taken, found.item_nos)
+
+    def _nearest(self, item_no: int, n: int) -> Found:
+        return nearest(self.bundle.items, item_no, n, self.selection, self.taken)
 
     def _seeds(self) -> list[Cause]:
         if self.wish.page is not None:
@@ -202,9 +226,20 @@ class _Ladder:
     def _take(self, listed: I32, rung: Rung, cause: Cause) -> None:
         taken = set(self.taken.tolist())
         allowed = (item_no for item_no in self._allowed(listed) if item_no not in taken)
-        chosen = list(islice(allowed, self.missing))
+        chosen = list(islice(self._within_quota(allowed), self.missing))
         self.picks += [Pick(item_no, rung, cause) for item_no in chosen]
         self.taken = np.append(self.taken, np.array(chosen, np.int32))
+
+    def _within_quota(self, item_nos: Iterable[int]) -> Iterator[int]:
+        """Counts what it yields."""
+        if self.wish.variety.max_per_category is None:
+            yield from item_nos
+            return
+        for item_no in item_nos:
+            category = self.bundle.items.category(item_no)
+            if self.quota.has_room(category):
+                self.quota.add(category)
+                yield item_no
 
     def _allowed(self, listed: I32) -> Iterator[int]:
         """In pieces, because a list is long and an answer is short."""

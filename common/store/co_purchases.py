@@ -24,7 +24,8 @@ CANDIDATES: Final = 64
 """Pairs kept of each item, by `shrunk_lift`: twice what is listed, because a list may weigh pairs further."""
 SHRINKAGE: Final = 10.0
 PAIRS_PER_PASS: Final = 4_000_000
-"""Pairs of one order that are counted at once: about 200 MB in DuckDB."""
+"""Pairs of one order that are counted at once, so that an order of any size fits. Under DuckDB's limit of 1 GB a
+grocer's 1.4 million lines take 11 s of processor time; 10 million, with 11 million pairs of enough people, 155 s."""
 
 _PURCHASE: Final = EVENT_TYPES.index(EventType.PURCHASE)
 

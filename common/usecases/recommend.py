@@ -16,6 +16,7 @@ from common.serving.evidence import SessionItem
 from common.serving.filters import AVAILABLE, Filter
 from common.serving.people import Person
 from common.serving.ranking import Pick, Rung, Wish, rank
+from common.serving.variety import ANY, Variety
 from common.usecases.bundle_watch import BundleWatch
 from common.usecases.context import Context
 
@@ -37,6 +38,7 @@ class Query(NamedTuple):
     wanted: Filter = AVAILABLE
     exclude: tuple[str, ...] = ()
     purchased: Purchased | None = None
+    variety: Variety = ANY
 
 
 class Answer(NamedTuple):
@@ -81,13 +83,17 @@ class RecommendService:
             person=person,
             session=_session(bundle, query.session),
             page=None if query.page is None else bundle.items.find(query.page),
+            variety=query.variety,
             hide=hide,
             boost=bundle.boost if purchased is Purchased.BOOST else 0.0,
         )
         return _answer(bundle, rank(bundle, wish))
 
     def similar(self, item_id: str, query: Query) -> Answer:
-        """Items like one; of the query, `n`, `wanted` and `exclude` count. Raises `NotFound` for an unknown item."""
+        """Items like one; of the query, `n`, `wanted`, `exclude` and `variety` count.
+
+        Raises `NotFound` for an unknown item.
+        """
         return self._beside(item_id, query, bought_together=False)
 
     def bought_together(self, item_id: str, query: Query) -> Answer:
@@ -100,13 +106,20 @@ class RecommendService:
         if page is None:
             raise NotFound("the catalogue has no item of this id")
         hide = _numbers(bundle, query.exclude)
-        wish = Wish(n=query.n, wanted=query.wanted, page=page, hide=hide, bought_together=bought_together)
+        wish = Wish(
+            n=query.n,
+            wanted=query.wanted,
+            page=page,
+            hide=hide,
+            bought_together=bought_together,
+            variety=query.variety,
+        )
         return _answer(bundle, rank(bundle, wish))
 
     def popular(self, query: Query) -> Answer:
-        """What is bought most; of the query, `n`, `wanted` and `exclude` count."""
+        """What is bought most; of the query, `n`, `wanted`, `exclude` and `variety` count."""
         bundle = self._bundle()
-        wish = Wish(n=query.n, wanted=query.wanted, hide=_numbers(bundle, query.exclude))
+        wish = Wish(n=query.n, wanted=query.wanted, hide=_numbers(bundle, query.exclude), variety=query.variety)
         return _answer(bundle, rank(bundle, wish))
 
     def cards(self, item_ids: tuple[str, ...]) -> Answer:

@@ -73,6 +73,17 @@ def test_what_is_bought_together_comes_first_and_is_filled_up(served: Function) 
     assert served.call("GET", "/v1/items/i5/bought").status == 404
 
 
+def test_variety_is_asked_for(served: Function) -> None:
+    """There are four categories."""
+    each_once = served.call("GET", "/v1/recommendations?n=8&max_per_category=1", token())
+    assert sorted(item_id for item_id in ids(each_once)) == sorted(set(ids(each_once)))
+    assert len({int(item_id[1:]) % 4 for item_id in ids(each_once)}) == len(ids(each_once)) == 4
+    assert len(ids(served.call("GET", "/v1/popular?n=8&max_per_category=1"))) == 4
+    plain, varied = (ids(post(served, n=5, basket=["i8"], diversity=weight)) for weight in (0, 0.9))
+    assert plain[0] == varied[0]
+    assert plain != varied
+
+
 def test_a_stranger_with_a_token_is_a_new_visitor(served: Function) -> None:
     answer = served.call("GET", "/v1/recommendations?n=3", token("nobody we know"))
     assert {item["rung"] for item in answer.json()["items"]} == {"popular"}
@@ -170,6 +181,8 @@ def test_a_bare_user_id_is_refused(served: Function) -> None:
         ("/v1/recommendations?price_max=-1", "'price_max'"),
         ("/v1/recommendations?available=perhaps", "'available'"),
         ("/v1/recommendations?purchased=maybe", "'purchased'"),
+        ("/v1/recommendations?diversity=1.5", "'diversity'"),
+        ("/v1/recommendations?max_per_category=0", "'max_per_category'"),
         ("/v1/recommendations?category=", "'category.0'"),
         ("/v1/recommendations?item_id=%ff", "UTF-8"),
         ("/v1/items/%ff/similar", "UTF-8"),

@@ -21,7 +21,9 @@ SIMILAR_DEPTH: Final = 32
 # The grocer's year, als with 64 factors, 6,000 baskets of the 28 days to come: how often one of the first ten
 # neighbours of an item was in the same basket, and how many of the ten are of its category. Bare directions, neighbours
 # with at least 5, 10, 20 people: 11.4, 12.1, 13.0 %, one of ten. Drawn to the group by 20 people: 12.2, 12.8, 13.9 %,
-# five, four and three of ten.
+# five, four and three of ten. With 10 people, in the list's order and again by bare cosine: 16.3 and 16.3 % of lines
+# where the grocer's fuel and coupons are left out, four and two of ten; for what 10 to 100 people have bought, 17.7 and
+# 14.9 %. So serving keeps the order.
 NEIGHBOUR_PEOPLE: Final = 10
 MIN_NEIGHBOURS: Final = 1_000
 """In a shop with fewer such items, those with the most people make up the number."""

@@ -31,6 +31,10 @@ export interface paths {
                     "attr.column"?: string;
                     /** @description Ids of items that must not be shown. */
                     exclude?: string[];
+                    /** @description How much an item's likeness to those before it counts against it in what the model ranks: at 0 nothing, at 1 more than its own score. */
+                    diversity?: number;
+                    /** @description Most items of one category in the answer, even if fewer than `n` are left then. */
+                    max_per_category?: number | null;
                     /** @description The person, for local development only; elsewhere a signed bearer token names them. */
                     user_id?: string | null;
                     /** @description The item whose page is looked at. */
@@ -234,6 +238,10 @@ export interface paths {
                     "attr.column"?: string;
                     /** @description Ids of items that must not be shown. */
                     exclude?: string[];
+                    /** @description How much an item's likeness to those before it counts against it in what the model ranks: at 0 nothing, at 1 more than its own score. */
+                    diversity?: number;
+                    /** @description Most items of one category in the answer, even if fewer than `n` are left then. */
+                    max_per_category?: number | null;
                 };
                 header?: never;
                 path: {
@@ -316,6 +324,10 @@ export interface paths {
                     "attr.column"?: string;
                     /** @description Ids of items that must not be shown. */
                     exclude?: string[];
+                    /** @description How much an item's likeness to those before it counts against it in what the model ranks: at 0 nothing, at 1 more than its own score. */
+                    diversity?: number;
+                    /** @description Most items of one category in the answer, even if fewer than `n` are left then. */
+                    max_per_category?: number | null;
                 };
                 header?: never;
                 path: {
@@ -398,6 +410,10 @@ export interface paths {
                     "attr.column"?: string;
                     /** @description Ids of items that must not be shown. */
                     exclude?: string[];
+                    /** @description How much an item's likeness to those before it counts against it in what the model ranks: at 0 nothing, at 1 more than its own score. */
+                    diversity?: number;
+                    /** @description Most items of one category in the answer, even if fewer than `n` are left then. */
+                    max_per_category?: number | null;
                 };
                 header?: never;
                 path?: never;
@@ -629,6 +645,18 @@ export interface components {
              * @default []
              */
             exclude?: string[];
+            /**
+             * Diversity
+             * @description How much an item's likeness to those before it counts against it in what the model ranks: at 0 nothing, at 1 more than its own score.
+             * @default 0
+             */
+            diversity?: number;
+            /**
+             * Max Per Category
+             * @description Most items of one category in the answer, even if fewer than `n` are left then.
+             * @default null
+             */
+            max_per_category?: number | null;
             /**
              * User Id
              * @description The person, for local development only; elsewhere a signed bearer token names them.

@@ -7,6 +7,7 @@ from typing import Any
 
 from common.config import Settings
 from common.errors import BadRequest, RefusedError
+from common.evaluation.repeats import Repeats
 from common.evaluation.split import temporal_split
 from common.models.base import Model, TrainingData
 from common.models.popular import Popular
@@ -64,16 +65,12 @@ def choose(data: TrainingData, order: Order, settings: Settings, step: Step) -> 
         full=figures.full(outcome, published, settings.seed),
         notices=notices,
         refusal=refusal,
-        repeats=_repeats(outcome, order.served) if published is finals.winner else None,
+        repeats=_repeats(outcome.repeats) if published is finals.winner else None,
     )
 
 
-def _repeats(outcome: Outcome, served: ModelInfo | None) -> RepeatPurchases | None:
-    """Without time to judge it, the settings that are served keep theirs."""
-    found = outcome.repeats
-    if found:
-        return RepeatPurchases(decision=found.decision.value, boost=found.boost, half_life_days=found.half_life_days)
-    return served.repeats if served and outcome.finals.winner.candidate.origin == "served" else None
+def _repeats(found: Repeats) -> RepeatPurchases:
+    return RepeatPurchases(decision=found.decision.value, boost=found.boost, half_life_days=found.half_life_days)
 
 
 def _contest(data: TrainingData, order: Order, settings: Settings, step: Step) -> Outcome | None:

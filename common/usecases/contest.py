@@ -67,16 +67,16 @@ class Finals:
 class Outcome:
     """`question` has decided between the `trials` that were held on `stage`, popular's the last. `search` records all
     that was searched, what was broken off included. `repeats` is what the winner gains by hiding or putting forward
-    what people have, on the same stage; None where there was no time for it. `standings` are the night's table, the
-    champion first; `newcomers` what the popular list is worth to people whom nothing is known of."""
+    what people have, on the same stage. `standings` are the night's table, the champion first; `newcomers` what the
+    popular list is worth to people whom nothing is known of."""
 
     question: Question
     stage: Stage
     trials: tuple[Trial, ...]
     finals: Finals
     notices: tuple[str, ...]
+    repeats: Repeats
     search: tuple[TrialRecord, ...] = ()
-    repeats: Repeats | None = None
     standings: tuple[Standing, ...] = ()
     newcomers: dict[str, float] = field(default_factory=dict)
 
@@ -112,7 +112,8 @@ def hold_contest(
     found = hold_search(stage, question, tried, settings, search_ends, spare=TRIALS_TO_COME - 1)
     trials = [*tried, *found.trials, popular]
     winner = select(trials, question, settings.seed)
-    repeats = _repeats(stage, winner, deadline)
+    # Whatever time is left: what people are shown depends on it as much as on the model.
+    repeats = stage.repeats(winner.candidate)
     step("taking the last look", TRIALS_SHARE)
     finals = _hold_finals(final_stage, stage, trials, winner)
     standings = (*_first_rows(finals, winner, question), *_families(finals, stage, trials, question, deadline))
@@ -162,13 +163,6 @@ def _with_curve(stage: Stage, candidate: Candidate, question: Question, deadline
         curve[step] = judgement.metrics[question].get(PRIMARY, 0.0)
 
     return replace(stage.hold_trial(candidate, deadline, note), curve=curve)
-
-
-def _repeats(stage: Stage, winner: Trial, deadline: float) -> Repeats | None:
-    """None without time for it, the test window and the fit on everything."""
-    if time.monotonic() + 3 * winner.fit_s > deadline:
-        return None
-    return stage.repeats(winner.candidate)
 
 
 def _hold_finals(final_stage: Stage, stage: Stage, trials: Sequence[Trial], winner: Trial) -> Finals:

@@ -111,7 +111,8 @@ def test_what_is_served_keeps_its_decision_about_purchases_where_nothing_judges_
     assert chosen(two_tastes(), evaluate=False, families=("popular",), served=model).repeats is None
     judged = chosen(two_tastes(), served=model)
     assert judged.repeats != model.repeats
-    assert judged.full["repeats"]["decision"] == judged.repeats.decision if judged.repeats else False
+    assert judged.repeats is not None
+    assert judged.full["repeats"]["decision"] == judged.repeats.decision
 
 
 def test_selection_does_not_see_the_test_window() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from common.cli import doctor, recommend, rollback, setup, status, sweep, train, upload
+from common.cli import doctor, recommend, report, rollback, setup, status, sweep, train, upload
 
 EXIT_STATUS = (
     "Exit status: 0 done; 1 something unforeseen; 2 wrong usage; 3 a setting is missing or wrong; 4 wrong input; "
@@ -25,6 +25,7 @@ for command in (
     upload.upload,
     status.status,
     train.train,
+    report.report,
     recommend.recommend,
     recommend.similar,
     recommend.bought_together,

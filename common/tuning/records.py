@@ -28,7 +28,8 @@ class State(StrEnum):
 @dataclass(frozen=True)
 class TrialRecord:
     """`score` is the mean over the people judged by, `resampled` its means over bootstrap resamples of them, the same
-    resamples for every trial; `width` that of the vectors; `curve` the scores on the way, by step."""
+    resamples for every trial; `width` that of the vectors; `curve` the scores on the way, by step; `began_s` in epoch
+    seconds."""
 
     family: str
     number: int
@@ -39,6 +40,7 @@ class TrialRecord:
     width: int | None = None
     reason: str | None = None
     curve: dict[int, float] = field(default_factory=dict)
+    began_s: float | None = None
     resampled: tuple[float, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
@@ -65,6 +67,7 @@ def record_of(family: str, trial: FrozenTrial) -> TrialRecord:
         width=attributes.get("width"),
         reason=attributes.get("reason"),
         curve=dict(trial.intermediate_values),
+        began_s=trial.datetime_start.timestamp() if trial.datetime_start else None,
         resampled=tuple(attributes.get("resampled", ())),
     )
 

@@ -31,6 +31,7 @@ def full(outcome: Outcome, published: Trial, seed: int) -> Json:
     """The gist, every trial on the validation window, and the finalists that are not published."""
     finals = outcome.finals
     return gist(outcome, published, seed) | {
+        "question": outcome.question,
         "winner": finals.winner.judgement.metrics,
         "served": finals.served.judgement.metrics if finals.served else None,
         "validation_window": _window(outcome.stage),
@@ -61,6 +62,7 @@ def _trial(trial: Trial) -> Json:
         "params": model.config.model_dump(mode="json"),
         "fit_s": round(trial.fit_s, 3),
         "peak_bytes": trial.peak_bytes,
+        "curve": dict(trial.curve),
         "metrics": trial.judgement.metrics,
     }
 

@@ -72,11 +72,6 @@ class RecommendService:
         """Raises `NotReady` while nothing is published."""
         bundle = self._bundle()
         person = self._person(bundle, query.user_id)
-        hide = _numbers(bundle, query.exclude) if query.exclude else _NO_ITEMS
-        purchased = _decide(bundle, query.purchased or self._purchased)
-        if person is not None and purchased is Purchased.HIDE:
-            bought = person.items[person.purchased]
-            hide = np.append(hide, bought) if len(hide) else bought
         wish = Wish(
             n=query.n,
             wanted=query.wanted,
@@ -84,10 +79,9 @@ class RecommendService:
             session=_session(bundle, query.session),
             page=None if query.page is None else bundle.items.find(query.page),
             variety=query.variety,
-            hide=hide,
-            boost=bundle.boost if purchased is Purchased.BOOST else 0.0,
+            hide=_numbers(bundle, query.exclude) if query.exclude else _NO_ITEMS,
         )
-        return _answer(bundle, rank(bundle, wish))
+        return _answer(bundle, rank(bundle, with_purchased(bundle, wish, query.purchased or self._purchased)))
 
     def similar(self, item_id: str, query: Query) -> Answer:
         """Items like one; of the query, `n`, `wanted`, `exclude` and `variety` count.
@@ -138,6 +132,17 @@ class RecommendService:
             return None
         key: UserKey = self._pseudonymizer.user_key(user_id)
         return bundle.find_person(key)
+
+
+def with_purchased(bundle: ServedBundle, wish: Wish, purchased: Purchased) -> Wish:
+    """The wish, with what is to become of items that its person has bought."""
+    decided = _decide(bundle, purchased)
+    if decided is Purchased.BOOST:
+        return wish._replace(boost=bundle.boost)
+    if decided is Purchased.SHOW or wish.person is None:
+        return wish
+    bought = wish.person.items[wish.person.purchased]
+    return wish._replace(hide=np.append(wish.hide, bought) if len(wish.hide) else bought)
 
 
 def _decide(bundle: ServedBundle, purchased: Purchased) -> Purchased:

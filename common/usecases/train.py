@@ -1,38 +1,37 @@
 """Training: one model chosen, fitted on everything that is stored, and published if it is good enough.
 
-Steps: fold the store into one base; read it; hold the contest; fit the winner on everything; save the artifact and its
-figures under `models/<version>/`; publish it. A run that the gate stops is recorded as refused, with its figures, and
-what was served stays.
+Steps: fold the store into one base; read it; hold the contest; fit the winner on everything; save the artifact under
+`models/<version>/`; publish it; put its figures and its report beside the artifact. A run that the gate stops is
+recorded as refused, with figures and report, and what was served stays.
 """
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from common.bucket.current import CurrentFile
 from common.config import Settings
-from common.errors import BadRequest, RefusedError, SettingError
+from common.errors import BadRequest, BucketUnavailable, RefusedError, SettingError
 from common.models.artifact import Artifact
 from common.models.base import FitOptions, Model, TrainingData
 from common.models.registry import FAMILIES
-from common.schemas.documents import ModelInfo, RunRecord, ServingDocument, StoreDocument
+from common.schemas.documents import Bundle, ModelInfo, RunRecord, ServingDocument, StoreDocument
 from common.store.reader import open_store
 from common.usecases.choice import Order, choose
 from common.usecases.compact import compact
 from common.usecases.context import Context
 from common.usecases.publish import StoreRead, publish_base
+from common.usecases.report.files import save_figures
+from common.usecases.report.write import run_figures, write_report
 from common.usecases.runs import RunLog, start_run
 from common.usecases.workspace import workspace
 
-METRICS_FILE: Final = "metrics.json"
-
 # Where each step begins on the way from 0 to 1. The contest takes most of it.
-READING, CHOOSING, FITTING, PUBLISHING = 0.05, 0.1, 0.7, 0.85
+READING, CHOOSING, FITTING, PUBLISHING, REPORTING = 0.05, 0.1, 0.7, 0.85, 0.97
 
 
 class TrainOptions(BaseModel):
@@ -98,13 +97,18 @@ def _train(ctx: Context, order: Order, log: RunLog) -> RunRecord:
         data, order, ctx.settings, lambda text, done: log.step(text, CHOOSING + (FITTING - CHOOSING) * done)
     )
     log.note(notices=choice.notices, details=choice.gist)
+    figures = run_figures(ctx, log.record.run_id, choice.full or choice.gist, data, choice.notices)
     if choice.refusal:
+        _report(ctx, log, figures | {"refusal": choice.refusal}, data)
         raise RefusedError(choice.refusal)
     artifact = _fit(data, choice.models, order, ctx.settings.seed, log)
     log.step("publishing", PUBLISHING)
-    _save(ctx, log.record.run_id, artifact, choice.full or choice.gist)
+    _save(ctx, log.record.run_id, artifact)
     repeats = choice.repeats if artifact.family == choice.models[0].family else None
     bundle = publish_base(ctx, artifact, choice.gist, document.seq, log, read, repeats)
+    log.step("reporting", REPORTING)
+    figures |= {"family": artifact.family, "params": artifact.params, "notices": list(log.record.notices)}
+    _report(ctx, log, figures, data, bundle)
     return log.finish(
         counts={"events": len(data.interactions), "users": len(artifact.user_keys), "items": len(artifact.item_ids)},
         details={"family": artifact.family, "params": artifact.params, "bundle_id": bundle.bundle_id},
@@ -136,9 +140,19 @@ def _fit(data: TrainingData, models: Sequence[Model], order: Order, seed: int, l
     raise last
 
 
-def _save(ctx: Context, version: str, artifact: Artifact, figures: dict[str, Any]) -> None:
+def _save(ctx: Context, version: str, artifact: Artifact) -> None:
     with workspace(ctx) as directory:
         artifact.save(directory / "artifact")
         for path in sorted((directory / "artifact").iterdir()):
             ctx.bucket.put(ctx.keys.model_file(version, path.name), path)
-    ctx.bucket.put(ctx.keys.model_file(version, METRICS_FILE), json.dumps(figures, indent=1).encode())
+
+
+def _report(
+    ctx: Context, log: RunLog, figures: dict[str, Any], data: TrainingData, bundle: Bundle | None = None
+) -> None:
+    """What is published is published: a bucket that does not take the report is told of, and no more."""
+    try:
+        save_figures(ctx, log.record.run_id, figures)
+        write_report(ctx, figures, data.interactions, bundle)
+    except BucketUnavailable as error:
+        log.note(notices=[f"the report was not written: {error.message}"])

@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 from common.bucket.s3 import S3Bucket
 from common.cli.app import app
 from common.usecases.context import Context
+from common.usecases.report.files import save_page
 
 RUNNER = CliRunner()
 COMMANDS = [info.callback.__name__.replace("_", "-") for info in app.registered_commands if info.callback]
@@ -134,6 +135,38 @@ def test_status_of_an_empty_shop(shop: Context, events: Path) -> None:
     assert status["serving"] is None
     assert [waiting["bytes"] for waiting in status["waiting"]] == [len(EVENTS)]
     assert "nothing is published yet" in run("status").output
+
+
+def test_report_fetches_the_newest_or_the_one_that_is_named(shop: Context, tmp_path: Path) -> None:
+    missing = run("report")
+    assert missing.exit_code == 4
+    assert "`recsys train` writes one" in missing.output
+    versions = "20261121T020000Z-aa", "20261122T020000Z-bb"
+    for version in versions:
+        save_page(shop, version, f"<p>{version}")
+    path = tmp_path / "report.html"
+    assert answer("report", "--out", path) == {"version": versions[1], "path": str(path)}
+    assert path.read_text() == f"<p>{versions[1]}"
+    assert answer("report", "--version", versions[0], "--out", path)["version"] == versions[0]
+    assert path.read_text() == f"<p>{versions[0]}"
+    unknown = run("report", "--version", "20200101T000000Z-cc")
+    assert unknown.exit_code == 4
+    assert versions[1] in unknown.output.replace("\n", "")
+    assert run("report", "--out", tmp_path / "absent" / "report.html").exit_code == 4
+
+
+def test_report_is_named_after_its_version_and_opened_on_demand(
+    shop: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_page(shop, "20261121T020000Z-aa", "<p>")
+    monkeypatch.chdir(tmp_path)
+    opened: list[str] = []
+    monkeypatch.setattr("typer.launch", opened.append)
+    path = tmp_path / "report-20261121T020000Z-aa.html"
+    assert answer("report")["path"] == str(path)
+    assert opened == []
+    assert run("report", "--open").exit_code == 0
+    assert opened == [path.as_uri()]
 
 
 def test_doctor_finds_what_is_missing_and_what_is_wrong(shop: Context, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import logging
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,13 @@ import numpy as np
 import pytest
 from flask.testing import FlaskClient
 
-from common.errors import SettingError
+from common.errors import BucketUnavailable, SettingError
 from common.models.artifact import Artifact
 from common.schemas.data import DAY_S, EventType
 from common.schemas.documents import RunRecord, RunState
 from common.usecases.context import Context
 from common.usecases.ingest import drain
+from common.usecases.report.files import fetch_page
 from common.usecases.train import TrainOptions, train
 from tests.shops import NOON, Event
 from tests.stored import read_served, served_document
@@ -140,11 +142,59 @@ def test_the_saved_artifact_is_what_is_served(shop: Context, tmp_path: Path) -> 
 def test_a_record_names_nobody(shop: Context) -> None:
     sell(shop, two_tastes())
     run = train(shop, TrainOptions())
-    record = run.model_dump_json() + json.dumps(metrics_file(shop, run))
+    record = run.model_dump_json() + json.dumps(metrics_file(shop, run)) + report_of(shop, run)
     for number in range(40):
         key = shop.shop.pseudonymizer.user_key(f"person {number}")
         assert f"person {number}" not in record
         assert key.hex() not in record
+
+
+def report_of(ctx: Context, run: RunRecord) -> str:
+    return fetch_page(ctx, run.run_id).html.decode()
+
+
+def test_the_report_shows_what_was_published_what_people_are_shown_and_what_changed(shop: Context) -> None:
+    sell(shop, two_tastes())
+    first = train(shop, TrainOptions())
+    page = report_of(shop, first)
+    assert "als is published" in page
+    for section in ("data", "models", "search", "popularity", "changes", "people"):
+        assert f'<h2 id="{section}">' in page
+    assert "This is the first run" in page
+    assert page.count("<h3>Person ") == 3
+    recommended = [shown.partition("</ol>")[0] for shown in page.split("is recommended")[1:]]
+    # Each sample person buys from one shelf, of the items i00 to i09 or i10 to i19.
+    for shown in recommended:
+        shelves = [item[0] for item in re.findall(r"<li>i(\d\d)<small>", shown)]
+        assert len(shelves) == 10
+        assert max(shelves.count("0"), shelves.count("1")) >= 5
+
+    sell(shop, [Event("a new person", "a new item", 69.0, order=1)])
+    page = " ".join(report_of(shop, train(shop, TrainOptions())).split())
+    assert f"Against the run before, {first.run_id}" in page
+    assert '<td>people</td><td class="n">40</td><td class="n">41</td><td class="n">+1</td>' in page
+
+
+def test_a_run_without_evaluation_has_a_report_too(shop: Context) -> None:
+    sell(shop, two_tastes())
+    page = report_of(shop, train(shop, TrainOptions(evaluate=False)))
+    assert "No model was judged: evaluation was switched off" in page
+
+
+def test_a_report_that_the_bucket_does_not_take_fails_nothing(shop: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    sell(shop, two_tastes())
+    put = type(shop.bucket).put
+
+    def refusing(bucket: object, key: str, data: bytes | Path) -> str:
+        if key.endswith("report.html"):
+            raise BucketUnavailable("the object store does not answer")
+        return put(bucket, key, data)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(type(shop.bucket), "put", refusing)
+    run = train(shop, TrainOptions())
+    assert run.state is RunState.DONE
+    assert run.notices[-1] == "the report was not written: the object store does not answer"
+    assert served_document(shop).bundle.model.version == run.run_id
 
 
 def test_a_model_that_fails_the_gate_is_refused_with_its_figures_and_what_is_served_stays(
@@ -162,6 +212,10 @@ def test_a_model_that_fails_the_gate_is_refused_with_its_figures_and_what_is_ser
     assert "worse than popular" in run.error["message"]
     assert run.details["model"]["all_purchases"]["ndcg@10"] < run.details["popular"]["all_purchases"]["ndcg@10"]
     assert served_document(shop).bundle.model.version == before.run_id
+    assert metrics_file(shop, run)["refusal"] == run.error["message"]
+    assert "Nothing new is published. What was served stays." in " ".join(
+        report_of(shop, run).replace("<p>", "").replace("</p>", "").split()
+    )
 
 
 def test_without_evaluation_the_settings_that_are_served_are_fitted_on_everything(shop: Context) -> None:

@@ -146,6 +146,7 @@ def test_a_record_is_plain_data() -> None:
     (record,) = search([Flat], height, plan())
     assert set(record.as_dict()) == {
         "family", "number", "params", "state", "seconds", "score", "width", "reason", "curve",
+        "began_s",
     }  # fmt: skip
 
 

@@ -1,0 +1,121 @@
+"""The page's words for what the code names, and how its figures are written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import date, datetime
+from typing import Any, Final
+
+from common.evaluation.cases import Question
+
+MODELS: Final[Mapping[str, str]] = {
+    "als": "tastes shared by people and products (matrix factorisation)",
+    "bpr": "what a person prefers to the rest of the shop",
+    "item2vec": "products bought close to each other",
+    "lightfm": "tastes, and products by category, brand and price",
+    "gru4rec": "the order in which things are bought (a neural network)",
+    "popular": "what sells, lately above all; the same for everybody",
+    "popular of 28 days": "best sellers of four weeks; the same for everybody",
+    "own most frequent": "what the person buys most often, then best sellers",
+    "item-kNN": "what is bought by the buyers of the person's products",
+    "EASE": "which products go with which, for all pairs at once",
+    "VS-KNN": "what came in visits like the person's latest",
+}
+
+KINDS: Final[Mapping[str, str]] = {
+    "champion": "champion",
+    "served": "served until now",
+    "family": "model",
+    "baseline": "yardstick",
+}
+
+QUESTIONS: Final[Mapping[Question, str]] = {
+    Question.ALL: "Everything they bought",
+    Question.NEW: "Only what was new to them",
+}
+
+PURCHASES: Final[Mapping[Question, str]] = {
+    Question.ALL: "purchases",
+    Question.NEW: "purchases new to them",
+}
+
+EVENTS: Final[Mapping[str, str]] = {
+    "purchase": "purchases",
+    "view": "views",
+    "cart": "put into the basket",
+    "return": "returns",
+}
+
+REPEATS: Final[Mapping[str, str]] = {
+    "hide": "left out",
+    "show": "ranked like any other product",
+    "boost": "put forward",
+}
+
+METRICS: Final[Mapping[str, str]] = {
+    "ndcg@10": "NDCG@10",
+    "ndcg@20": "NDCG@20",
+    "recall@10": "recall@10",
+    "recall@20": "recall@20",
+    "hit_rate@10": "hit rate@10",
+    "mrr@20": "MRR@20",
+    "coverage@10": "coverage@10",
+    "novelty@10": "novelty@10",
+}
+
+
+def count(value: float) -> str:
+    return f"{value:,.0f}"
+
+
+def score(value: float) -> str:
+    return f"{value:.4f}"
+
+
+def signed(value: float) -> str:
+    return f"{value:+.4f}".replace("-", "−")
+
+
+def percent(value: float) -> str:
+    """Of a share; two digits that say something where it is small."""
+    return f"{100 * value:.1f} %" if value == 0 or value >= 0.001 else f"{100 * value:.2g} %"
+
+
+def points(value: float) -> str:
+    """Of a difference of shares."""
+    return f"{100 * value:+.1f} points".replace("-", "−")
+
+
+def of_hundred(value: float) -> str:
+    return f"{100 * value:.0f}"
+
+
+def seconds(value: float) -> str:
+    return f"{value:.1f} s" if value < 10 else f"{value:,.0f} s"
+
+
+def megabytes(value: float) -> str:
+    return f"{value / 2**20:,.0f} MB"
+
+
+def day(value: date) -> str:
+    return f"{value.day} {value:%B %Y}"
+
+
+def moment(value: datetime) -> str:
+    return f"{day(value)}, {value:%H:%M} UTC"
+
+
+def month(name: str) -> str:
+    """`2026-01` becomes `Jan 26`."""
+    return f"{datetime.strptime(name, '%Y-%m'):%b %y}"
+
+
+def model(name: str) -> str:
+    return MODELS.get(name, "")
+
+
+FILTERS: Final[Mapping[str, Callable[[Any], str]]] = {
+    function.__name__: function
+    for function in (count, score, signed, percent, of_hundred, seconds, megabytes, day, moment, model)
+}

@@ -1,0 +1,109 @@
+"""A run's figures, as `metrics.json` has them, told as a report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from common.evaluation.judge import PRIMARY
+from common.evaluation.report.document import (
+    Attempt,
+    Curve,
+    DataProfile,
+    Popularity,
+    Repeats,
+    Report,
+    Row,
+    SamplePerson,
+    Window,
+)
+from common.usecases.report.changes import changes_since
+
+Json = Mapping[str, Any]
+
+MAX_CURVES: Final = 4
+
+
+def make_report(
+    figures: Json,
+    previous: Json | None,
+    popularity: Popularity | None = None,
+    people: Sequence[SamplePerson] = (),
+) -> Report:
+    """`previous` are the figures of the run before, if there was one."""
+    return Report(
+        shop=figures["shop"],
+        version=figures["version"],
+        made_at=datetime.fromisoformat(figures["made_at"]),
+        family=figures["family"],
+        params=figures["params"],
+        refusal=figures["refusal"],
+        unjudged=figures.get("reason"),
+        decided_by=figures.get("question"),
+        data=DataProfile.model_validate(figures["data"]),
+        window=_window(figures["window"]) if "window" in figures else None,
+        table=tuple(_row(row) for row in figures.get("table", ())),
+        repeats=_repeats(figures.get("repeats")),
+        attempts=tuple(_attempts(figures)),
+        curves=_curves(figures),
+        popularity=popularity,
+        previous=previous["version"] if previous else None,
+        changes=tuple(changes_since(previous, figures)) if previous else (),
+        people=tuple(people),
+        notices=figures["notices"],
+    )
+
+
+def _window(window: Json) -> Window:
+    first, last = (datetime.fromisoformat(window[name]).date() for name in ("from", "to"))
+    return Window(first_day=first, last_day=last, people=window["people"], newcomers=window["newcomers"])
+
+
+def _row(row: Json) -> Row:
+    intervals = {question: found for question, found in (row["intervals"] or {}).items() if found}
+    return Row(
+        kind=row["kind"],
+        name=row["name"],
+        origin=row["origin"],
+        left_out=row["left_out"],
+        ndcg={question: found[PRIMARY] for question, found in intervals.items()},
+        lead={question: found["lead"] for question, found in intervals.items()},
+        metrics=row["metrics"] or {},
+        cold=row["cold"] or {},
+        fit_s=row["fit_s"],
+        peak_bytes=row["peak_bytes"],
+    )
+
+
+def _repeats(found: Json | None) -> Repeats | None:
+    return Repeats(**{name: found[name] for name in Repeats.model_fields}) if found else None
+
+
+def _attempts(figures: Json) -> Iterator[Attempt]:
+    """First what was tried as it is, popular apart, then the search's trials as they began."""
+    for trial in _first_trials(figures):
+        score = trial["metrics"][figures["question"]].get(PRIMARY)
+        yield Attempt(family=trial["family"], seconds=trial["fit_s"], score=score)
+    for record in _searched(figures):
+        yield Attempt(family=record["family"], seconds=record["seconds"], score=record["score"])
+
+
+def _first_trials(figures: Json) -> list[Json]:
+    return [trial for trial in figures.get("trials", ())[:-1] if trial["origin"] != "tuned"]
+
+
+def _searched(figures: Json) -> list[Json]:
+    return sorted(figures.get("search", ()), key=lambda record: record["began_s"] or 0.0)
+
+
+def _curves(figures: Json) -> tuple[Curve, ...]:
+    """Those that end highest."""
+    named = [(f"{trial['family']} ({trial['origin']})", trial["curve"]) for trial in _first_trials(figures)]
+    named += [(f"{record['family']}, trial {record['number']}", record["curve"]) for record in _searched(figures)]
+    curves = [
+        Curve(name=name, points=tuple(sorted((int(step), score) for step, score in curve.items())))
+        for name, curve in named
+        if len(curve) > 1
+    ]
+    return tuple(sorted(curves, key=lambda curve: -curve.points[-1][1])[:MAX_CURVES])

@@ -1,0 +1,243 @@
+"""The page of a report: what stands in it, that nothing in it is markup but its own, and that it needs nothing else."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from datetime import UTC, date, datetime
+from html.parser import HTMLParser
+from typing import Any
+
+import numpy as np
+import pytest
+
+from common.evaluation.cases import Question
+from common.evaluation.report.charts import Axis, bar_chart, line_chart, round_values
+from common.evaluation.report.document import (
+    Attempt,
+    Change,
+    Curve,
+    DataProfile,
+    Popularity,
+    Product,
+    Repeats,
+    Report,
+    Row,
+    SamplePerson,
+    Spread,
+    Window,
+)
+from common.evaluation.report.page import render
+from common.evaluation.report.profile import profile_of
+from common.schemas.data import EventType
+from tests.shops import TINY, Event, interactions
+
+HOSTILE = '</li><script src="https://evil.example/x.js">alert(1)</script><img src=x onerror=alert(1)> & "Söhne"'
+NAMES = ("ndcg@10", "ndcg@20", "recall@10", "recall@20", "hit_rate@10", "mrr@20", "coverage@10", "novelty@10")
+
+
+def row(kind: str, name: str, ndcg: float, **fields: Any) -> Row:
+    spread = Spread(mean=ndcg, low=ndcg - 0.01, high=ndcg + 0.01)
+    return Row(
+        kind=kind,
+        name=name,
+        ndcg=dict.fromkeys(Question, spread),
+        lead=dict.fromkeys(Question, Spread(mean=0.3 - ndcg, low=0.29 - ndcg, high=0.31 - ndcg)),
+        metrics={question: {"people": 90.0, **dict.fromkeys(NAMES, ndcg)} for question in Question},
+        cold={"people": {"people": 3, "ndcg@10": 0.1}, "items": {"people": 0}},
+        fit_s=1.5,
+        peak_bytes=300 << 20,
+        **fields,
+    )
+
+
+def report(**fields: Any) -> Report:
+    full: dict[str, Any] = {
+        "shop": "corner-shop",
+        "version": "20261123T020000Z-00ff",
+        "made_at": datetime(2026, 11, 23, 2, tzinfo=UTC),
+        "family": "als",
+        "decided_by": Question.NEW,
+        "data": profile_of(interactions([Event("a", "x"), Event("a", "x", 40), Event("b", "y", 70)]), 5),
+        "window": Window(first_day=date(2026, 10, 26), last_day=date(2026, 11, 22), people=90, newcomers=4),
+        "table": (
+            row("champion", "als", 0.3),
+            row("family", "popular", 0.2),
+            Row(kind="baseline", name="EASE", left_out="EASE is for up to 20,000 items, here are 63,000"),
+        ),
+        "repeats": Repeats(hide=0.1, show=0.2, put_forward=0.31, boost=0.5, decision="boost"),
+        "attempts": tuple(Attempt(family="als", seconds=2, score=score) for score in (0.2, None, 0.25, 0.22)),
+        "curves": (Curve(name="gru4rec (default)", points=((1, 0.1), (2, 0.2))),),
+        "popularity": Popularity(
+            purchases=(0.55, *(0.05,) * 9),
+            recommendations=(1.0, *(0.0,) * 9),
+            people=10,
+            shown_items=25,
+            items=100,
+        ),
+        "previous": "20261122T020000Z-00aa",
+        "changes": (Change(what="people", before="80", now="90", difference="+10"),),
+        "people": (
+            SamplePerson(
+                label="A",
+                purchases=7,
+                items=5,
+                bought=(Product(title=HOSTILE, note="2 times"),),
+                recommended=(Product(title="Earl Grey", category="Tea", note=f"because of {HOSTILE}"),),
+            ),
+        ),
+        "notices": (HOSTILE,),
+    }
+    return Report(**full | fields)
+
+
+class Parsed(HTMLParser):
+    """Tags with their attributes, and the text between them."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+
+def test_every_section_says_what_the_document_holds() -> None:
+    page = Parsed(render(report()))
+    ids = [attributes["id"] for tag, attributes in page.tags if tag == "h2"]
+    assert ids == ["data", "models", "search", "popularity", "changes", "people", "notices"]
+    for said in (
+        "als is published",
+        "Of 100 people, 30 would have found at least one of their purchases new to them",
+        "and 20 in a list of what sells best",
+        "From 1 January 2026 to 12 March 2026",
+        "0.2000",
+        "EASE is for up to 20,000 items",
+        "4 settings were tried, 3 of them to the end",
+        "put forward , 0.3100",
+        "100.0 % of the recommendations",
+        "25 of 100 products",
+        "+10",
+        "7 purchases of 5 products",
+    ):
+        assert said.replace(" ,", ",") in page.text.replace(" ,", ","), said
+
+
+def test_texts_of_the_shop_are_text() -> None:
+    page = Parsed(render(report()))
+    assert not {"script", "img"} & {tag for tag, _ in page.tags}
+    assert page.text.count(" ".join(HOSTILE.split())) == 3
+
+
+def test_nothing_comes_from_elsewhere_and_the_policy_says_so() -> None:
+    html = render(report(people=(), notices=()))
+    page = Parsed(html)
+    for tag, attributes in page.tags:
+        assert tag not in {"script", "link", "img", "iframe", "object", "embed", "form", "base", "use", "image"}
+        assert not [name for name in attributes if name.startswith("on") or name in {"style", "src", "xlink:href"}]
+        assert (attributes.get("href") or "#").startswith("#")
+    assert "//" not in html.replace("<!doctype html>", "")
+    assert "@import" not in html
+    assert "url(" not in html
+    [style] = re.findall(r"<style>(.*?)</style>", html, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    [policy] = [a["content"] for tag, a in page.tags if tag == "meta" and "http-equiv" in a]
+    assert policy is not None
+    assert policy.startswith(f"default-src 'none'; style-src 'sha256-{digest}'")
+
+
+def test_links_lead_to_sections() -> None:
+    for shown in (report(), report(people=(), popularity=None, table=(), attempts=())):
+        page = Parsed(render(shown))
+        ids = {f"#{attributes['id']}" for _, attributes in page.tags if attributes.get("id")}
+        assert {attributes["href"] for tag, attributes in page.tags if tag == "a"} <= ids
+
+
+def test_a_refused_run_says_why_and_what_stays() -> None:
+    text = Parsed(render(report(family=None, refusal="als is worse than popular", people=(), popularity=None))).text
+    assert "Nothing new is published. What was served stays. als is worse than popular" in text
+
+
+def test_a_run_without_a_contest_says_so() -> None:
+    nothing = dict.fromkeys(("table", "attempts", "curves", "changes"), ())
+    none = dict.fromkeys(("window", "repeats", "previous", "decided_by"))
+    text = Parsed(render(report(unjudged="too little data", **nothing, **none))).text
+    assert "No model was judged: too little data" in text
+    assert "There was no search" in text
+    assert "This is the first run" in text
+
+
+@pytest.mark.parametrize("shop", [name for name, data in TINY.items() if len(data)])
+def test_every_tiny_shop_has_a_profile_that_can_be_shown(shop: str) -> None:
+    assert "<svg" in render(report(data=profile_of(TINY[shop], 0)))
+
+
+def test_the_profile_is_as_counted_by_hand() -> None:
+    events = [
+        Event("a", "x"),
+        Event("a", "x", 31),
+        Event("a", "y", 31),
+        Event("b", "x", 62, EventType.VIEW),
+        Event(None, "z", 62),
+    ]
+    found = profile_of(interactions(events), 9)
+    assert found == DataProfile(
+        people=2,
+        items=3,
+        catalogue=9,
+        events=5,
+        anonymous=1,
+        by_type={"purchase": 4, "view": 1},
+        by_month={"2026-01": 1, "2026-02": 2, "2026-03": 2},
+        first_day=date(2026, 1, 1),
+        last_day=date(2026, 3, 4),
+        repeat_share=1 - 2 / 3,
+        density=2 / 6,
+        median_events=2.0,
+    )
+
+
+def test_months_without_events_are_shown() -> None:
+    found = profile_of(interactions([Event("a", "x"), Event("a", "x", 70)]), 1)
+    assert found.by_month == {"2026-01": 1, "2026-02": 0, "2026-03": 1}
+
+
+class TestCharts:
+    def test_a_line_goes_through_its_points(self) -> None:
+        chart = line_chart([("a", [(0, 0.0), (10, 1.0)])])
+        [line] = chart.lines
+        assert line.marks == ((chart.x(0), chart.y(0.0)), (chart.x(10), chart.y(1.0)))
+        assert chart.y(1.0) < chart.y(0.0)
+
+    def test_a_step_holds_its_value_until_the_next(self) -> None:
+        chart = line_chart([("a", [(1, 0.2), (5, 0.4)])], stepped=True)
+        (x1, y1), (x2, y2) = chart.lines[0].marks
+        assert chart.lines[0].path == f"M{x1} {y1}H{x2}V{y2}"
+
+    def test_one_point_and_equal_values_have_a_place(self) -> None:
+        for points in ([(3, 0.5)], [(0, 0.0), (1, 0.0)]):
+            chart = line_chart([("a", points)])
+            assert np.isfinite(chart.lines[0].marks).all()
+
+    def test_bars_are_as_high_as_their_values(self) -> None:
+        chart = bar_chart(["x", "y"], [("", [1.0, 4.0]), ("", [2.0, 0.0])], str)
+        heights = [[bar.height for bar in series] for series in chart.series]
+        assert heights[0][1] == pytest.approx(4 * heights[0][0], rel=0.01)
+        assert heights[1][1] == 0
+        assert chart.series[0][0].x < chart.series[1][0].x < chart.series[0][1].x
+
+    def test_ticks_are_round(self) -> None:
+        assert [text for _, text in round_values(0, 0.43)] == ["0.0", "0.2", "0.4"]
+        assert [text for _, text in round_values(0, 150_000)] == ["0", "50,000", "100,000", "150,000"]
+        assert [text for _, text in round_values(0.081, 0.088)] == ["0.082", "0.084", "0.086", "0.088"]
+        assert Axis(2, 2, 0, 10).ticks()[0].at == 5

@@ -52,7 +52,7 @@ class Wish(NamedTuple):
 
     session: oldest first; page: the number of the item whose page is looked at; hide: item numbers (m,) int32 that must
     not be shown, beside those of the session and the page; boost: what the person has bought scores higher by boost ·
-    ln(1 + its weight); bought_together: what shares orders with the page's item comes first;
+    ln(1 + purchases); bought_together: what shares orders with the page's item comes first;
     variety: the bound on categories holds for the whole answer, diversity for what the model ranks.
     """
 
@@ -139,7 +139,7 @@ class _Ladder:
         person, boost = self.wish.person, self.wish.boost
         if person is None or not boost or not query.any():
             return search(self.bundle.items, query, n, self.selection, self.taken)
-        gains = np.float32(boost) * np.log1p(person.weights[person.purchased])
+        gains = np.float32(boost) * np.log1p(person.repeats[person.purchased])
         bought = Raised(person.items[person.purchased], gains)
         return search_raised(self.bundle.items, query, n, self.selection, self.taken, bought)
 

@@ -46,7 +46,9 @@ def search_raised(items: Items, query: F32, n: int, selection: Selection, exclud
 
     Raised items are scored one by one, wherever an index would have found them, and the others searched without them.
     """
-    allowed = selection.allows(raised.item_nos) & ~np.isin(raised.item_nos, excluded)
+    allowed = selection.allows(raised.item_nos)
+    if len(excluded):
+        allowed &= ~np.isin(raised.item_nos, excluded)
     item_nos = raised.item_nos[allowed]
     scores = items.vectors(item_nos) @ query + raised.gains[allowed]
     others = search(items, query, n, selection, np.append(excluded, item_nos))

@@ -18,7 +18,7 @@ from common.serving import lookup
 from common.serving.bundle import open_bundle, write_layer
 from common.serving.layer import Layer, open_layer
 from common.serving.layer_writer import Files
-from tests.bundles import Goods, History, describe, layer_content, model_info
+from tests.bundles import Goods, History, describe, item_lists, layer_content, model_info
 
 IDS = ["plain", "zähl 7/8", 'quote"d', "\\back", "日本", "a" * 256]
 VECTORS = np.arange(12, dtype=np.float32).reshape(6, 2)
@@ -45,6 +45,28 @@ def test_items_are_found_by_their_exact_ids(written: tuple[Bundle, dict[str, Pat
     assert rows == list(range(6))
     assert [json.loads(layer.encoded_ids[row]) for row in range(6)] == IDS
     assert layer.lookup.row(lookup.encode_id("plai")) is None
+
+
+def test_lists_of_what_is_bought_together_are_found_by_item(tmp_path: Path) -> None:
+    content = layer_content(Goods(range(6), VECTORS), bought_together=item_lists({1: [4, 0], 3: [], 4: [1]}))
+    lists = opened(describe([content], model_info(2), tmp_path)).bought_together
+    assert lists is not None
+    spans = [lists.span(item_no) for item_no in range(6)]
+    assert [None if span is None else lists.items[span].tolist() for span in spans] == [
+        None,
+        [4, 0],
+        None,
+        [],
+        [1],
+        None,
+    ]
+
+
+def test_lists_that_end_elsewhere_than_their_items_are_refused(tmp_path: Path) -> None:
+    lists = replace(item_lists({1: [4, 0]}), items=np.array([4], np.int32))
+    content = layer_content(Goods(range(6), VECTORS), bought_together=lists)
+    with pytest.raises(CorruptError, match="lists of 1 items bought together end at 2"):
+        opened(describe([content], model_info(2), tmp_path))
 
 
 def test_equal_hashes_are_told_apart_by_the_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ EVENT_COLUMNS = {
     "order_id": "what was bought together; without it what one person bought within 30 minutes",
     "session_id": "what was looked at together",
     "price": "price of one piece",
-    "consent": "`false`: counted for what is popular and bought together, without any key of a person; without it `true`",
+    "consent": "`false`: counted for what is popular and bought together, without a key of a person; without it `true`",
 }
 
 ITEM_COLUMNS = {

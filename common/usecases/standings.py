@@ -27,6 +27,8 @@ COSTLY_SHARE: Final = 0.1
 FAMILIES_SHARE: Final = 0.15
 """Of the time left, kept from the search for the families that do not win."""
 
+OUT_OF_TIME: Final = "the time budget was spent"
+
 
 class Kind(StrEnum):
     CHAMPION = "champion"
@@ -65,7 +67,9 @@ def _hold_baseline(baseline: type[Baseline], stage: Stage, deadline: float) -> S
     share_s = COSTLY_SHARE * max(0.0, deadline - now) if baseline.costly else math.inf
     try:
         least_s = baseline.least_s(fold)
-        if share_s == 0 or least_s > share_s:
+        if share_s == 0:
+            raise RefusedError(OUT_OF_TIME)
+        if least_s > share_s:
             raise RefusedError(f"it takes {least_s:.0f} s or more, and its share of the time was {share_s:.0f} s")
         with measured() as usage:
             learned = baseline(fold)
@@ -101,7 +105,7 @@ def _hold_family(stage: Stage, trial: Trial, question: Question, deadline: float
     validation = trial.score(question)
     try:
         if time.monotonic() + trial.fit_s > deadline:
-            raise RefusedError("the time budget was spent")
+            raise RefusedError(OUT_OF_TIME)
         held = stage.hold_trial(trial.candidate, deadline)
     except RefusedError as refusal:
         left_out = refusal.message

@@ -84,7 +84,7 @@ def report(**fields: Any) -> Report:
                 purchases=7,
                 items=5,
                 bought=(Product(title=HOSTILE, note="2 times"),),
-                recommended=(Product(title="Earl Grey", category="Tea", note=f"because of {HOSTILE}"),),
+                recommended=(Product(title="Earl Grey", about="Tea", note=f"because of {HOSTILE}"),),
             ),
         ),
         "notices": (HOSTILE,),

@@ -11,7 +11,7 @@ WIDTH: Final = 340.0
 HEIGHT: Final = 180.0
 """A phone's width, so that texts of 11 units are read there as they are."""
 
-LEFT, RIGHT, TOP, BOTTOM = 46.0, 8.0, 10.0, 24.0
+LEFT, RIGHT, TOP, BOTTOM = 52.0, 16.0, 10.0, 24.0
 TICKS: Final = 4
 FILLED: Final = 0.8
 """Share of a place that its bars take."""
@@ -111,7 +111,7 @@ def bar_chart(
 ) -> BarChart:
     """One bar of each series for each label; `say` puts a value into words."""
     top = max((value for _, values in series for value in values), default=0.0) or 1.0
-    y = Axis(0, top, HEIGHT - BOTTOM, TOP)
+    y = Axis(0, _next_tick(top), HEIGHT - BOTTOM, TOP)
     place = (WIDTH - LEFT - RIGHT) / max(1, len(labels))
     width = place * FILLED / len(series)
     every = math.ceil(len(labels) * LABEL_WIDTH / (WIDTH - LEFT - RIGHT))
@@ -134,6 +134,12 @@ def bar_chart(
             for number, (name, values) in enumerate(series)
         ),
     )
+
+
+def _next_tick(value: float) -> float:
+    """The first multiple of the ticks' distance that is not below the value."""
+    step = round_values(0, value)[1][0]
+    return math.ceil(value / step - 1e-9) * step
 
 
 def round_values(low: float, high: float) -> list[tuple[float, str]]:

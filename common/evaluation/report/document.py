@@ -112,10 +112,11 @@ class Change(_Part):
 
 
 class Product(_Part):
-    """`title` is the id where the item has none; `note` says how often it was bought, or why it is recommended."""
+    """`title` is the id where the item has none; `about` its category and brand; `note` says how often it was bought,
+    or why it is recommended."""
 
     title: str
-    category: str = ""
+    about: str = ""
     note: str = ""
 
 

@@ -106,7 +106,8 @@ class Samples:
 
 
 def _product(card: dict[str, Any], note: str) -> Product:
-    return Product(title=_title(card), category=card.get("category") or "", note=note)
+    described = ", ".join(card[name] for name in ("category", "brand") if card.get(name))
+    return Product(title=_title(card), about=described, note=note)
 
 
 def _title(card: dict[str, Any]) -> str:

@@ -5,6 +5,7 @@ item itself the shade, the label and how many stand together. The same item alwa
 from __future__ import annotations
 
 import re
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from xml.etree import ElementTree
@@ -91,6 +92,7 @@ _PICTURE = """<svg xmlns="http://www.w3.org/2000/svg" width="320" height="320" v
 <g transform="translate(160 254) scale(1.28) translate(-160 -232)">{group}</g></svg>"""
 
 
+@cache
 def _drawings() -> dict[str, str]:
     """The symbols of drawings.svg by their id."""
     ElementTree.register_namespace("", "http://www.w3.org/2000/svg")
@@ -98,16 +100,13 @@ def _drawings() -> dict[str, str]:
     return {symbol.get("id", ""): "".join(ElementTree.tostring(part, "unicode") for part in symbol) for symbol in root}
 
 
-_DRAWINGS = _drawings()
-
-
 def picture(item: Item) -> str:
     """An SVG document of 320 by 320."""
     shape, hues = _kind(item)
     dice = sha256(item.item_id.encode()).digest()
     return _PICTURE.format(
-        shape=_DRAWINGS[shape],
-        motif=_DRAWINGS[f"motif-{dice[8] % _MOTIFS}"],
+        shape=_drawings()[shape],
+        motif=_drawings()[f"motif-{dice[8] % _MOTIFS}"],
         group=_GROUPS[0 if shape in _BROAD else dice[1] % len(_GROUPS)],
         colours=_colours(hues[dice[0] % len(hues)], dice),
         hue=hues[(dice[0] + 1) % len(hues)],

@@ -18,7 +18,7 @@ def item(item_id: str, category: str, title: str = "a product") -> Item:
 def test_every_kind_is_drawn() -> None:
     shapes = {shape for _, shape, _ in pictures._KINDS} | {shape for _, shape in pictures._PACKS}
     motifs = {f"motif-{number}" for number in range(pictures._MOTIFS)}
-    assert shapes | motifs | {pictures._OTHER[0]} == set(pictures._DRAWINGS)
+    assert shapes | motifs | {pictures._OTHER[0]} == set(pictures._drawings())
 
 
 @pytest.mark.parametrize("category", ["Cheese", "Soft drinks", "Something nobody thought of", "", "<b> & {c}"])

@@ -57,6 +57,16 @@ def test_an_unknown_item_is_wrong_input_either_way(operator: Filled) -> None:
         assert RUNNER.invoke(app, ["similar", "absent", *where]).exit_code == 4
 
 
+def test_the_report_of_the_training_shows_people_and_products(operator: Filled, tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    found = answer("report", "--out", path)
+    assert found["path"] == str(path)
+    page = path.read_text()
+    assert "is published" in page
+    assert "Person C" in page
+    assert "no. 1" in page.partition("is recommended")[2]
+
+
 def test_upload_waits_for_the_event_and_says_what_became_of_the_rows(operator: Filled, tmp_path: Path) -> None:
     now = datetime.now(UTC).isoformat()
     rows = [("ann", "tea-1", now, 1), ("ann", "tea-2", now, 0), ("ann", "tea-3", now, 1)]

@@ -70,7 +70,11 @@ const STATES: Record<string, State> = {
     },
   },
   empty: { script: answer(0) },
-  error: { script: fail(500) },
+  error: {
+    script: fail(500),
+    // The second try comes up to 750 ms after the first.
+    prepare: (page) => page.getByRole("region").waitFor({ state: "detached" }),
+  },
 };
 
 let browser: Browser;

@@ -17,7 +17,7 @@ TIMEOUT_S = 10.0
 def walk(demo: Demo) -> None:
     """Looks at every kind of page, and buys. Raises `DemoError` where something is not as it should be."""
     shop, visitor = demo.shop, _Visitor(demo.stack.url("storefront"))
-    visitor.expect("/", "popular")
+    visitor.expect("/", "popular", "recently-viewed")
     for path, beginning in (("/recsys-carousel.js", ""), (f"/pictures/{shop.page_item}.svg", "<svg")):
         require(visitor.get(path).startswith(beginning), f"{path} is not what its name says")
     visitor.post("/visitor", visitor=shop.people[0].user_id)

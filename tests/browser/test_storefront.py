@@ -9,11 +9,14 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, Response, expect
+from rich.console import Console
 
 from common.usecases.upload import UploadKind
 from infra.demo.pages import SHOP_NAME
 from infra.demo.shop import Item, Person, Shop, addresses
+from infra.demo.steps import Demo
 from infra.demo.storefront import Storefront, create_app
+from infra.demo.tour import walk
 from tests import small_shop
 from tests.whole import DEADLINE_S, Filled, until
 
@@ -205,6 +208,12 @@ def test_markup_in_a_title_is_text(visit: Visit) -> None:
     assert visit.page.title() == f"{MARKUP} · {SHOP_NAME}"
     rules = answer.headers["content-security-policy"].split("; ")
     assert {"default-src 'none'", "script-src 'self'", f"connect-src {visit.endpoint}"} <= set(rules)
+
+
+def test_the_demo_walks_through_every_page(url: str, filled: Filled, shop: Shop) -> None:
+    whole = filled.whole
+    assert url == whole.stack.url("storefront")
+    walk(Demo(Console(quiet=True), whole.stack, whole.ctx, shop, whole.client))
 
 
 @pytest.mark.parametrize("path", ["/items/absent", "/aisles/absent", "/pictures/absent.svg"])

@@ -26,8 +26,8 @@ from common.usecases.trials import POPULAR, Candidate, Stage, Trial
 
 TRIALS_TO_COME: Final = 5
 """A trial may take this part of the time left, because should it win as many are to come: itself, the one that judges
-repeated purchases, the one on the test window, the fit on everything, and the rest of the run. Where the slowest so far
-would take more none is begun."""
+repeated purchases, the one on the test window, the fit on everything, and the rest of the run. Where the slowest of its
+family so far took more it is not begun."""
 
 # Shares of the contest's progress that are done when the baselines, the search and the last look begin.
 BASELINES_BEGIN: Final = 0.35
@@ -140,19 +140,20 @@ def _hold_trials(
     popular = stage.hold_trial(POPULAR)
     trials: list[Trial] = []
     notices: list[str] = []
-    slowest_s = 0.0
+    slowest_s: dict[str, float] = {}
     for number, candidate in enumerate(candidates):
         step(f"judging {candidate}", BASELINES_BEGIN * number / len(candidates))
         start = time.monotonic()
         share_s = (deadline - start) / TRIALS_TO_COME if number else math.inf
-        if share_s < slowest_s:
+        family_s = slowest_s.get(candidate.model.family, 0.0)
+        if share_s <= family_s:
             notices.append(f"{candidate} was not tried: the time budget was spent")
             continue
         try:
             trials.append(_with_curve(stage, candidate, question, start + share_s))
         except RefusedError as refusal:
             notices.append(f"{candidate} was left out: {refusal.message}")
-        slowest_s = max(slowest_s, time.monotonic() - start)
+        slowest_s[candidate.model.family] = max(family_s, time.monotonic() - start)
     return [*trials, popular], notices
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -140,6 +141,30 @@ def test_without_time_only_the_first_candidate_is_tried_and_the_others_are_named
     assert [trial.candidate.origin for trial in outcome.trials] == ["served", "default"]
     assert outcome.trials[-1].candidate is POPULAR
     assert outcome.notices == ("als (default) was not tried: the time budget was spent",)
+
+
+def test_a_family_that_takes_too_long_takes_no_other_familys_chance(monkeypatch: pytest.MonkeyPatch) -> None:
+    """BPR uses up its share, and is not tried again; ALS is."""
+    hold = Stage.hold_trial
+
+    def slow(stage: Stage, candidate: Candidate, deadline: float = math.inf, *listener: Any) -> Trial:
+        if candidate.model.family == "bpr":
+            clock.now = deadline + 1
+            raise RefusedError("its fit took longer than its share")
+        return hold(stage, candidate, math.inf, *listener)
+
+    clock = Clock()
+    monkeypatch.setattr(Stage, "hold_trial", slow)
+    monkeypatch.setattr("common.usecases.contest.time.monotonic", lambda: clock.now)
+    bpr = [Candidate(make("bpr", {"factors": factors}), "start") for factors in (4, 8)]  # type: ignore[arg-type]
+    outcome = contest(two_tastes(), [als(), *bpr, als(alpha=9.0)], deadline=100.0)
+    assert [trial.candidate.model.family for trial in outcome.trials] == ["als", "als", "popular"]
+    assert "bpr (start) was not tried: the time budget was spent" in outcome.notices
+
+
+@dataclass
+class Clock:
+    now: float = 0.0
 
 
 def test_a_candidate_that_cannot_learn_is_named_and_left_out() -> None:

@@ -47,6 +47,7 @@ def test_kinds_and_versions() -> None:
     assert kinds == [
         ("v1", "Namespace"),
         ("v1", "ConfigMap"),
+        ("networking.k8s.io/v1", "NetworkPolicy"),
         *[("serving.knative.dev/v1", "Service")] * 4,
         *[("batch/v1", "CronJob")] * 2,
     ]

@@ -1,0 +1,121 @@
+"""The deployment is what the published schemas of Kubernetes and Knative say, and each check of it can fail."""
+
+from __future__ import annotations
+
+import copy
+import subprocess
+import sysconfig
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from infra.local.manifest import TEMPLATE
+from tests.stack.manifests import problems
+
+OVERLAYS = sorted(path.parent for path in TEMPLATE.parent.glob("infra/kubernetes/*/kustomization.yaml"))
+TEMPLATE_DOCUMENTS = list(yaml.safe_load_all(TEMPLATE.read_text()))
+
+Fault = Callable[[Any], None]
+
+
+@cache
+def rendered(overlay: Path) -> tuple[Any, ...]:
+    """What kustomize, as kubectl has it, makes of an overlay."""
+    kubectl = Path(sysconfig.get_path("scripts")) / "kubectl"
+    command = [kubectl, "kustomize", "--load-restrictor", "LoadRestrictionsNone", overlay]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    return tuple(yaml.safe_load_all(result.stdout))
+
+
+def document(kind: str, name: str) -> Any:
+    return next(
+        copy.deepcopy(doc) for doc in TEMPLATE_DOCUMENTS if (doc["kind"], doc["metadata"]["name"]) == (kind, name)
+    )
+
+
+def pod(service: Any) -> Any:
+    return service["spec"]["template"]["spec"]
+
+
+def container(service: Any) -> Any:
+    return pod(service)["containers"][0]
+
+
+@pytest.mark.parametrize("doc", TEMPLATE_DOCUMENTS, ids=lambda doc: f"{doc['kind']}-{doc['metadata']['name']}")
+def test_template(doc: Any) -> None:
+    assert problems(doc) == []
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda overlay: overlay.name)
+def test_overlays(overlay: Path) -> None:
+    found = {f"{doc['kind']} {doc['metadata']['name']}": problems(doc) for doc in rendered(overlay)}
+    assert {name: problem for name, problem in found.items() if problem} == {}
+
+
+FAULTS_OF_A_SERVICE: dict[str, tuple[Fault, str]] = {
+    "unknown field of the object": (lambda doc: doc.update(spce={}), "spce"),
+    "unknown field of its metadata": (lambda doc: doc["metadata"].update(lables={}), "lables"),
+    "unknown field of the pod": (lambda doc: pod(doc).update(timeoutSecond=1), "timeoutSecond"),
+    "unknown field of the container": (lambda doc: container(doc).update(imagePullPolciy="Always"), "imagePullPolciy"),
+    "unknown field of a probe": (lambda doc: container(doc)["readinessProbe"].update(period=1), "period"),
+    "unknown field of a secret's reference": (
+        lambda doc: container(doc)["env"][-1]["valueFrom"]["secretKeyRef"].update(secret="x"),
+        "secret",
+    ),
+    "a number for a string": (lambda doc: container(doc)["env"][0].update(value=1), "value"),
+    "a string for a number": (lambda doc: pod(doc).update(containerConcurrency="1"), "containerConcurrency"),
+    "longer than Knative allows": (lambda doc: pod(doc).update(timeoutSeconds=601), "601"),
+    "a second port": (lambda doc: container(doc)["ports"].append({"containerPort": 9}), "2 container ports"),
+    "PORT in the environment": (lambda doc: container(doc)["env"].append({"name": "PORT", "value": "1"}), "PORT"),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS_OF_A_SERVICE)
+def test_a_fault_in_a_knative_service_is_found(name: str) -> None:
+    plant, mentioned = FAULTS_OF_A_SERVICE[name]
+    service = document("Service", "ingest")
+    plant(service)
+    assert mentioned in " ".join(problems(service))
+
+
+FAULTS_OF_KUBERNETES: dict[str, tuple[str, str, Fault]] = {
+    "unknown field of a CronJob": ("CronJob", "sweep", lambda doc: doc["spec"].update(concurrencyPolice="Forbid")),
+    "a CronJob without a schedule": ("CronJob", "sweep", lambda doc: doc["spec"].pop("schedule")),
+    "a deadline in words": ("CronJob", "sweep", lambda doc: doc["spec"].update(startingDeadlineSeconds="5m")),
+    "unknown field of a NetworkPolicy": ("NetworkPolicy", "recsys", lambda doc: doc["spec"].update(engress=[])),
+    "a number in a ConfigMap": ("ConfigMap", "recsys-settings", lambda doc: doc["data"].update(RECSYS_SEED=1)),
+    "a version that is not": ("CronJob", "sweep", lambda doc: doc.update(apiVersion="batch/v1beta7")),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS_OF_KUBERNETES)
+def test_a_fault_in_an_object_of_kubernetes_is_found(name: str) -> None:
+    kind, object_name, plant = FAULTS_OF_KUBERNETES[name]
+    planted = document(kind, object_name)
+    plant(planted)
+    assert problems(planted)
+
+
+@pytest.mark.parametrize("name", ["k3s", "eu-managed"])
+def test_an_overlay_for_a_place_names_no_image_and_no_store_of_the_template(name: str) -> None:
+    [overlay] = [overlay for overlay in OVERLAYS if overlay.name == name]
+    text = yaml.safe_dump_all(rendered(overlay))
+    assert "registry.example.eu" not in text
+    assert "s3.example.eu" not in text
+
+
+def test_without_knative_the_pods_are_those_of_the_template() -> None:
+    overlay = next(overlay for overlay in OVERLAYS if overlay.name == "without-knative")
+    deployments = {doc["metadata"]["name"]: doc for doc in rendered(overlay) if doc["kind"] == "Deployment"}
+    services = {doc["metadata"]["name"]: doc for doc in rendered(overlay) if doc["kind"] == "Service"}
+    assert set(deployments) == set(services) == {"recommend", "ingest", "update", "train"}
+    for name, deployment in deployments.items():
+        assert container(deployment) == container(document("Service", name))
+        labels = deployment["spec"]["template"]["metadata"]["labels"]
+        assert deployment["spec"]["selector"]["matchLabels"] == labels == services[name]["spec"]["selector"]
+        assert (deployment["spec"]["replicas"] == 1) == (name != "recommend")

@@ -24,8 +24,9 @@ CANDIDATES: Final = 64
 """Pairs kept of each item, by `shrunk_lift`: twice what is listed, because a list may weigh pairs further."""
 SHRINKAGE: Final = 10.0
 PAIRS_PER_PASS: Final = 4_000_000
-"""Pairs of one order that are counted at once, so that an order of any size fits. Under DuckDB's limit of 1 GB a
-grocer's 1.4 million lines take 11 s of processor time; 10 million, with 11 million pairs of enough people, 155 s."""
+"""Pairs of one order that are counted at once: about 200 MB in DuckDB."""
+MAX_PAIRS: Final = 32_000_000
+"""Pairs of one order that are counted at all, of a sample of the orders where there are more."""
 
 _PURCHASE: Final = EVENT_TYPES.index(EventType.PURCHASE)
 
@@ -36,7 +37,8 @@ class CoPurchases:
 
     A pair is `first` < `second`, both (n_pairs,) int32 rows of item_ids, that `together` (n_pairs,) int64 orders of
     `people` (n_pairs,) int64 distinct people hold. All who did not consent count as one person, because nothing tells
-    them apart.
+    them apart. Where only a sample of the orders was looked at, `together` is what it makes of all of them, and
+    `people` those in the sample.
     """
 
     item_ids: tuple[str, ...]
@@ -63,8 +65,8 @@ def read(connection: Connection, parts: Sequence[Part], since_seq: int, min_peop
         none, nothing = np.empty(0, np.int64), np.empty(0, np.int32)
         return CoPurchases((), none, 0, nothing, nothing, none, none)
     _collect(connection, parts, since_seq)
-    _cut_large_orders(connection)
-    n_orders = number(connection, "SELECT count(DISTINCT purchase) FROM lines")
+    _measure_orders(connection)
+    n_orders = number(connection, "SELECT count(*) FROM sizes")
     counted = connection.execute(_COUNTED).fetchnumpy()
     _count_pairs(connection, min_people)
     pairs = connection.execute(_BEST, {"n_orders": max(n_orders, 1), "candidates": CANDIDATES}).fetchnumpy()
@@ -105,30 +107,41 @@ def _sold(part: Part, since_seq: int) -> str:
     return f"event_type = {_PURCHASE} AND {part.seq} > {since_seq}"
 
 
-def _cut_large_orders(connection: Connection) -> None:
+def _measure_orders(connection: Connection) -> None:
+    """Makes `sizes` (purchase, n) and cuts the large orders of `lines`."""
     connection.execute(
-        "DELETE FROM lines WHERE rowid IN (SELECT rowid FROM lines "
-        f"WHERE purchase IN (SELECT purchase FROM lines GROUP BY purchase HAVING count(*) > {MAX_LINES}) "
-        f"QUALIFY row_number() OVER (PARTITION BY purchase ORDER BY hash(item, purchase)) > {MAX_LINES})"
+        "CREATE OR REPLACE TEMP TABLE sizes AS SELECT purchase, count(*)::INTEGER AS n FROM lines GROUP BY purchase"
     )
+    large = f"SELECT purchase FROM sizes WHERE n > {MAX_LINES}"
+    if number(connection, f"SELECT count(*) FROM ({large})"):
+        connection.execute(
+            f"DELETE FROM lines WHERE rowid IN (SELECT rowid FROM lines WHERE purchase IN ({large}) "
+            f"QUALIFY row_number() OVER (PARTITION BY purchase ORDER BY hash(item, purchase)) > {MAX_LINES})"
+        )
 
 
 def _count_pairs(connection: Connection, min_people: int) -> None:
-    """Makes `pairs` of at least `min_people`. What fewer people bought at all is in none of them."""
+    """Makes `pairs` of at least `min_people`. What fewer people bought with anything else is in none of them."""
     connection.execute(
-        "CREATE OR REPLACE TEMP TABLE sold AS SELECT * FROM lines WHERE item IN "
-        "(SELECT item FROM lines GROUP BY item HAVING count(DISTINCT person) >= ?)",
+        "CREATE OR REPLACE TEMP TABLE shared AS SELECT * FROM lines "
+        "WHERE purchase IN (SELECT purchase FROM sizes WHERE n > 1)"
+    )
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE sold AS SELECT * FROM shared WHERE item IN "
+        "(SELECT item FROM shared GROUP BY item HAVING count(DISTINCT person) >= ?)",
         [min_people],
     )
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE pairs (first INTEGER, second INTEGER, together BIGINT, people BIGINT)"
     )
     sizes = "SELECT count(*) AS n FROM sold GROUP BY purchase"
-    passes = (
-        1 + number(connection, f"SELECT coalesce(sum(n * (n - 1) // 2), 0)::BIGINT FROM ({sizes})") // PAIRS_PER_PASS
-    )
+    n_pairs = number(connection, f"SELECT coalesce(sum(n * (n - 1) // 2), 0)::BIGINT FROM ({sizes})")
+    one_in = 1 + n_pairs // MAX_PAIRS
+    if one_in > 1:
+        connection.execute(f"DELETE FROM sold WHERE purchase % {one_in} <> 0")
+    passes = 1 + n_pairs // one_in // PAIRS_PER_PASS
     for turn in range(passes):
-        connection.execute(_PAIRS, {"passes": passes, "turn": turn, "min_people": min_people})
+        connection.execute(_PAIRS, {"passes": passes, "turn": turn, "min_people": min_people, "one_in": one_in})
 
 
 _NOBODY: Final = "0::UBIGINT"
@@ -148,7 +161,7 @@ SELECT item_id, count(purchase) AS orders FROM goods LEFT JOIN lines USING (item
 """
 _PAIRS: Final = """
 INSERT INTO pairs
-SELECT first, second, sum(n), count(*) FROM (
+SELECT first, second, sum(n) * $one_in, count(*) FROM (
     SELECT one.item AS first, other.item AS second, one.person, count(*) AS n
     FROM sold AS one JOIN sold AS other USING (purchase)
     WHERE one.item < other.item AND hash(one.item) % $passes = $turn

@@ -103,6 +103,18 @@ def test_a_large_order_makes_no_more_pairs_than_a_sample_of_it(shop: Context) ->
     assert found.orders.sum() == co_purchases.MAX_LINES
 
 
+def test_of_too_many_pairs_a_sample_of_the_orders_stands_for_all(
+    shop: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(co_purchases, "MAX_PAIRS", 100)
+    people = [f"p{number}" for number in range(300)]
+    found = counted(take_in(shop, [line(user, item) for user in people for item in ("tea", "cup")]))
+    assert orders_of(found) == {"cup": 300, "tea": 300}
+    [(orders, in_sample)] = pairs_of(found).values()
+    assert orders == 4 * in_sample
+    assert in_sample == pytest.approx(75, abs=40)
+
+
 def test_lift_by_hand() -> None:
     # 30 of 1,000 orders hold both, of 100 and 200: 20 were to be expected, and 10 more are asked for.
     assert shrunk_lift(np.array([30]), np.array([100]), np.array([200]), 1_000).tolist() == [1.0]

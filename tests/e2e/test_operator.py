@@ -90,6 +90,11 @@ def test_sweep_takes_in_what_waits_and_deletes_nothing_young(operator: Filled) -
     assert {run["state"] for run in report["runs"]} <= {"done"}
 
 
+def test_gc_deletes_nothing_young_and_refuses_to(operator: Filled) -> None:
+    assert answer("gc") == {"deleted": []}
+    assert RUNNER.invoke(app, ["gc", "--older-than-hours", "0.5"]).exit_code == 4
+
+
 def test_rollback_needs_somewhere_to_go(operator: Filled) -> None:
     result = RUNNER.invoke(app, ["rollback"])
     assert result.exit_code == 5

@@ -1,0 +1,24 @@
+"""`recsys gc`."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated
+
+import typer
+
+from common.cli.session import AsJson, session
+
+
+def gc(
+    older_than_hours: Annotated[float, typer.Option(help="Spare what was written since; at least 1.")] = 24,
+    as_json: AsJson = False,
+) -> None:
+    """Remove files that nothing refers to any more, as the sweep does, and take nothing in."""
+    with session(as_json) as current:
+        from common.usecases.garbage import collect_garbage
+
+        deleted = collect_garbage(current.context(), timedelta(hours=older_than_hours))
+        current.answer(
+            {"deleted": deleted}, lambda console: console.print(f"{len(deleted)} unreferenced files deleted")
+        )

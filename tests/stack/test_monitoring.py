@@ -1,0 +1,103 @@
+"""Alerts and dashboard ask for figures that the functions expose, with labels and values that these have."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import promql_parser
+import pytest
+import yaml
+
+from common.edges.http_metrics import Metrics
+from common.edges.http_routes import Endpoint
+from common.edges.triggers import Trigger
+from common.schemas.documents import RunState
+from common.serving.ranking import Rung
+from infra.local.manifest import TEMPLATE
+
+MONITORING = TEMPLATE.parent / "infra" / "monitoring"
+RULES = yaml.safe_load((MONITORING / "alerts.yaml").read_text())["groups"][0]["rules"]
+DASHBOARD = json.loads((MONITORING / "dashboard.json").read_text())
+QUERIES = {rule["alert"]: rule["expr"] for rule in RULES} | {
+    f"{panel['title']}, {target['legendFormat']}": target["expr"]
+    for panel in DASHBOARD["panels"]
+    for target in panel["targets"]
+}
+OF_KUBERNETES = {"kube_job_status_failed", "kube_cronjob_status_last_successful_time"}
+"""Of kube-state-metrics."""
+
+VALUES = {
+    "endpoint": set(Endpoint),
+    "rung": set(Rung),
+    "function": {"ingest", "update", "train"},
+    "outcome": {*RunState, "internal"},
+    "cronjob": {"train-nightly"},
+    "namespace": {"recsys"},
+}
+
+
+def exposed() -> set[str]:
+    """Names of series, as both kinds of functions write them."""
+    texts = [
+        Metrics().exposition(None),
+        Trigger("train", lambda _headers, _body: None, lambda _ctx, _order: [])._metrics.exposition(),
+    ]
+    return {name for text in texts for name in series(text.decode())}
+
+
+def series(text: str) -> Iterator[str]:
+    for name, kind in re.findall(r"^# TYPE (\S+) (\S+)$", text, flags=re.MULTILINE):
+        yield from (f"{name}_{part}" for part in ("bucket", "sum", "count")) if kind == "histogram" else (name,)
+
+
+def selectors(query: str) -> list[Any]:
+    found: list[Any] = []
+
+    def visit(node: Any) -> bool:
+        if isinstance(node, promql_parser.VectorSelector):
+            found.append(node)
+        return True
+
+    promql_parser.walk(promql_parser.parse(query), visit)
+    return found
+
+
+def unknown(query: str) -> list[str]:
+    """Names of series that nobody exposes, and values of labels that no series has."""
+    known = exposed() | OF_KUBERNETES
+    found = [selector.name for selector in selectors(query) if selector.name not in known]
+    for selector in selectors(query):
+        for matcher in selector.matchers.matchers:
+            allowed = VALUES.get(matcher.name)
+            if allowed is not None:
+                found += [value for value in matcher.value.split("|") if value not in allowed]
+    return found
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_every_query_asks_for_what_is_exposed(name: str) -> None:
+    assert selectors(QUERIES[name])
+    assert unknown(QUERIES[name]) == []
+
+
+@pytest.mark.parametrize(
+    "query", ["rate(recsys_request_total[5m])", 'recsys_runs_total{outcome="ended"}', 'recsys_items_total{rung="best"}']
+)
+def test_a_query_for_what_is_not_there_is_found(query: str) -> None:
+    assert unknown(query)
+
+
+def test_every_figure_of_ours_is_on_the_dashboard_or_raises_an_alert() -> None:
+    asked = {selector.name for query in QUERIES.values() for selector in selectors(query)}
+    ours = {
+        name for name in exposed() if name.startswith("recsys_") and not name.endswith(("_sum", "_count", "_created"))
+    }
+    assert ours <= asked
+
+
+def test_every_alert_is_in_the_runbook() -> None:
+    runbook = (TEMPLATE.parent / "docs" / "runbook.md").read_text()
+    assert [rule["alert"] for rule in RULES if f"`{rule['alert']}`" not in runbook] == []

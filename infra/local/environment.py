@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -73,9 +72,3 @@ class Environment:
             SecretRef("recsys-s3-reader", "secret-key"): store.reader_secret_key,
         }
         return identities.get(ref) or self.credentials.value(ref)
-
-
-def command_here(container: Container) -> list[str]:
-    """Images have the container's program on their PATH; on this machine it lies beside the interpreter."""
-    program, *arguments = container.command
-    return [str(Path(sys.executable).parent / program), *arguments]

@@ -26,8 +26,10 @@ class SecretRef:
 
 @dataclass(frozen=True)
 class Container:
-    """What runs: `env` holds plain values, ConfigMap included; `secrets` the variables whose value a Secret gives."""
+    """What runs: `image` is the last part of the image's name, without its tag; `env` holds plain values, ConfigMap
+    included; `secrets` the variables whose value a Secret gives."""
 
+    image: str
     command: tuple[str, ...]
     env: dict[str, str]
     secrets: dict[str, SecretRef]
@@ -129,7 +131,8 @@ def _container(
             env[variable["name"]] = variable["value"]
         else:
             secrets[variable["name"]] = SecretRef(**variable["valueFrom"]["secretKeyRef"])
-    return Container(command=tuple(container["command"]), env=env, secrets=secrets)
+    image = container["image"].rpartition("/")[2].partition(":")[0]
+    return Container(image=image, command=tuple(container["command"]), env=env, secrets=secrets)
 
 
 def _config_map_names(container: Mapping[str, Any]) -> Iterator[str]:

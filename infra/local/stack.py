@@ -20,7 +20,8 @@ from infra.local.calls import wait_until_healthy
 from infra.local.children import Children
 from infra.local.credentials import Credentials
 from infra.local.delivery import Delivery, RetryPolicy
-from infra.local.environment import Environment, command_here
+from infra.local.environment import Environment
+from infra.local.launch import Launch, launch_here
 from infra.local.manifest import Function, Job, Manifest, SecretRef, read_manifest
 from infra.local.object_store import ObjectStore, Webhook
 from infra.local.ports import DEFAULT_PORTS, HOST, require_free
@@ -41,7 +42,8 @@ def _silent(_line: str) -> None:
 class Stack:
     """Runs between `with` and its end.
 
-    `replaced` are settings to have otherwise than template.yaml has them; `say` gets each part's name as it starts.
+    `replaced` are settings to have otherwise than template.yaml has them; `launch` makes a container's process;
+    `say` gets each part's name as it starts.
     """
 
     def __init__(
@@ -52,12 +54,14 @@ class Stack:
         manifest: Manifest | None = None,
         replaced: Mapping[str, str] | None = None,
         retries: RetryPolicy | None = None,
+        launch: Launch = launch_here,
         say: Say = _silent,
     ) -> None:
         self.ports = dict(ports)
         self.manifest = manifest or read_manifest()
         self._replaced = dict(replaced or {})
         self._retries = retries or RetryPolicy()
+        self._launch = launch
         self._say = say
         self._children = Children(directory / "logs")
         self._credentials = Credentials(directory / "secrets.json")
@@ -129,7 +133,8 @@ class Stack:
     def _start_function(self, function: Function) -> None:
         env = self.environment.of(function.name, function.container)
         env |= {"HOST": HOST, "PORT": str(self.ports[function.name])}
-        self._children.start(function.name, command_here(function.container), env, ROOT)
+        program = self._launch(function.container, env)
+        self._children.start(function.name, program.command, program.env, program.cwd)
 
     def _await_function(self, function: Function) -> None:
         self._say(function.name)
@@ -137,8 +142,8 @@ class Stack:
         wait_until_healthy(function.name, f"{self.url(function.name)}/healthz", child, log, START_S)
 
     def _start_job(self, job: Job) -> subprocess.Popen[bytes]:
-        env = self.environment.of(job.name, job.container)
-        return self._children.start(job.name, command_here(job.container), env, ROOT)
+        program = self._launch(job.container, self.environment.of(job.name, job.container))
+        return self._children.start(job.name, program.command, program.env, program.cwd)
 
     def _make_rules(self) -> list[Rule]:
         prefix = self._setting("RECSYS_PREFIX")

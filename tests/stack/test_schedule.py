@@ -15,7 +15,7 @@ DEADLINE_S = 10.0
 
 
 def job(schedule: str, time_zone: str = "Europe/Berlin") -> Job:
-    return Job("job", Container((), {}, {}), schedule, time_zone, starting_deadline_s=60, deadline_s=60)
+    return Job("job", Container("", (), {}, {}), schedule, time_zone, starting_deadline_s=60, deadline_s=60)
 
 
 def test_times_are_those_of_the_zone_across_the_change_to_winter_time() -> None:

@@ -11,7 +11,7 @@ export OPENBLAS_NUM_THREADS ?= 1
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-widget slow lint lint-widget widget screenshots php bench eval clean
+.PHONY: help setup demo test test-widget slow lint lint-widget widget screenshots php images bench eval clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -69,6 +69,13 @@ widget/node_modules/.ready: widget/package-lock.json
 	@command -v npm >/dev/null || { echo "npm is not there: the carousel is built with node 20.19 or newer" >&2; exit 1; }
 	npm --prefix widget ci --silent
 	touch $@
+
+images: setup image-tools ## the functions' images, their sizes, and the demo's job inside them; ONLY=name one of them
+	$(PY) -m infra.images $(if $(ONLY),--only $(ONLY) --no-demo) $(PORTS:%=--port %)
+
+image-tools:
+	@docker info >/dev/null 2>&1 || dpkg -s buildah mmdebstrap bubblewrap >/dev/null 2>&1 || \
+		{ apt-get update -qq && apt-get install -y -qq --no-install-recommends buildah mmdebstrap bubblewrap; }
 
 bench: setup ## one table of ratios and build/bench.json; ROW=name runs one row
 	$(PY) -m tests.bench $(if $(ROW),--row $(ROW))

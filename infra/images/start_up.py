@@ -1,0 +1,65 @@
+"""What every image must do before it is worth a demo: start its function, and use what is left of its libraries."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from infra.images.engine import Engine, ImageError
+from infra.local.calls import StartError, wait_until_healthy
+from infra.local.children import Children
+from infra.local.ports import HOST, free_ports
+
+INSIDE = Path(__file__).with_name("inside.py")
+UNWANTED = ("gcc", "cc", "make")
+
+START_S = 60.0
+LIBRARIES_S = 600.0
+
+
+def check(engine: Engine, target: str) -> None:
+    """Raises `ImageError`."""
+    with _writable() as writable:
+        _use_libraries(engine, target, writable)
+        _start_function(engine, target, writable)
+
+
+def _use_libraries(engine: Engine, target: str, writable: dict[str, Path]) -> None:
+    program = engine.program(target, ["python", "-c", INSIDE.read_text(), target, *UNWANTED], {}, writable)
+    result = subprocess.run(
+        program.command,
+        env=program.env,
+        cwd=program.cwd,
+        capture_output=True,
+        text=True,
+        timeout=LIBRARIES_S,
+        check=False,
+    )
+    if result.stdout.splitlines()[-1:] != ["ok"]:
+        raise ImageError(f"{target} does not work inside its image:\n{(result.stdout + result.stderr)[-3000:]}")
+
+
+def _start_function(engine: Engine, target: str, writable: dict[str, Path]) -> None:
+    port = free_ports()[target]
+    program = engine.program(target, ["functions-framework"], {"HOST": HOST, "PORT": str(port)}, writable)
+    children = Children(writable["/tmp"] / "logs")
+    try:
+        child = children.start(target, program.command, program.env, program.cwd)
+        wait_until_healthy(target, f"http://{HOST}:{port}/healthz", child, children.log(target), START_S)
+    except StartError as error:
+        raise ImageError(str(error)) from None
+    finally:
+        children.stop()
+
+
+@contextmanager
+def _writable() -> Iterator[dict[str, Path]]:
+    with tempfile.TemporaryDirectory(prefix="recsys-image-") as directory:
+        mounts = {path: Path(directory) / path.strip("/") for path in ("/cache", "/tmp")}
+        for path in mounts.values():
+            path.mkdir()
+            path.chmod(0o777)
+        yield mounts

@@ -109,6 +109,19 @@ def test_an_overlay_for_a_place_names_no_image_and_no_store_of_the_template(name
     assert "s3.example.eu" not in text
 
 
+def test_parallel_training_shares_its_trials_and_reaches_them() -> None:
+    [overlay] = [overlay for overlay in OVERLAYS if overlay.name == "parallel-training"]
+    [night] = [doc for doc in rendered(overlay) if doc["metadata"]["name"] == "train-nightly"]
+    job = night["spec"]["jobTemplate"]["spec"]
+    assert (job["completionMode"], job["completions"]) == ("Indexed", job["parallelism"])
+    secrets = {
+        env["name"]: env["valueFrom"] for env in job["template"]["spec"]["containers"][0]["env"] if "valueFrom" in env
+    }
+    assert secrets["RECSYS_OPTUNA_STORAGE"] == {"secretKeyRef": {"name": "recsys-trials", "key": "url"}}
+    [policy] = [doc for doc in rendered(overlay) if doc["kind"] == "NetworkPolicy"]
+    assert 5432 in {port["port"] for rule in policy["spec"]["egress"] for port in rule.get("ports", [])}
+
+
 def test_without_knative_the_pods_are_those_of_the_template() -> None:
     overlay = next(overlay for overlay in OVERLAYS if overlay.name == "without-knative")
     deployments = {doc["metadata"]["name"]: doc for doc in rendered(overlay) if doc["kind"] == "Deployment"}

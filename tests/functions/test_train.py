@@ -105,7 +105,9 @@ def test_an_order_over_http_trains_and_publishes(
     figures = metrics_file(shop, run)
     assert len(figures["trials"]) > 2
     assert model.repeats is not None
-    assert model.repeats.model_dump() == {name: figures["repeats"][name] for name in ("decision", "boost")}
+    assert model.repeats.model_dump() == {
+        name: figures["repeats"][name] for name in ("decision", "boost", "half_life_days")
+    }
     assert read_served(shop).popular
 
 

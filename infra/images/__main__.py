@@ -46,8 +46,9 @@ def main() -> int:
 
 
 def _engine() -> Engine:
-    pip = read_pip_settings(DIRECTORY)
-    return Docker(pip) if Docker.answers() else Buildah(DIRECTORY, pip)
+    if Docker.answers():
+        return Docker(read_pip_settings(DIRECTORY, with_files=False))
+    return Buildah(DIRECTORY, read_pip_settings(DIRECTORY, with_files=True))
 
 
 def _build(engine: Engine, target: str, console: Console, *, build: bool) -> None:

@@ -11,6 +11,7 @@ from rich.console import Console
 from common.edges.wiring import make_context
 from common.usecases.upload import UploadKind
 from infra.demo import visitors
+from infra.demo.checks import require
 from infra.demo.recommend_client import RecommendClient
 from infra.demo.shop import build_shop
 from infra.demo.steps import Demo
@@ -38,7 +39,7 @@ def launch_from(engine: Engine) -> Launch:
 
 
 def run_demo(engine: Engine, directory: Path, ports: Mapping[str, int], console: Console) -> None:
-    """Uploads, trains, recommends and brings up to date. Raises `DemoError` or `StartError`."""
+    """Uploads, trains, recommends, brings up to date and sweeps. Raises `DemoError` or `StartError`."""
     with console.status("reading the grocer's year"):
         shop = build_shop(directory / "shop", datetime.now(UTC), f"http://{HOST}:{ports['storefront']}")
     titles = {item.item_id: item.title for item in shop.catalogue.values()}
@@ -52,6 +53,7 @@ def run_demo(engine: Engine, directory: Path, ports: Mapping[str, int], console:
         for visit in visitors.visits(shop, client):
             visitors.show(console, visit)
         change = demo.change()
+        require(stack.run_job("sweep") == 0, "the sweep's job fails in its image; its log is beside the functions'")
         console.print(
             f"{bundle.model.family} is served from the images; a new product was seen after {change.product_s:.1f} s, "
             f"a person's purchases after {change.person_s:.1f} s",

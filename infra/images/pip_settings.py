@@ -21,10 +21,10 @@ class PipSettings:
     paths: tuple[Path, ...]
 
 
-def read_pip_settings(directory: Path) -> PipSettings:
-    """Writes `directory`/pip.conf."""
+def read_pip_settings(directory: Path, *, with_files: bool) -> PipSettings:
+    """Writes `directory`/pip.conf; without settings that name files, if the build cannot see this machine's."""
     listed = run([sys.executable, "-m", "pip", "config", "list"], what="reading pip's settings")
-    values = settings_of(listed)
+    values = {key: value for key, value in settings_of(listed).items() if with_files or not paths_in({key: value})}
     directory.mkdir(parents=True, exist_ok=True)
     file = directory / "pip.conf"
     file.touch(mode=0o600)

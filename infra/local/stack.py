@@ -103,6 +103,11 @@ class Stack:
     def pids(self) -> dict[str, int]:
         return {"s3": self._object_store.pid} | self._children.pids()
 
+    def run_job(self, name: str) -> int:
+        """Exit status of one run of a CronJob, started as its schedule starts it."""
+        [job] = [job for job in self.manifest.jobs if job.name == name]
+        return self._start_job(job).wait(timeout=job.deadline_s)
+
     def _start(self) -> None:
         require_free(self.ports)
         self._say("object store")

@@ -15,7 +15,7 @@ import pytest
 from infra.images.__main__ import LIMITS_MB
 from infra.images.demo import launch_from
 from infra.images.engine import CONTAINERFILE, TARGETS, USER, Engine
-from infra.images.pip_settings import paths_in, settings_of
+from infra.images.pip_settings import paths_in, read_pip_settings, settings_of
 from infra.local.launch import Program
 from infra.local.manifest import read_manifest
 
@@ -110,6 +110,17 @@ def test_pip_settings_are_joined_as_pip_does(tmp_path: Path) -> None:
         "no-compile": "true",
     }
     assert set(paths_in(settings)) == {Path("/etc/hostname"), tmp_path}
+
+
+def test_a_build_that_sees_no_files_of_this_machine_is_told_of_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    monkeypatch.setenv("PIP_TIMEOUT", "7")
+    assert "find-links" in read_pip_settings(tmp_path, with_files=True).file.read_text()
+    text = read_pip_settings(tmp_path, with_files=False).file.read_text()
+    assert "timeout = 7" in text
+    assert "find-links" not in text
 
 
 class Recorder(Engine):

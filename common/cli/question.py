@@ -18,6 +18,8 @@ from common.usecases.recommend import RecommendService
 TIMEOUT_S: Final = 10.0
 TOKEN_LIFE: Final = timedelta(minutes=1)
 
+Beside = Literal["similar", "bought-together"]
+
 
 def ask(ctx: Context, fields: dict[str, Any], *, user_id: str | None, url: str | None) -> bytes:
     """The JSON answer for the fields of `POST /v1/recommendations`. An operator may name anybody."""
@@ -27,9 +29,7 @@ def ask(ctx: Context, fields: dict[str, Any], *, user_id: str | None, url: str |
     return _service(ctx).recommend(query).body
 
 
-def ask_beside(
-    ctx: Context, kind: Literal["similar", "bought-together"], item_id: str, fields: dict[str, Any], *, url: str | None
-) -> bytes:
+def ask_beside(ctx: Context, kind: Beside, item_id: str, fields: dict[str, Any], *, url: str | None) -> bytes:
     """The JSON answer of a list about one item."""
     if url is not None:
         path = f"/v1/items/{quote(item_id, safe='')}/{kind}?{urlencode(fields, doseq=True)}"

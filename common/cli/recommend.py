@@ -12,6 +12,8 @@ from common.cli.session import AsJson, session
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from common.cli.question import Beside
+
 HowMany = Annotated[int, typer.Option("-n", "--n", help="How many.", min=1)]
 Category = Annotated[list[str] | None, typer.Option(help="Only items of this category; repeat it for several.")]
 Brand = Annotated[list[str] | None, typer.Option(help="Only items of this brand; repeat it for several.")]
@@ -51,12 +53,8 @@ def similar(
     as_json: AsJson = False,
 ) -> None:
     """Show what the page of an item recommends."""
-    with session(as_json) as current:
-        from common.cli.question import ask_beside
-
-        fields = _fields(n=n, category=category, brand=brand, price_min=price_min, price_max=price_max)
-        document = json.loads(ask_beside(current.context(), "similar", item_id, fields, url=url))
-        current.answer(document, lambda console: _show(console, document))
+    fields = _fields(n=n, category=category, brand=brand, price_min=price_min, price_max=price_max)
+    _answer_beside("similar", item_id, fields, url, as_json)
 
 
 def bought_together(
@@ -70,11 +68,15 @@ def bought_together(
     as_json: AsJson = False,
 ) -> None:
     """Show what is bought together with an item, then items like it."""
+    fields = _fields(n=n, category=category, brand=brand, price_min=price_min, price_max=price_max)
+    _answer_beside("bought-together", item_id, fields, url, as_json)
+
+
+def _answer_beside(kind: Beside, item_id: str, fields: dict[str, Any], url: str | None, as_json: bool) -> None:
     with session(as_json) as current:
         from common.cli.question import ask_beside
 
-        fields = _fields(n=n, category=category, brand=brand, price_min=price_min, price_max=price_max)
-        document = json.loads(ask_beside(current.context(), "bought-together", item_id, fields, url=url))
+        document = json.loads(ask_beside(current.context(), kind, item_id, fields, url=url))
         current.answer(document, lambda console: _show(console, document))
 
 

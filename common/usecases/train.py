@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -97,9 +98,9 @@ def _train(ctx: Context, order: Order, log: RunLog) -> RunRecord:
         data, order, ctx.settings, lambda text, done: log.step(text, CHOOSING + (FITTING - CHOOSING) * done)
     )
     log.note(notices=choice.notices, details=choice.gist)
-    figures = run_figures(ctx, log.record.run_id, choice.full or choice.gist, data, choice.notices)
+    figures = partial(run_figures, ctx, log.record.run_id, choice.full or choice.gist, data)
     if choice.refusal:
-        _report(ctx, log, figures | {"refusal": choice.refusal}, data)
+        _report(ctx, log, figures(choice.notices) | {"refusal": choice.refusal}, data)
         raise RefusedError(choice.refusal)
     artifact = _fit(data, choice.models, order, ctx.settings.seed, log)
     log.step("publishing", PUBLISHING)
@@ -107,8 +108,8 @@ def _train(ctx: Context, order: Order, log: RunLog) -> RunRecord:
     repeats = choice.repeats if artifact.family == choice.models[0].family else None
     bundle = publish_base(ctx, artifact, choice.gist, document.seq, log, read, repeats)
     log.step("reporting", REPORTING)
-    figures |= {"family": artifact.family, "params": artifact.params, "notices": list(log.record.notices)}
-    _report(ctx, log, figures, data, bundle)
+    published = {"family": artifact.family, "params": artifact.params}
+    _report(ctx, log, figures(log.record.notices) | published, data, bundle)
     return log.finish(
         counts={"events": len(data.interactions), "users": len(artifact.user_keys), "items": len(artifact.item_ids)},
         details={"family": artifact.family, "params": artifact.params, "bundle_id": bundle.bundle_id},

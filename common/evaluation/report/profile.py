@@ -7,20 +7,18 @@ from datetime import UTC, date, datetime
 import numpy as np
 
 from common.evaluation.report.document import DataProfile
-from common.schemas.data import EVENT_TYPES, I64, NO_USER, EventType, Interactions
+from common.schemas.data import EVENT_TYPES, NO_USER, Bools, EventType, Interactions
 
 
 def profile_of(data: Interactions, n_catalogue: int) -> DataProfile:
     """Of at least one event. `n_catalogue`: items that uploads describe, sold or not."""
     known = data.users != NO_USER
-    bought = known & (data.event_types == EVENT_TYPES.index(EventType.PURCHASE))
-    pairs = data.users[bought].astype(np.int64) * data.n_items + data.items[bought]
-    n_pairs = len(np.unique(pairs))
-    people, items = np.unique(data.users[known]), np.unique(data.items)
+    n_pairs, n_purchases = _pairs_and_purchases(data, known)
     events = np.bincount(data.users[known], minlength=1)
+    n_people, n_items = int(np.count_nonzero(events)), int(np.count_nonzero(np.bincount(data.items)))
     return DataProfile(
-        people=len(people),
-        items=len(items),
+        people=n_people,
+        items=n_items,
         catalogue=n_catalogue,
         events=len(data),
         anonymous=int((~known).sum()),
@@ -28,9 +26,9 @@ def profile_of(data: Interactions, n_catalogue: int) -> DataProfile:
         by_month=_by_month(data),
         first_day=_day(int(data.ts[0])),
         last_day=_day(int(data.ts[-1])),
-        repeat_share=_repeat_share(pairs, data.ts[bought], n_pairs),
-        density=n_pairs / max(1, len(people) * len(items)),
-        median_events=float(np.median(events[events > 0])) if len(people) else 0.0,
+        repeat_share=1 - n_pairs / n_purchases if n_purchases else None,
+        density=n_pairs / max(1, n_people * n_items),
+        median_events=float(np.median(events[events > 0])) if n_people else 0.0,
     )
 
 
@@ -41,19 +39,21 @@ def _by_type(data: Interactions) -> dict[str, int]:
 
 def _by_month(data: Interactions) -> dict[str, int]:
     """Every month from the first to the last, those without events too."""
-    months = data.ts.astype("datetime64[s]").astype("datetime64[M]").astype(np.int64)
-    counts = np.bincount(months - months[0]).tolist()
-    names = np.datetime_as_string((months[0] + np.arange(len(counts))).astype("datetime64[M]")).tolist()
-    return dict(zip(names, counts, strict=True))
+    first, last = data.ts[[0, -1]].astype("datetime64[s]").astype("datetime64[M]")
+    months = np.arange(first, last + 2)
+    counts = np.diff(np.searchsorted(data.ts, months.astype("datetime64[s]").astype(np.int64)))
+    return dict(zip(np.datetime_as_string(months[:-1]).tolist(), counts.tolist(), strict=True))
 
 
-def _repeat_share(pairs: I64, ts: I64, n_pairs: int) -> float | None:
-    """Two lines of one moment are one purchase."""
-    if len(pairs) == 0:
-        return None
-    order = np.lexsort((ts, pairs))
-    same = (np.diff(pairs[order]) == 0) & (np.diff(ts[order]) == 0)
-    return 1 - n_pairs / (len(pairs) - int(same.sum()))
+def _pairs_and_purchases(data: Interactions, known: Bools) -> tuple[int, int]:
+    """How many different items people have bought, summed over people, and how often; two lines of one moment are one
+    purchase."""
+    bought = known & (data.event_types == EVENT_TYPES.index(EventType.PURCHASE))
+    pairs = data.users[bought].astype(np.int64) * data.n_items + data.items[bought]
+    order = np.argsort(pairs, kind="stable")  # of one pair, in order of time as the events are
+    another = np.diff(pairs[order], prepend=-1) != 0
+    later = np.diff(data.ts[bought][order], prepend=0) != 0
+    return int(np.count_nonzero(another)), int(np.count_nonzero(another | later))
 
 
 def _day(ts: int) -> date:

@@ -27,7 +27,18 @@ def url() -> Iterator[str]:
 
 
 def take_part(url: str, worker: int) -> list[TrialRecord]:
-    return search([Hill], height, Plan("shared", worker, time.monotonic() + 120, 256, {}, url, TRIALS))
+    return search(
+        [Hill],
+        height,
+        Plan(
+            name="shared",
+            seed=worker,
+            deadline=time.monotonic() + 120,
+            max_width=256,
+            storage_url=url,
+            max_trials=TRIALS,
+        ),
+    )
 
 
 def test_three_processes_search_together_and_choose_the_same(url: str) -> None:

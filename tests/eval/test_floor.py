@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from statistics import fmean
 
 import pytest
 
@@ -24,7 +25,9 @@ pytestmark = [
 
 @pytest.mark.parametrize("config", read_configs(DATA), ids=lambda config: config.model)
 def test_a_kept_configuration_reaches_the_floor(config: Config) -> None:
-    result = evaluate(known_task(DATA, DATA_DIR), config.model, config.params, k=20, seed=1, threads=2)
+    """On the mean of its seeds, with one thread: BPR's threads race, and one fit is up to 6 % off the mean here."""
+    task = known_task(DATA, DATA_DIR)
+    results = [evaluate(task, config.model, config.params, k=20, seed=seed, threads=1) for seed in config.seeds]
     published = REFERENCES[DATA, config.model].reach
     for name, figure in zip(METRICS[DATA], published, strict=True):
-        assert result.metrics[name] >= FLOOR * figure
+        assert fmean(result.metrics[name] for result in results) >= FLOOR * figure

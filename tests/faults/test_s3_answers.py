@@ -71,6 +71,8 @@ class Handler(BaseHTTPRequestHandler):
     def _send(self, status: int, body: bytes, length: int) -> None:
         self.send_response(status)
         self.send_header("Content-Length", str(length))
+        # Said, so that the client's next request does not meet a connection that is just being closed.
+        self.send_header("Connection", "close")
         self.send_header("ETag", '"etag"')
         self.send_header("Last-Modified", "Mon, 23 Nov 2026 12:00:00 GMT")
         self.end_headers()

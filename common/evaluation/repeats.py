@@ -19,13 +19,14 @@ from scipy.sparse import coo_matrix, csr_matrix
 
 from common.config import Purchased
 from common.evaluation.cases import Cases, Question
-from common.evaluation.judge import scores_of
+from common.evaluation.judge import Judgement, judge_scores, scores_of
 from common.evaluation.metrics import ndcg_at_k
 from common.evaluation.queries import Encoder, item_codes, rows_of
 from common.evaluation.ranking import top_k
 from common.models.artifact import Artifact
 from common.models.matrix import weight_matrix
 from common.schemas.data import F32, NO_USER, Interactions, repeated
+from common.schemas.documents import RepeatPurchases
 
 STEPS: Final = (0.25, 0.5, 1.0, 2.0, 4.0)
 """Boosts that are tried, in multiples of a person's best score over the mean of all items, averaged over people."""
@@ -55,6 +56,11 @@ class Repeats:
         found = {Purchased.HIDE: self.hide, Purchased.SHOW: self.show, Purchased.BOOST: self.put_forward}
         return max(found, key=lambda purchased: found[purchased])
 
+    def served(self, purchased: Purchased = Purchased.AUTO) -> RepeatPurchases:
+        """What recommend does under the shop's setting."""
+        decision = self.decision if purchased is Purchased.AUTO else purchased
+        return RepeatPurchases(decision=decision.value, boost=self.boost, half_life_days=self.half_life_days)
+
     def as_dict(self) -> dict[str, Any]:
         return {**asdict(self), "decision": self.decision}
 
@@ -78,8 +84,7 @@ def judge_repeats(artifact: Artifact, cases: Cases, encode: Encoder, fallback: A
         return _judge(scores_of(artifact, cases, encode, fallback), cases, boosts)
 
     usual = gains(HALF_LIFE_DAYS)
-    everything = csr_matrix((np.ones_like(usual.data), usual.indices, usual.indptr), shape=usual.shape)
-    hidden, shown = _Boost(everything, -np.inf), _Boost(everything, 0.0)
+    hidden, shown = _hiding(usual), _Boost(usual, 0.0)
     if artifact.family == fallback.family:
         hide, show = judged([hidden, shown])
         return Repeats(hide, show, put_forward=show, boost=0.0)
@@ -91,6 +96,29 @@ def judge_repeats(artifact: Artifact, cases: Cases, encode: Encoder, fallback: A
     tried = dict(zip([best, *others], [max(forward), *judged(others)], strict=True))
     best = max(tried, key=lambda boost: tried[boost])
     return Repeats(hide, show, tried[best], best.boost, best.half_life_days)
+
+
+def judge_as_served(
+    artifact: Artifact, cases: Cases, encode: Encoder, fallback: Artifact, served: RepeatPurchases
+) -> Judgement:
+    """What `judge` says, of all purchases only, with what people have hidden or put forward as `served` says."""
+    gains = _gains(artifact, cases, served.half_life_days)
+    boosts = {"hide": _hiding(gains), "show": _Boost(gains, 0.0), "boost": _Boost(gains, served.boost)}
+    blocks = _boosted(scores_of(artifact, cases, encode, fallback), boosts[served.decision])
+    found, asked = judge_scores(blocks, cases), Question.ALL
+    return Judgement({asked: found.metrics[asked]}, {asked: found.primary[asked]}, found.cold)
+
+
+def _hiding(gains: Any) -> _Boost:
+    """Of all that there is a gain for, however small."""
+    return _Boost(csr_matrix((np.ones_like(gains.data), gains.indices, gains.indptr), shape=gains.shape), -np.inf)
+
+
+def _boosted(blocks: Iterator[tuple[slice, F32]], boost: _Boost) -> Iterator[tuple[slice, F32]]:
+    for rows, scores in blocks:
+        own = boost.gains[rows].tocoo()
+        scores[own.row, own.col] += boost.boost * own.data
+        yield rows, scores
 
 
 def _judge(blocks: Iterator[tuple[slice, F32]], cases: Cases, boosts: list[_Boost]) -> list[float]:

@@ -7,7 +7,6 @@ from typing import Any
 
 from common.config import Settings
 from common.errors import BadRequest, RefusedError
-from common.evaluation.repeats import Repeats
 from common.evaluation.split import temporal_split
 from common.models.base import Model, TrainingData
 from common.models.popular import Popular
@@ -65,12 +64,8 @@ def choose(data: TrainingData, order: Order, settings: Settings, step: Step) -> 
         full=figures.full(outcome, published, settings.seed),
         notices=notices,
         refusal=refusal,
-        repeats=_repeats(outcome.repeats) if published is finals.winner else None,
+        repeats=outcome.repeats.served() if published is finals.winner else None,
     )
-
-
-def _repeats(found: Repeats) -> RepeatPurchases:
-    return RepeatPurchases(decision=found.decision.value, boost=found.boost, half_life_days=found.half_life_days)
 
 
 def _contest(data: TrainingData, order: Order, settings: Settings, step: Step) -> Outcome | None:

@@ -19,6 +19,7 @@ from common.evaluation.judge import PRIMARY, Judgement
 from common.evaluation.repeats import Repeats
 from common.evaluation.split import Split
 from common.schemas.data import Catalogue
+from common.schemas.documents import RepeatPurchases
 from common.tuning.records import TrialRecord
 from common.usecases.search import hold_search, select
 from common.usecases.standings import Kind, Standing, hold_baselines, hold_families, reserve_s
@@ -115,8 +116,9 @@ def hold_contest(
     # Whatever time is left: what people are shown depends on it as much as on the model.
     repeats = stage.repeats(winner.candidate)
     step("taking the last look", TRIALS_SHARE)
-    finals = _hold_finals(final_stage, stage, trials, winner)
-    standings = (*_first_rows(finals, winner, question), *_families(finals, stage, trials, question, deadline))
+    served = repeats.served(settings.purchased)
+    finals = _hold_finals(final_stage, stage, trials, winner, served)
+    standings = (*_first_rows(finals, winner, question, served), *_families(finals, stage, trials, question, deadline))
     return Outcome(
         question=question,
         stage=stage,
@@ -166,17 +168,24 @@ def _with_curve(stage: Stage, candidate: Candidate, question: Question, deadline
     return replace(stage.hold_trial(candidate, deadline, note), curve=curve)
 
 
-def _hold_finals(final_stage: Stage, stage: Stage, trials: Sequence[Trial], winner: Trial) -> Finals:
+def _hold_finals(
+    final_stage: Stage, stage: Stage, trials: Sequence[Trial], winner: Trial, repeats: RepeatPurchases
+) -> Finals:
+    """On the last window, or where nobody can be asked there on the one before, on which popular and what is served
+    have been held already."""
     popular = trials[-1]
     served = next((trial for trial in trials if trial.candidate.origin == "served" and trial is not winner), None)
-    if final_stage is stage:
-        return Finals(stage, winner, popular, served)
-    held = {id(trial): final_stage.hold_trial(trial.candidate) for trial in (winner, popular, served) if trial}
-    return Finals(final_stage, held[id(winner)], held[id(popular)], held[id(served)] if served else None)
+    held = {id(winner): final_stage.hold_trial(winner.candidate, served=repeats)}
+    if final_stage is not stage:
+        others = [trial for trial in (popular, served) if trial and trial is not winner]
+        held |= {id(trial): final_stage.hold_trial(trial.candidate) for trial in others}
+    return Finals(final_stage, held[id(winner)], held.get(id(popular), popular), held.get(id(served), served))
 
 
-def _first_rows(finals: Finals, winner: Trial, question: Question) -> list[Standing]:
+def _first_rows(finals: Finals, winner: Trial, question: Question, served: RepeatPurchases) -> list[Standing]:
     rows = [Standing.of_trial(Kind.CHAMPION, finals.winner, winner.score(question))]
+    if served.decision != "show":
+        rows.append(Standing.as_served(finals.winner, served.decision))
     if finals.served:
         rows.append(Standing.of_trial(Kind.SERVED, finals.served))
     if finals.popular is not finals.winner:

@@ -32,6 +32,7 @@ OUT_OF_TIME: Final = "the time budget was spent"
 
 class Kind(StrEnum):
     CHAMPION = "champion"
+    AS_SERVED = "as_served"
     SERVED = "served"
     FAMILY = "family"
     BASELINE = "baseline"
@@ -40,7 +41,8 @@ class Kind(StrEnum):
 @dataclass(frozen=True)
 class Standing:
     """One row: judged, or left out for a reason. `candidate` is None for a baseline; `validation` is what a family's
-    best was chosen by."""
+    best was chosen by. All rows are what a model ranks by itself but the champion's `AS_SERVED`, which is of all
+    purchases only: `purchased` says what is done about what people have bought."""
 
     kind: Kind
     name: str
@@ -49,12 +51,19 @@ class Standing:
     left_out: str | None = None
     candidate: Candidate | None = None
     validation: float | None = None
+    purchased: str | None = None
 
     @classmethod
     def of_trial(cls, kind: Kind, trial: Trial, validation: float | None = None) -> Standing:
         usage = Usage(trial.fit_s, trial.peak_bytes)
         family = trial.candidate.model.family
         return cls(kind, family, trial.judgement, usage, candidate=trial.candidate, validation=validation)
+
+    @classmethod
+    def as_served(cls, trial: Trial, purchased: str) -> Standing:
+        name = f"{trial.candidate.model.family} as served"
+        usage = Usage(trial.fit_s, trial.peak_bytes)
+        return cls(Kind.AS_SERVED, name, trial.as_served, usage, candidate=trial.candidate, purchased=purchased)
 
 
 def hold_baselines(stage: Stage, deadline: float) -> list[Standing]:

@@ -19,12 +19,13 @@ Json = dict[str, Any]
 
 def table(outcome: Outcome, seed: int) -> list[Json]:
     """The rows, the champion first. `intervals` by question: `PRIMARY` as mean, low and high, and `lead`, by how much
-    the champion is ahead; None where nobody was asked. What was left out has no figures, and the reason."""
+    the champion is ahead; None where nobody was asked, or the row is not about that question. What was left out has no
+    figures, and the reason."""
     judged = [row for row in outcome.standings if row.judgement]
     spreads = {question: _spreads(judged, question, seed) for question in Question}
     rows = [_row(row) for row in judged]
     for number, row in enumerate(rows):
-        row["intervals"] = {question: found[number] if found else None for question, found in spreads.items()}
+        row["intervals"] = {question: found.get(number) for question, found in spreads.items()}
     return rows + [_row(row) for row in outcome.standings if not row.judgement]
 
 
@@ -33,6 +34,7 @@ def _row(row: Standing) -> Json:
     return {
         "kind": row.kind,
         "name": row.name,
+        "purchased": row.purchased,
         "left_out": row.left_out,
         "origin": candidate.origin if candidate else None,
         "params": candidate.model.config.model_dump(mode="json") if candidate else None,
@@ -45,19 +47,24 @@ def _row(row: Standing) -> Json:
     }
 
 
-def _spreads(judged: Sequence[Standing], question: Question, seed: int) -> list[Json]:
-    """One a row, the champion's first; the same resampled people in all. Empty where nobody was asked."""
-    values = np.column_stack([row.judgement.primary[question] for row in judged if row.judgement])
+def _spreads(judged: Sequence[Standing], question: Question, seed: int) -> dict[int, Json]:
+    """By the row's number, the champion's being 0; the same resampled people in all. Empty where nobody was asked."""
+    primary = {
+        number: row.judgement.primary[question]
+        for number, row in enumerate(judged)
+        if row.judgement and question in row.judgement.primary
+    }
+    values = np.column_stack(list(primary.values()))
     if len(values) == 0:
-        return []
+        return {}
     means, resampled = values.mean(axis=0), resampled_means(values, seed)
-    return [
-        {
-            PRIMARY: _spread(means[row], resampled[:, row]),
-            "lead": _spread(means[0] - means[row], resampled[:, 0] - resampled[:, row]),
+    return {
+        number: {
+            PRIMARY: _spread(means[column], resampled[:, column]),
+            "lead": _spread(means[0] - means[column], resampled[:, 0] - resampled[:, column]),
         }
-        for row in range(len(judged))
-    ]
+        for column, number in enumerate(primary)
+    }
 
 
 def _spread(mean: float, resampled: F64) -> Json:

@@ -12,13 +12,14 @@ from common.config import Purchased
 from common.errors import RefusedError
 from common.evaluation.cases import Question, make_cases
 from common.evaluation.judge import PRIMARY, Judgement, judge
-from common.evaluation.repeats import Repeats, judge_repeats
+from common.evaluation.repeats import Repeats, judge_as_served, judge_repeats
 from common.evaluation.split import Fold
 from common.models.artifact import Artifact
 from common.models.base import FitOptions, Model, TrainingData
 from common.models.popular import Popular
 from common.models.registry import make
 from common.schemas.data import Catalogue
+from common.schemas.documents import RepeatPurchases
 from common.serving.encoders import ENCODERS
 from common.usecases.usage import measured
 
@@ -40,7 +41,8 @@ POPULAR: Final = Candidate(make(Popular.family), "default")
 @dataclass(frozen=True)
 class Trial:
     """A candidate on one fold; `fit_s` in seconds, `dim` the width of its vectors, `peak_bytes` as `Usage` has it.
-    `curve` is what it was worth after some of its iterations, where its family shows that."""
+    `curve` is what it was worth after some of its iterations, where its family shows that; `as_served`, if asked for,
+    what it is worth of all purchases with what people have hidden or put forward as when it is served."""
 
     candidate: Candidate
     judgement: Judgement
@@ -48,6 +50,7 @@ class Trial:
     dim: int
     peak_bytes: int = 0
     curve: Mapping[int, float] = field(default_factory=dict)
+    as_served: Judgement | None = None
 
     def score(self, question: Question) -> float:
         return self.judgement.metrics[question].get(PRIMARY, 0.0)
@@ -77,9 +80,16 @@ class Stage:
         answerable = [question for question in (preferred, Question.ALL) if self.cases.relevant(question).nnz]
         return answerable[0] if answerable else None
 
-    def hold_trial(self, candidate: Candidate, deadline: float = math.inf, on_the_way: OnTheWay | None = None) -> Trial:
+    def hold_trial(
+        self,
+        candidate: Candidate,
+        deadline: float = math.inf,
+        on_the_way: OnTheWay | None = None,
+        served: RepeatPurchases | None = None,
+    ) -> Trial:
         """Raises `RefusedError` where the candidate cannot learn from the past, or not until `deadline`, which is on
-        the clock of `time.monotonic`. `on_the_way` may end the fit by an exception."""
+        the clock of `time.monotonic`. `on_the_way` may end the fit by an exception. With `served` the trial has
+        `as_served`."""
 
         def watch_the_clock(_step: int, _steps: int) -> None:
             if time.monotonic() > deadline:
@@ -92,7 +102,9 @@ class Stage:
         start = time.monotonic()
         with measured() as usage:
             artifact = self._fit(candidate.model, report=watch_the_clock, inspect=inspect)
-        return Trial(candidate, self._judge(artifact), usage.seconds, artifact.dim, usage.peak_bytes)
+        as_served = self._judge_as_served(artifact, served) if served else None
+        judgement = self._judge(artifact)
+        return Trial(candidate, judgement, usage.seconds, artifact.dim, usage.peak_bytes, as_served=as_served)
 
     def newcomers(self) -> dict[str, float]:
         """What the popular list, which they all are shown, is worth to people without an event before the cut."""
@@ -106,6 +118,9 @@ class Stage:
 
     def _judge(self, artifact: Artifact) -> Judgement:
         return judge(artifact, self.cases, ENCODERS[artifact.encoder], self._fallback)
+
+    def _judge_as_served(self, artifact: Artifact, served: RepeatPurchases) -> Judgement:
+        return judge_as_served(artifact, self.cases, ENCODERS[artifact.encoder], self._fallback, served)
 
     def _fit(self, model: Model, **listeners: Any) -> Artifact:
         return model.fit(self._data, replace(self._options, **listeners))

@@ -147,11 +147,11 @@ def test_a_family_that_takes_too_long_takes_no_other_familys_chance(monkeypatch:
     """BPR uses up its share, and is not tried again; ALS is."""
     hold = Stage.hold_trial
 
-    def slow(stage: Stage, candidate: Candidate, deadline: float = math.inf, *listener: Any) -> Trial:
+    def slow(stage: Stage, candidate: Candidate, deadline: float = math.inf, *listener: Any, **options: Any) -> Trial:
         if candidate.model.family == "bpr":
             clock.now = deadline + 1
             raise RefusedError("its fit took longer than its share")
-        return hold(stage, candidate, math.inf, *listener)
+        return hold(stage, candidate, math.inf, *listener, **options)
 
     clock = Clock()
     monkeypatch.setattr(Stage, "hold_trial", slow)

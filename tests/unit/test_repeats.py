@@ -8,8 +8,9 @@ import pytest
 
 from common.config import Purchased
 from common.evaluation.cases import Cases, Question, make_cases
+from common.evaluation.judge import PRIMARY
 from common.evaluation.metrics import ndcg_at_k
-from common.evaluation.repeats import K, Repeats, judge_repeats
+from common.evaluation.repeats import K, Repeats, judge_as_served, judge_repeats
 from common.evaluation.split import temporal_split
 from common.ids import UserKey, join_user_key
 from common.models.artifact import Artifact
@@ -80,6 +81,9 @@ def test_serving_does_what_was_judged(purchased: Purchased, tmp_path: Path) -> N
     expected = {Purchased.HIDE: judged.hide, Purchased.SHOW: judged.show, Purchased.BOOST: judged.put_forward}
     found = ndcg_at_k(hits, np.diff(relevant.indptr).astype(np.int32), K).mean()
     assert found == pytest.approx(expected[purchased], abs=1e-6)
+    decided = judged.served(purchased)
+    whole = judge_as_served(artifact, cases, ENCODERS[artifact.encoder], fit(cases, "popular"), decided)
+    assert whole.metrics[Question.ALL][PRIMARY] == pytest.approx(found, abs=1e-6)
 
 
 def layer(artifact: Artifact, cases: Cases, half_life: float | None) -> LayerContent:

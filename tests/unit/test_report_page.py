@@ -52,6 +52,11 @@ def row(kind: str, name: str, ndcg: float, **fields: Any) -> Row:
     )
 
 
+def of_all_purchases(about_both: Row) -> Row:
+    parts = {name: {Question.ALL: getattr(about_both, name)[Question.ALL]} for name in ("ndcg", "lead", "metrics")}
+    return about_both.model_copy(update=parts)
+
+
 def report(**fields: Any) -> Report:
     full: dict[str, Any] = {
         "shop": "corner-shop",
@@ -63,6 +68,7 @@ def report(**fields: Any) -> Report:
         "window": Window(first_day=date(2026, 10, 26), last_day=date(2026, 11, 22), people=90, newcomers=4),
         "table": (
             row("champion", "als", 0.3),
+            of_all_purchases(row("as_served", "als as served", 0.4, purchased="boost")),
             row("family", "popular", 0.2),
             Row(kind="baseline", name="EASE", left_out="EASE is for up to 20,000 items, here are 63,000"),
         ),
@@ -125,6 +131,8 @@ def test_every_section_says_what_the_document_holds() -> None:
         "EASE is for up to 20,000 items",
         "4 settings were tried, 3 of them to the end",
         "put forward , 0.3100",
+        "als as served the champion, with what a person has bought put forward",
+        "“als as served” is the champion with them put forward, so it is what customers see",
         "100.0 % of the recommendations",
         "25 of 100 products",
         "+10",

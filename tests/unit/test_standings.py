@@ -8,6 +8,7 @@ import time
 import numpy as np
 import pytest
 
+from common.config import Purchased
 from common.evaluation.baselines import BASELINES
 from common.evaluation.bootstrap import paired_interval
 from common.evaluation.cases import Question
@@ -18,7 +19,7 @@ from common.usecases.standings import Kind, Standing, hold_families
 from common.usecases.table import table
 from common.usecases.trials import POPULAR
 from common.usecases.usage import measured
-from tests.unit.test_contest import als, contest, two_tastes
+from tests.unit.test_contest import SETTINGS, als, contest, two_tastes
 
 SEED = 7
 
@@ -33,12 +34,37 @@ def named(outcome: Outcome) -> dict[str, Standing]:
 
 
 def test_champion_popular_and_every_baseline_are_judged_on_the_same_people(outcome: Outcome) -> None:
-    assert [row.kind for row in outcome.standings[:2]] == [Kind.CHAMPION, Kind.FAMILY]
-    assert set(named(outcome)) == {"als", "popular", *(baseline.name for baseline in BASELINES)}
+    assert [row.kind for row in outcome.standings[:3]] == [Kind.CHAMPION, Kind.AS_SERVED, Kind.FAMILY]
+    assert set(named(outcome)) == {"als", "als as served", "popular", *(baseline.name for baseline in BASELINES)}
     for question in Question:
-        people = {len(row.judgement.primary[question]) for row in outcome.standings if row.judgement}
-        assert len(people) == 1
+        judged = [row.judgement.primary for row in outcome.standings if row.judgement]
+        assert len({len(primary[question]) for primary in judged if question in primary}) == 1
     assert all(row.usage and row.usage.peak_bytes > 0 for row in outcome.standings)
+
+
+def test_the_champion_as_served_is_what_was_decided_about_repeated_purchases(outcome: Outcome) -> None:
+    """Judged on the last window, by the decision made on the one before, and about all purchases only."""
+    assert outcome.repeats.decision is Purchased.BOOST
+    champion, served = outcome.standings[:2]
+    assert champion.judgement is not None
+    assert served.judgement is not None
+    assert (served.purchased, served.candidate) == ("boost", champion.candidate)
+    assert served.judgement.primary.keys() == {Question.ALL}
+    assert served.judgement.metrics[Question.ALL][PRIMARY] > champion.judgement.metrics[Question.ALL][PRIMARY]
+    [row] = [row for row in table(outcome, SEED) if row["kind"] == Kind.AS_SERVED]
+    assert row["intervals"][Question.NEW] is None
+    lead = row["intervals"][Question.ALL]["lead"]
+    gain = outcome_row(outcome, "als as served", Question.ALL) - outcome_row(outcome, "als", Question.ALL)
+    assert lead["mean"] == pytest.approx(-gain.mean())
+
+
+@pytest.mark.parametrize("purchased", [Purchased.HIDE, Purchased.SHOW])
+def test_where_the_shop_has_decided_its_decision_is_what_is_served(purchased: Purchased) -> None:
+    """Ranked as any other product, what was bought changes nothing: then the champion's own row says it."""
+    settings = SETTINGS.model_copy(update={"purchased": purchased})
+    outcome = contest(two_tastes(), [als()], time.monotonic() + 100, settings)
+    rows = [row for row in outcome.standings if row.kind is Kind.AS_SERVED]
+    assert [row.purchased for row in rows] == ([] if purchased is Purchased.SHOW else ["hide"])
 
 
 def test_without_time_the_costly_are_left_out_with_a_reason_and_the_cheap_are_not() -> None:

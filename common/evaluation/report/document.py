@@ -51,11 +51,13 @@ class Spread(_Part):
 class Row(_Part):
     """A line of the table. `ndcg` and `lead` (by how much the champion is ahead) by question, empty where nobody was
     asked; `metrics` by question and name, of which `people` may be the only one; `left_out` tells why there are none.
+    The champion "as_served" is about all purchases only, with what was bought before treated as `purchased` says.
     """
 
-    kind: Literal["champion", "served", "family", "baseline"]
+    kind: Literal["champion", "as_served", "served", "family", "baseline"]
     name: str
     origin: str | None = None
+    purchased: Literal["hide", "show", "boost"] | None = None
     left_out: str | None = None
     ndcg: dict[Question, Spread] = {}
     lead: dict[Question, Spread] = {}

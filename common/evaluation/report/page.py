@@ -34,6 +34,7 @@ def render(report: Report) -> str:
         judged=[row for row in report.table if row.metrics],
         left_out=[row for row in report.table if row.left_out],
         questions=tuple(Question),
+        ranked={question: _ranked(report.table, question) for question in Question},
         PRIMARY=PRIMARY,
         FEW_ITEMS=FEW_ITEMS,
         words=words,
@@ -73,6 +74,11 @@ def _tenths(report: Report) -> BarChart | None:
     series = [("of purchases", found.purchases), ("of recommendations", found.recommendations)]
     in_percent = [(name, [100 * share for share in shares]) for name, shares in series]
     return bar_chart([str(tenth) for tenth in range(1, 11)], in_percent, lambda value: f"{value:.1f} %")
+
+
+def _ranked(table: tuple[Row, ...], question: Question) -> list[Row]:
+    """Those that have figures of it, best first."""
+    return sorted((row for row in table if question in row.ndcg), key=lambda row: row.ndcg[question].mean, reverse=True)
 
 
 def _scale(table: tuple[Row, ...], question: Question) -> Axis:

@@ -66,6 +66,7 @@ def _row(row: Json) -> Row:
         kind=row["kind"],
         name=row["name"],
         origin=row["origin"],
+        purchased=row.get("purchased"),
         left_out=row["left_out"],
         ndcg={question: found[PRIMARY] for question, found in intervals.items()},
         lead={question: found["lead"] for question, found in intervals.items()},

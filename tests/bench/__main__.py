@@ -42,7 +42,8 @@ def chosen(wanted: str | None) -> list[ModuleType]:
 def show(rows: list[Row]) -> None:
     table = Table("row", "value", "reference", "ratio", "goal", "holds")
     for row in rows:
-        table.add_row(row.row, row.value, row.reference, f"{row.ratio:.2f}", row.goal, "yes" if row.holds else "NO")
+        ratio = "–" if row.ratio is None else f"{row.ratio:.2f}"
+        table.add_row(row.row, row.value, row.reference, ratio, row.goal, "yes" if row.holds else "NO")
     Console(width=200).print(table)
 
 

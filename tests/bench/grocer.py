@@ -24,11 +24,13 @@ _SEED = 20261123
 
 @dataclass(frozen=True)
 class Shop:
-    """`item_ids` and `user_ids` are those of the layer's rows and people; `baskets` are what was bought together."""
+    """`item_ids` are those of the layer's rows. `user_ids` are its people in another order, which `user_vectors`
+    (n, dim) float32 and `baskets`, what each of them bought, follow."""
 
     layer: LayerContent
     item_ids: tuple[str, ...]
     user_ids: tuple[str, ...]
+    user_vectors: F32
     baskets: list[I32]
 
 
@@ -54,7 +56,7 @@ def make_shop(pseudonymizer: Pseudonymizer) -> Shop:
         encoder={"gram": gram},
     )
     rows = np.split(purchases.indices, purchases.indptr[1:-1])
-    return Shop(layer, item_ids, user_ids, [row.astype(np.int32) for row in rows])
+    return Shop(layer, item_ids, user_ids, user_vectors, [row.astype(np.int32) for row in rows])
 
 
 def _most_bought(transactions: Any) -> tuple[Any, Any]:

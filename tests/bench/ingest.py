@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import statistics
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
-from common.bucket.s3 import S3Bucket
-from infra.local.object_store import ObjectStore
 from tests.bench.events import WITH_ORDERS, write_events
+from tests.bench.harness import ROOT, Bench, bench
 from tests.bench.row import Row
-from tests.conftest import s3_bucket
 
 ROWS = (
     "ingest: 10 million rows",
@@ -30,7 +24,6 @@ _USERS, _ITEMS = 200_000, 50_000
 _REPEATS = 3
 _GOAL = "<= 2.0"
 _MEMORY_LIMIT = 1_500_000_000
-_ROOT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)
@@ -43,9 +36,9 @@ class Measured:
 
 
 def rows() -> list[Row]:
-    with tempfile.TemporaryDirectory() as directory, _bucket(Path(directory)) as (bucket, environment):
-        plain = _measure(bucket, environment, Path(directory), "")
-        full = _measure(bucket, environment, Path(directory), WITH_ORDERS)
+    with bench() as made:
+        plain = _measure(made, "")
+        full = _measure(made, WITH_ORDERS)
     peak = max(plain.peak_bytes, full.peak_bytes)
     memory = Row(ROWS[2], f"{peak / 1e9:.2f} GB", f"{_MEMORY_LIMIT / 1e9:.1f} GB", peak / _MEMORY_LIMIT, "<= 1.0")
     return [_row(ROWS[0], plain), _row(ROWS[1], full), memory]
@@ -56,37 +49,17 @@ def _row(name: str, measured: Measured) -> Row:
     return Row(name, f"{measured.ingest_s:.1f} s", reference, measured.ingest_s / measured.load_s, _GOAL)
 
 
-@contextmanager
-def _bucket(directory: Path) -> Iterator[tuple[S3Bucket, dict[str, str]]]:
-    with ObjectStore() as store:
-        bucket = s3_bucket(store, "bench")
-        bucket.create()
-        yield (
-            bucket,
-            {
-                **os.environ,
-                "OPENBLAS_NUM_THREADS": "1",
-                "RECSYS_BUCKET": "bench",
-                "RECSYS_S3_ENDPOINT": store.endpoint,
-                "RECSYS_S3_ACCESS_KEY": store.access_key,
-                "RECSYS_S3_SECRET_KEY": store.secret_key,
-                "RECSYS_PSEUDONYM_KEY": secrets.token_hex(32),
-                "RECSYS_CACHE_DIR": str(directory / "cache"),
-            },
-        )
-
-
-def _measure(bucket: S3Bucket, environment: Mapping[str, str], directory: Path, more_columns: str) -> Measured:
+def _measure(made: Bench, more_columns: str) -> Measured:
     """Both sides in turns, each time on an empty store."""
-    path = directory / "events.parquet"
+    path = made.directory / "events.parquet"
     write_events(path, N_ROWS, _USERS, _ITEMS, more_columns)
     loads, ingests = [], []
     for repeat in range(_REPEATS):
-        loads.append(_side("load", str(path), environment))
+        loads.append(_side("load", str(path), made.environment))
         prefix = f"{secrets.token_hex(4)}/"
         key = f"{prefix}incoming/events/{repeat}.parquet"
-        bucket.put(key, path)
-        ingests.append(_side("ingest", key, {**environment, "RECSYS_PREFIX": prefix}))
+        made.bucket.put(key, path)
+        ingests.append(_side("ingest", key, {**made.environment, "RECSYS_PREFIX": prefix}))
     return Measured(
         statistics.median(load["seconds"] for load in loads),
         statistics.median(ingest["seconds"] for ingest in ingests),
@@ -96,7 +69,7 @@ def _measure(bucket: S3Bucket, environment: Mapping[str, str], directory: Path, 
 
 def _side(side: str, argument: str, environment: Mapping[str, str]) -> dict[str, float]:
     command = [sys.executable, "-m", "tests.bench.ingest_sides", side, argument]
-    done = subprocess.run(command, env=dict(environment), cwd=_ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, env=dict(environment), cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"{side} failed:\n{done.stderr}")
     measured: dict[str, float] = json.loads(done.stdout)

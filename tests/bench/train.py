@@ -11,16 +11,12 @@ histories, similar items and what is bought together published, and the report. 
 from __future__ import annotations
 
 import json
-import os
-import secrets
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
 import duckdb
@@ -33,11 +29,9 @@ from common.store.reader import open_store
 from common.usecases.compact import compact
 from common.usecases.context import Context
 from common.usecases.ingest import drain
-from infra.local.children import Children
-from infra.local.object_store import ObjectStore
-from infra.local.ports import free_ports
+from infra.local.ports import HOST
+from tests.bench.harness import ROOT, TRAIN, TRIGGER_TOKEN, Servers, bench
 from tests.bench.row import Row
-from tests.conftest import s3_bucket
 
 N_EVENTS = 10_000_000
 _USERS, _ITEMS, _TASTES = 250_000, 20_000, 50
@@ -46,42 +40,21 @@ ROWS = (f"{_ABOUT}, to the trained model", f"{_ABOUT}, the whole call with publi
 _TO_THE_MODEL = ("compacting", "reading", "fitting als")
 _REPEATS = 3
 _GOAL = "<= 1.25"
-_TOKEN = "token-of-the-benchmark"
-_START_S, _TRAIN_S = 60.0, 1800.0
-_ROOT = Path(__file__).parents[2]
-_FRAMEWORK = Path(sys.executable).with_name("functions-framework")
+_TRAIN_S = 1800.0
 
 
 def rows() -> list[Row]:
-    with tempfile.TemporaryDirectory() as name, ObjectStore() as store:
-        directory = Path(name)
-        environment = _environment(store, directory)
-        s3_bucket(store, environment["RECSYS_BUCKET"]).create()
-        context = make_context({key: value for key, value in environment.items() if key.startswith("RECSYS_")})
-        matrix = _fill(context, directory)
-        with _train_function(environment, directory) as url:
-            pairs = [(_train(url), _fit(matrix, environment)) for _ in range(_REPEATS)]
+    with bench() as made, Servers(made.directory / "logs") as servers:
+        matrix = _fill(make_context(made.settings), made.directory)
+        # Training takes all cores, and a bare fit has OpenMP's default, which is all of them too.
+        environment = {name: value for name, value in made.environment.items() if name != "OMP_NUM_THREADS"}
+        url = f"http://{HOST}:{servers.function(TRAIN, environment, core=None)}/"
+        pairs = [(_train(url), _fit(matrix, environment)) for _ in range(_REPEATS)]
     trains, fits = zip(*pairs, strict=True)
     fit_s = statistics.median(fits)
     reference = f"{fit_s:.1f} s (implicit's fit alone: 64 factors, 15 iterations)"
     sides = (statistics.median(seconds) for seconds in zip(*trains, strict=True))
     return [Row(name, f"{side:.1f} s", reference, side / fit_s, _GOAL) for name, side in zip(ROWS, sides, strict=True)]
-
-
-def _environment(store: ObjectStore, directory: Path) -> dict[str, str]:
-    return {
-        "PATH": os.environ["PATH"],
-        "HOME": str(directory),
-        "OPENBLAS_NUM_THREADS": "1",
-        "THREADS": "1",
-        "RECSYS_BUCKET": "bench",
-        "RECSYS_S3_ENDPOINT": store.endpoint,
-        "RECSYS_S3_ACCESS_KEY": store.access_key,
-        "RECSYS_S3_SECRET_KEY": store.secret_key,
-        "RECSYS_PSEUDONYM_KEY": secrets.token_hex(32),
-        "RECSYS_TRIGGER_TOKEN": _TOKEN,
-        "RECSYS_CACHE_DIR": str(directory / "cache"),
-    }
 
 
 def _fill(ctx: Context, directory: Path) -> Path:
@@ -116,34 +89,10 @@ def _write_events(path: Path) -> None:
         )
 
 
-@contextmanager
-def _train_function(environment: Mapping[str, str], directory: Path) -> Iterator[str]:
-    port = str(free_ports()["train"])
-    command = [str(_FRAMEWORK), "--source", "functions/train/main.py", "--target", "train", "--port", port]
-    children = Children(directory / "logs")
-    children.start("train", [*command, "--host", "127.0.0.1"], environment, _ROOT)
-    try:
-        _wait(f"http://127.0.0.1:{port}/healthz", children.log("train"))
-        yield f"http://127.0.0.1:{port}/"
-    finally:
-        children.stop()
-
-
-def _wait(url: str, log: Path) -> None:
-    deadline = time.monotonic() + _START_S
-    while time.monotonic() < deadline:
-        try:
-            urllib.request.urlopen(url, timeout=_START_S).read()
-            return
-        except OSError:
-            time.sleep(0.1)
-    raise RuntimeError(f"{url} does not answer:\n{log.read_text()}")
-
-
 def _train(url: str) -> tuple[float, float]:
     """Seconds to the trained model, and to the answer."""
     body = json.dumps({"families": ["als"], "evaluate": False}).encode()
-    request = urllib.request.Request(url, body, {"Authorization": f"Bearer {_TOKEN}"})
+    request = urllib.request.Request(url, body, {"Authorization": f"Bearer {TRIGGER_TOKEN}"})
     started = time.monotonic()
     with urllib.request.urlopen(request, timeout=_TRAIN_S) as answer:
         [record] = json.load(answer)["runs"]
@@ -154,7 +103,7 @@ def _train(url: str) -> tuple[float, float]:
 
 def _fit(matrix: Path, environment: Mapping[str, str]) -> float:
     command = [sys.executable, "-m", "tests.bench.train_bare", str(matrix)]
-    done = subprocess.run(command, env=dict(environment), cwd=_ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, env=dict(environment), cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"the bare fit failed:\n{done.stderr}")
     return float(done.stdout)

@@ -1,0 +1,129 @@
+"""What benchmarks of running functions share: a bucket, an environment, and processes of one core each."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from common.bucket.s3 import S3Bucket
+from infra.local.calls import wait_until_healthy
+from infra.local.children import Children
+from infra.local.object_store import ObjectStore
+from infra.local.ports import HOST, free_ports
+from tests.conftest import s3_bucket
+
+ROOT = Path(__file__).parents[2]
+BUCKET = "bench"
+TRIGGER_TOKEN = "token-of-the-benchmark"
+SERVER_CORE = 0
+START_S = 120.0
+RECOMMEND = ("recommend", "functions/recommend/main.py")
+TRAIN = ("train", "functions/train/main.py")
+EMPTY = ("empty", "tests/bench/empty_function.py")
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A temporary directory, an empty bucket on a real S3 server, and the settings of functions that use them."""
+
+    directory: Path
+    bucket: S3Bucket
+    environment: dict[str, str]
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The product's own variables: what `make_context` takes."""
+        return {name: value for name, value in self.environment.items() if name.startswith("RECSYS_")}
+
+
+@contextmanager
+def bench() -> Iterator[Bench]:
+    with tempfile.TemporaryDirectory() as name, ObjectStore() as store:
+        bucket = s3_bucket(store, BUCKET)
+        bucket.create()
+        yield Bench(Path(name), bucket, environment(store, Path(name)))
+
+
+def environment(store: ObjectStore, directory: Path) -> dict[str, str]:
+    """All variables of a function's process, one thread each as template.yaml has it."""
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": str(directory),
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "THREADS": "1",
+        "WORKERS": "1",
+        "RECSYS_BUCKET": BUCKET,
+        "RECSYS_S3_ENDPOINT": store.endpoint,
+        "RECSYS_S3_ACCESS_KEY": store.access_key,
+        "RECSYS_S3_SECRET_KEY": store.secret_key,
+        "RECSYS_PSEUDONYM_KEY": secrets.token_hex(32),
+        "RECSYS_TOKEN_KEY": secrets.token_hex(32),
+        "RECSYS_TRIGGER_TOKEN": TRIGGER_TOKEN,
+        "RECSYS_CACHE_DIR": str(directory / "cache"),
+    }
+
+
+class Servers:
+    """Processes that listen on ports of their own between `with` and its end."""
+
+    def __init__(self, logs: Path) -> None:
+        self._children = Children(logs)
+
+    def __enter__(self) -> Servers:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._children.stop()
+
+    def function(self, which: tuple[str, str], env: Mapping[str, str], core: int | None = SERVER_CORE) -> int:
+        """The port of a function under functions-framework, once it answers; recommend has opened its bundle then.
+
+        `which` is its target and source; a `core` of None leaves it all cores.
+        """
+        target, source = which
+        path = "/v1/recommendations" if which == RECOMMEND else "/healthz"
+        return self.serve(target, function_command(target, source), env, path, core)
+
+    def serve(
+        self, name: str, command: Sequence[str], env: Mapping[str, str], path: str, core: int | None = SERVER_CORE
+    ) -> int:
+        """The port of a server whose `command` takes `--host` and `--port`, once `path` answers below 500."""
+        port = next(iter(free_ports().values()))
+        listening = [*command, "--host", HOST, "--port", str(port)]
+        child = self._children.start(name, pinned(listening, core), env, ROOT)
+        wait_until_healthy(name, f"http://{HOST}:{port}{path}", child, self._children.log(name), START_S)
+        return port
+
+    def pid(self, name: str) -> int:
+        return self._children[name].pid
+
+
+def function_command(target: str, source: str) -> list[str]:
+    return [tool("functions-framework"), "--target", target, "--source", source]
+
+
+def tool(name: str) -> str:
+    """The path of a program that lies beside the interpreter."""
+    return str(Path(sys.executable).with_name(name))
+
+
+def pinned(command: Sequence[str], core: int | None) -> list[str]:
+    return list(command) if core is None else ["taskset", "-c", str(core), *command]
+
+
+@contextmanager
+def client_cores() -> Iterator[None]:
+    """Keeps this process, which generates the load, and what it starts unpinned, off the server's core."""
+    before = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, before - {SERVER_CORE} or before)
+        yield
+    finally:
+        os.sched_setaffinity(0, before)

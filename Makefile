@@ -11,7 +11,7 @@ export OPENBLAS_NUM_THREADS ?= 1
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-widget slow lint lint-widget widget screenshots php images bench eval clean
+.PHONY: help setup demo test test-widget slow lint lint-widget widget screenshots php images bench sizing eval clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -79,6 +79,9 @@ image-tools:
 
 bench: setup ## one table of ratios and build/bench.json; ROW=name runs one row
 	$(PY) -m tests.bench $(if $(ROW),--row $(ROW))
+
+sizing: setup ## what a shop's size costs, in one table and build/sizing.json; SIZES=small,middle run only some
+	$(PY) -m infra.sizing $(if $(SIZES),--sizes $(SIZES))
 
 eval: setup ## accuracy on public data against published figures; DATA=name MODEL=name run one
 	$(PY) -m tests.eval $(if $(DATA),--data $(DATA)) $(if $(MODEL),--model $(MODEL))

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from common.bucket.s3 import S3Bucket
+from common.config import read_settings
 from infra.local.calls import wait_until_healthy
 from infra.local.children import Children
 from infra.local.object_store import ObjectStore
@@ -35,6 +36,12 @@ class Bench:
     directory: Path
     bucket: S3Bucket
     environment: dict[str, str]
+
+    def new_bucket(self, name: str) -> S3Bucket:
+        """Another bucket of the same server; `RECSYS_BUCKET` names it to a function."""
+        bucket = S3Bucket.from_settings(read_settings(self.settings | {"RECSYS_BUCKET": name}))
+        bucket.create()
+        return bucket
 
     @property
     def settings(self) -> dict[str, str]:

@@ -50,7 +50,7 @@ def add_batch(ctx: Context, events: Iterable[Event] = (), items: Iterable[Item] 
             stored = snapshot.document
             seq, deltas = (stored.next_seq, stored.deltas) if stored else (1, ())
             entry = made.entry(ctx.keys.store_delta, seq, [])
-            older = {"base": stored.base, "catalogue": stored.catalogue} if stored else {}
+            older = stored.carried() if stored else {}
             fields = {**older, "next_seq": seq + 1, "deltas": (*deltas, entry)}
             return Proposal(fields, (NewFile(entry.file.key, made.path),))
 

@@ -9,7 +9,8 @@ so that after a refusal or a lost answer the writer reads back and knows:
 * the id is absent and the ETag has not moved: the PUT may land yet. The same document is PUT again, of which at most
   one can land.
 
-Files are never deleted here: another commit may have come to reference equal content. `sweep` does it, later.
+Files are never deleted here: another commit may have come to reference equal content. `sweep` does it, later, and an
+erasure at once; so a change that finds a file gone is applied again where the document has moved on meanwhile.
 The protocol follows icechunk's design document 017 and pyiceberg's `commit_transaction`.
 """
 
@@ -27,7 +28,7 @@ from common.bucket.backoff import Backoff
 from common.bucket.current import CurrentFile, D, Snapshot
 from common.bucket.port import CONFLICT, Bucket
 from common.bucket.sweep import SHORTEST_AGE
-from common.errors import BucketUnavailable, CommitContention
+from common.errors import BucketUnavailable, CommitContention, CorruptError
 from common.ids import new_id
 from common.schemas.documents import MAX_COMMITS
 
@@ -76,7 +77,12 @@ def commit(
     done: set[str] = set()
     while True:
         snapshot = backoff.patiently(current.read)
-        proposal = change(snapshot)
+        try:
+            proposal = change(snapshot)
+        except CorruptError:
+            if backoff.patiently(current.read).etag == snapshot.etag or not backoff.pause():
+                raise
+            continue
         if proposal is None:
             return snapshot.document
         _put_files(current.bucket, proposal.files, done, backoff)

@@ -80,6 +80,9 @@ class FaultyBucket:
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         return self._under(self._fault("list", prefix), lambda: self.inner.list(prefix))
 
+    def purge_versions(self, prefix: str) -> int:
+        return self._under(self._fault("purge_versions", prefix), lambda: self.inner.purge_versions(prefix))
+
     @property
     def late_writes(self) -> int:
         return len(self._late)

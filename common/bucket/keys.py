@@ -45,6 +45,9 @@ class Keys:
     def store_delta(self, sha256: str) -> str:
         return f"{self.store}delta-{sha256}.duckdb"
 
+    def store_erased(self, sha256: str) -> str:
+        return f"{self.store}erased-{sha256}.json"
+
     @property
     def serving(self) -> str:
         return f"{self.prefix}serving/"
@@ -59,6 +62,14 @@ class Keys:
 
     def serving_file(self, sha256: str) -> str:
         return f"{self.serving_files}{sha256}"
+
+    @property
+    def serving_people(self) -> str:
+        return f"{self.serving}people/"
+
+    def serving_people_file(self, layer_id: str, name: str) -> str:
+        """A file of a layer with rows of people. No two layers share one, so that an erasure can delete it at once."""
+        return f"{self.serving_people}{layer_id}/{name}"
 
     def serving_bundle(self, bundle_id: str) -> str:
         """The manifest of one published version, kept so that `rollback` can point back to it."""
@@ -77,6 +88,21 @@ class Keys:
 
     def run(self, run_id: str) -> str:
         return f"{self.runs}{run_id}.json"
+
+    @property
+    def erasures(self) -> str:
+        return f"{self.prefix}erasures/"
+
+    @property
+    def erasure_requests(self) -> str:
+        return f"{self.erasures}requests/"
+
+    def erasure_request(self, request_id: str) -> str:
+        """What `recsys erase` asks for, until it is done."""
+        return f"{self.erasure_requests}{request_id}.json"
+
+    def erasure_receipt(self, receipt_id: str) -> str:
+        return f"{self.erasures}receipts/{receipt_id}.json"
 
     def quarantined(self, upload_key: str) -> str:
         """Where a refused upload goes: `incoming/events/a.csv` to `quarantine/events/a.csv`."""

@@ -13,6 +13,8 @@ What every implementation guarantees, and `tests/contract/test_bucket.py` proves
 * **No retries of `put_if` inside.** A client library that repeats a conditional PUT whose answer was lost sees its own
   write as a conflict. So retries of it belong to the commit loop, which knows its commit id.
 * **Deleting is idempotent.** Deleting what is not there succeeds.
+* **Old versions end on request only.** Where the bucket keeps versions, an overwritten or deleted object lives on as a
+  noncurrent version, which no other operation sees, until `purge_versions`.
 * **Errors.** An absent object is None from `get`, `fetch` and `head`. `BucketUnavailable` is the only error for a store
   that does not answer; `SettingError` for credentials, bucket or permissions that are wrong.
 
@@ -74,4 +76,9 @@ class Bucket(Protocol):
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         """In key order, all pages."""
+        ...
+
+    def purge_versions(self, prefix: str) -> int:
+        """Deletes every version under `prefix` that is not the current one, and says how many; 0 where none are kept.
+        Current objects are untouched."""
         ...

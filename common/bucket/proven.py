@@ -47,3 +47,6 @@ class ProvenBucket:
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         return self._inner.list(prefix)
+
+    def purge_versions(self, prefix: str) -> int:
+        return self._inner.purge_versions(prefix)

@@ -16,6 +16,7 @@ from common.bucket.notifications import NotificationRule, RulesOutcome, set_rule
 from common.bucket.port import CONFLICT, Blob, Conflict, ObjectInfo
 from common.bucket.s3_clients import S3Clients, S3Location
 from common.bucket.s3_errors import is_absent, is_conflict, translated
+from common.bucket.s3_versions import purge_versions
 from common.config import Settings
 
 CHUNK_BYTES = 1 << 20
@@ -111,6 +112,10 @@ class S3Bucket:
         # Sorted here: SeaweedFS lists by path, so that `x/a` comes before `x-1`.
         for entry in sorted(entries, key=lambda entry: str(entry["Key"])):
             yield _info(entry["Key"], entry, entry["Size"])
+
+    def purge_versions(self, prefix: str) -> int:
+        with translated("delete versions under", prefix):
+            return purge_versions(self._clients.retrying, self._name, prefix)
 
     def _found(self, operation: Callable[..., dict[str, Any]], key: str) -> dict[str, Any] | None:
         try:

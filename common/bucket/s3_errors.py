@@ -34,6 +34,11 @@ def is_conflict(error: ClientError, expect: str | None) -> bool:
     return _status(error) == 412 or _code(error) == "ConditionalRequestConflict"
 
 
+def is_not_built(error: ClientError) -> bool:
+    """Whether the store does not have the operation at all."""
+    return _status(error) in (405, 501) or _code(error) == "NotImplemented"
+
+
 @contextmanager
 def translated(action: str, key: str) -> Iterator[None]:
     """Turns what botocore raises into `BucketUnavailable` or `SettingError`."""

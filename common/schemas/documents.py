@@ -33,6 +33,12 @@ class CurrentDocument(_Document):
     commits: tuple[str, ...] = ()
     committed_at: datetime
 
+    def carried(self) -> dict[str, Any]:
+        """The fields that the next version takes over where it says nothing else."""
+        return {
+            name: getattr(self, name) for name in type(self).model_fields if name not in CurrentDocument.model_fields
+        }
+
 
 class FileRef(_Document):
     """A file in the bucket, named by its content."""
@@ -67,17 +73,37 @@ class Segment(_Document):
     uploads: tuple[Upload, ...] = ()
 
 
+class Tombstone(_Document):
+    """One erased person: events up to `until` stay out of the store. `erasure` is the number of the latest erasure that
+    named them."""
+
+    until: datetime
+    erasure: int
+
+
+class TombstoneFile(_Document):
+    """`store/erased-<sha256>.json`: tombstones by mark, a keyed hash of the pseudonym that tells nobody's id."""
+
+    format_version: Literal[1] = FORMAT_VERSION
+    tombstones: dict[str, Tombstone]
+
+
 class StoreDocument(CurrentDocument):
     """`store/current.json`: the data is `base`, `catalogue` and every delta, and no event is in two of them.
 
     Compaction writes events to `base` and items to `catalogue`: so a batch that asks which items are known fetches a
     file that grows with the catalogue, not with the history.
+
+    `erased` is the file of the tombstones: no segment holds an event that one of them keeps out. `erasure` counts the
+    erasures that have been carried out here.
     """
 
     next_seq: int = 1
     base: Segment | None = None
     catalogue: Segment | None = None
     deltas: tuple[Segment, ...] = ()
+    erased: FileRef | None = None
+    erasure: int = 0
 
     @property
     def seq(self) -> int:
@@ -88,6 +114,19 @@ class StoreDocument(CurrentDocument):
     def segments(self) -> tuple[Segment, ...]:
         folded = (self.base, self.catalogue)
         return tuple(segment for segment in folded if segment) + self.deltas
+
+    def noting(self, uploads: tuple[Upload, ...]) -> StoreDocument:
+        """With `uploads` of which no row is left noted at the newest segment, so that they are not read once more."""
+        if not uploads or not self.segments:
+            return self
+        newest = max(self.segments, key=lambda segment: segment.seq)
+        grown = newest.model_copy(update={"uploads": (*newest.uploads, *uploads)})
+
+        def noted(segment: Segment | None) -> Segment | None:
+            return grown if segment is newest else segment
+
+        parts = {"base": noted(self.base), "catalogue": noted(self.catalogue), "deltas": tuple(map(noted, self.deltas))}
+        return self.model_copy(update=parts)
 
 
 class LayerRef(_Document):
@@ -143,10 +182,14 @@ class BundleRef(_Document):
 
 
 class ServingDocument(CurrentDocument):
-    """`serving/current.json`. `history` lists earlier versions, newest last, at most `MAX_HISTORY`."""
+    """`serving/current.json`. `history` lists earlier versions, newest last, at most `MAX_HISTORY`.
+
+    `erasure` is the number of the store's erasure up to which nobody is left in the bundle or in any earlier version.
+    """
 
     bundle: Bundle
     history: tuple[BundleRef, ...] = ()
+    erasure: int = 0
 
 
 class RunState(StrEnum):

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
+
+import numpy as np
 
 from common.schemas.data import I64
 from common.schemas.documents import FileRef, Segment
@@ -13,9 +15,12 @@ from common.store.draft import Draft
 from common.store.engine import Connection, attach_existing, attach_read_only, connect_trusted
 from common.store.repeats import Repeats
 from common.store.segment import EVENT_COLUMNS, SegmentFile, finish, new_segment
+from common.store.tombstones import NEVER, Tombstones
 from common.store.unattributed import settle
 
 PathOf = Callable[[FileRef], Path]
+
+NO_ROWS: Final[I64] = np.empty(0, dtype=np.int64)
 
 
 class Batch(Protocol):
@@ -24,9 +29,13 @@ class Batch(Protocol):
     rows: int
     notices: tuple[str, ...]
 
-    def beside(self, segments: Sequence[Segment], path_of: PathOf) -> SegmentFile | None:
-        """The batch as a segment that can stand beside `segments`: without rows that one of them holds. None if no
-        row is left."""
+    def erased(self, tombstones: Tombstones) -> I64:
+        """(n,) sorted: the rows that `tombstones` keep out."""
+        ...
+
+    def beside(self, segments: Sequence[Segment], path_of: PathOf, erased: I64 = NO_ROWS) -> SegmentFile | None:
+        """The batch as a segment that can stand beside `segments`: without the `erased` rows, and without rows that one
+        of them holds. None if no row is left."""
         ...
 
     def notices_beside(self, segments: Sequence[Segment], path_of: PathOf) -> tuple[str, ...]:
@@ -57,14 +66,28 @@ class EventBatch:
         self.rows = self._whole.events + repeats
         self.notices = (*draft.notices, *notices)
 
-    def beside(self, segments: Sequence[Segment], path_of: PathOf) -> SegmentFile | None:
+    def erased(self, tombstones: Tombstones) -> I64:
+        if not tombstones.of_marks:
+            return NO_ROWS
+        users = self._connection.execute("SELECT user_no, key_hi, key_lo FROM draft.users").fetchnumpy()
+        until = tombstones.until(np.stack([users["key_hi"], users["key_lo"]], axis=1))
+        named = np.flatnonzero(until != NEVER)
+        self._connection.register("erased", {"user_no": users["user_no"][named], "until": until[named]})
+        rows = self._connection.execute(
+            "SELECT own.rowid AS row FROM draft.events AS own JOIN erased USING (user_no) "
+            "WHERE epoch_us(own.ts) <= erased.until ORDER BY row"
+        ).fetchnumpy()["row"]
+        self._connection.unregister("erased")
+        return np.asarray(rows, dtype=np.int64)
+
+    def beside(self, segments: Sequence[Segment], path_of: PathOf, erased: I64 = NO_ROWS) -> SegmentFile | None:
         overlapping = [segment for segment in segments if self._overlaps(segment)]
         for segment in overlapping:
             self._repeats.examine(segment, path_of(segment.file))
-        repeated = self._repeats.rows(overlapping)
-        key = repeated.tobytes()
+        dropped = np.union1d(self._repeats.rows(overlapping), erased)
+        key = dropped.tobytes()
         if key not in self._written:
-            self._written[key] = self._without(repeated) if len(repeated) < self._whole.events else None
+            self._written[key] = self._without(dropped) if len(dropped) < self._whole.events else None
         return self._written[key]
 
     def notices_beside(self, segments: Sequence[Segment], path_of: PathOf) -> tuple[str, ...]:
@@ -100,12 +123,12 @@ class EventBatch:
             return False
         return segment.min_ts <= own.max_ts and own.min_ts <= segment.max_ts
 
-    def _without(self, repeated: I64) -> SegmentFile:
+    def _without(self, dropped: I64) -> SegmentFile:
         """A copy of the draft without these rows, and without people and items that only they name."""
         path = self._work / f"delta-{len(self._written)}.duckdb"
         columns = ", ".join(EVENT_COLUMNS)
-        new_segment(self._connection, "delta", path, self._whole.events - len(repeated))
-        self._connection.register("dropped", {"row": repeated})
+        new_segment(self._connection, "delta", path, self._whole.events - len(dropped))
+        self._connection.register("dropped", {"row": dropped})
         self._connection.execute(
             f"INSERT INTO delta.events BY NAME SELECT {columns} FROM draft.events "
             "WHERE rowid NOT IN (SELECT row FROM dropped)"

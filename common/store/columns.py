@@ -35,6 +35,7 @@ ITEMS: Final = Contract(
     required=("item_id", "category", "brand", "price", "img_url"),
     optional=("title", "url", "currency", "available", "created_at"),
 )
+ERASURES: Final = Contract(required=("user_id",), optional=())
 
 # Names that shop systems give to the same thing.
 _ALIASES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(

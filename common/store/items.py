@@ -8,13 +8,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+from common.schemas.data import I64
 from common.schemas.documents import Segment
-from common.store.batch import PathOf
+from common.store.batch import NO_ROWS, PathOf
 from common.store.columns import ITEMS, match
 from common.store.draft import Draft, ReadOptions, drafting, keep_refused
 from common.store.engine import Connection, attach_existing, connect_trusted, number, timestamp
 from common.store.item_rows import EMPTIED, Columns, item_fields, parsed_items, refused_items
 from common.store.segment import SegmentFile, finish
+from common.store.tombstones import Tombstones
 from common.store.uploads import Source
 
 _COLUMNS: Final = "item_id, category, brand, price, img_url, title, url, currency, available, created_at, extra"
@@ -61,7 +63,15 @@ class ItemBatch:
         self.notices = (*draft.notices, *_emptied(connection))
         self._segment = finish(connection, "draft", draft.segment)
 
-    def beside(self, segments: Sequence[Segment], path_of: PathOf) -> SegmentFile | None:  # noqa: ARG002
+    def erased(self, tombstones: Tombstones) -> I64:  # noqa: ARG002
+        return NO_ROWS
+
+    def beside(
+        self,
+        segments: Sequence[Segment],  # noqa: ARG002
+        path_of: PathOf,  # noqa: ARG002
+        erased: I64 = NO_ROWS,  # noqa: ARG002
+    ) -> SegmentFile | None:
         return self._segment if self._segment.items else None
 
     def notices_beside(self, segments: Sequence[Segment], path_of: PathOf) -> tuple[str, ...]:  # noqa: ARG002

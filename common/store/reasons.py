@@ -85,6 +85,13 @@ _ALL: Final = (
         "double quotation marks that belong to a value",
     ),
     *_id_reasons("user_id"),
+    Reason(
+        "user_erased",
+        "user_id",
+        "the person was erased after this event",
+        "leave the person out of exports of old events; newer events are taken in. "
+        "`recsys erase --forget-tombstone` lets old ones in again",
+    ),
     *_id_reasons("item_id"),
     Reason("ts_empty", "ts", "ts is empty", "give every event its time"),
     Reason("ts_unreadable", "ts", "ts is not a time", f"write {TS_FORMS}"),

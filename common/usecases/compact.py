@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -10,16 +10,15 @@ from typing import Final
 
 from common.bucket.commit import NewFile, Proposal, commit
 from common.bucket.current import Snapshot
-from common.schemas.documents import FileRef, Segment, StoreDocument
+from common.schemas.documents import Segment, StoreDocument
 from common.store.compaction import fold_events, fold_items
 from common.store.segment import SegmentFile
 from common.usecases.context import Context
+from common.usecases.tombstones import delete_abandoned, reading_store
 from common.usecases.workspace import workspace
 
 # An upload older than this many others is forgotten by name. If it comes once more, its rows are recognised one by one.
 MAX_UPLOADS: Final = 2_000
-
-PathOf = Callable[[FileRef], Path]
 
 
 @dataclass(frozen=True)
@@ -35,41 +34,48 @@ def compact(ctx: Context) -> StoreDocument | None:
     afterwards; None for an empty store.
 
     Deltas that land meanwhile stay deltas. If another compaction lands first, its work stands and this one's is
-    dropped. Where there is nothing to fold or to drop nothing is written.
+    dropped; if an erasure does, all is folded anew. Where there is nothing to fold or to drop nothing is written.
     """
-    current = ctx.store_file
-    document = current.read().document
-    if document is None:
-        return None
+    while True:
+        folded, landed = _fold_once(ctx)
+        if folded is None or landed is None or folded.erasure == landed.erasure:
+            return landed
 
-    def path_of(ref: FileRef) -> Path:
-        return ctx.cache.fetch(ctx.bucket, ref)
 
+def _fold_once(ctx: Context) -> tuple[StoreDocument | None, StoreDocument | None]:
+    """The version that was folded, and the one that is current afterwards."""
+    return reading_store(ctx, lambda document: (document, _fold(ctx, document) if document else None))
+
+
+def _fold(ctx: Context, document: StoreDocument) -> StoreDocument | None:
     with workspace(ctx) as work:
-        events = _folded_events(ctx, document, path_of, work / "base.duckdb")
-        items = _folded_items(ctx, document, path_of, work / "catalogue.duckdb")
+        events = _folded_events(ctx, document, work / "base.duckdb")
+        items = _folded_items(ctx, document, work / "catalogue.duckdb")
         if events is None and items is None:
             return document
-        return commit(current, lambda snapshot: _proposal(ctx, snapshot, events, items), now=ctx.now)
+        landed = commit(ctx.store_file, lambda snapshot: _proposal(ctx, snapshot, events, items), now=ctx.now)
+        put = [ctx.keys.store_base(fold.file.sha256) for fold in (events, items) if fold]
+        delete_abandoned(ctx, landed, dict.fromkeys(put, document.erasure))
+        return landed
 
 
-def _folded_events(ctx: Context, document: StoreDocument, path_of: PathOf, target: Path) -> _Fold | None:
+def _folded_events(ctx: Context, document: StoreDocument, target: Path) -> _Fold | None:
     deltas = [delta for delta in document.deltas if delta.events]
     segments = [document.base, *deltas] if document.base else deltas
     days = ctx.settings.retention_days
     cutoff = ctx.now() - timedelta(days=days) if days else None
     if not deltas and not _outlived(segments, cutoff):
         return None
-    made = fold_events(segments, path_of, target, cutoff, ctx.settings.ingest_memory_bytes)
+    made = fold_events(segments, ctx.path_of, target, cutoff, ctx.settings.ingest_memory_bytes)
     return _Fold(_names(segments), made)
 
 
-def _folded_items(ctx: Context, document: StoreDocument, path_of: PathOf, target: Path) -> _Fold | None:
+def _folded_items(ctx: Context, document: StoreDocument, target: Path) -> _Fold | None:
     deltas = [delta for delta in document.deltas if delta.items]
     if not deltas:
         return None
     segments = [document.catalogue, *deltas] if document.catalogue else deltas
-    return _Fold(_names(segments), fold_items(segments, path_of, target, ctx.settings.ingest_memory_bytes))
+    return _Fold(_names(segments), fold_items(segments, ctx.path_of, target, ctx.settings.ingest_memory_bytes))
 
 
 def _outlived(segments: Sequence[Segment], cutoff: datetime | None) -> bool:
@@ -91,7 +97,7 @@ def _proposal(
     if document is None or not folded <= present.keys():
         return None
     fields = {
-        "next_seq": document.next_seq,
+        **document.carried(),
         "base": _entry(ctx, events, present) if events else document.base,
         "catalogue": _entry(ctx, items, present) if items else document.catalogue,
         "deltas": tuple(delta for delta in document.deltas if delta.file.sha256 not in folded),

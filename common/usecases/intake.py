@@ -105,8 +105,13 @@ class Intake:
         settle(self.ctx, info)
         made = landing.segment
         kept = made.events + made.items if made else 0
+        erased = landing.erased
+        if erased:
+            refused = self.run.record.counts["rows_refused"] + erased
+            self.run.note(counts={"rows_refused": refused}, reasons={"user_erased": erased})
         return self.run.finish(
-            counts={"rows_kept": kept, "rows_repeated": batch.rows - kept}, notices=(*batch.notices, *notices)
+            counts={"rows_kept": kept, "rows_repeated": batch.rows - erased - kept},
+            notices=(*batch.notices, *notices),
         )
 
     def _already_in(self, info: ObjectInfo) -> RunRecord:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from common.bucket.commit import NewFile, Proposal, commit
 from common.bucket.current import Snapshot
-from common.schemas.documents import Segment, StoreDocument, Upload
+from common.schemas.documents import StoreDocument, Upload
 from common.store.batch import Batch
 from common.store.segment import SegmentFile
 from common.usecases.context import Context
+from common.usecases.tombstones import delete_abandoned, read_tombstones
 
 # Comparing a large batch with a large base takes a while for each try; a request has 600 s.
 COMMIT_DEADLINE_S: Final = 120.0
@@ -27,18 +28,22 @@ def is_known(document: StoreDocument | None, upload: Upload) -> bool:
 
 @dataclass
 class Landing:
-    """One batch on its way. `segment` is what of it has landed, None if every row was there before; `known` tells that
-    another delivery of the same upload was faster. Both follow from the last version that was looked at."""
+    """One batch on its way. `segment` is what of it has landed, None if no row was new; `known` tells that another
+    delivery of the same upload was faster, `erased` how many rows were of people who have been erased since. All three
+    follow from the last version that was looked at."""
 
     ctx: Context
     upload: Upload
     batch: Batch
     segment: SegmentFile | None = None
     known: bool = False
+    erased: int = 0
+    _put: dict[str, int] = field(default_factory=dict)
 
     def land(self) -> None:
         """Raises as `commit` does; then the upload is still there, and a later call takes it up."""
-        commit(self.ctx.store_file, self._change, now=self.ctx.now, deadline_s=COMMIT_DEADLINE_S)
+        landed = commit(self.ctx.store_file, self._change, now=self.ctx.now, deadline_s=COMMIT_DEADLINE_S)
+        delete_abandoned(self.ctx, landed, self._put)
 
     def _change(self, snapshot: Snapshot[StoreDocument]) -> Proposal | None:
         document = snapshot.document
@@ -46,44 +51,25 @@ class Landing:
         if self.known:
             return None
         segments = document.segments if document else ()
-        self.segment = self.batch.beside(segments, lambda ref: self.ctx.cache.fetch(self.ctx.bucket, ref))
+        erased = self.batch.erased(read_tombstones(self.ctx, document))
+        self.erased = len(erased)
+        self.segment = self.batch.beside(segments, self.ctx.path_of, erased)
         if self.segment is None:
-            return _noted(document, self.upload)
+            # Noted, so that it is not read once more.
+            return Proposal(document.noting((self.upload,)).carried()) if document and document.segments else None
         return self._appended(document, self.segment)
 
     def _appended(self, document: StoreDocument | None, made: SegmentFile) -> Proposal:
         seq = document.next_seq if document else 1
         delta = made.entry(self.ctx.keys.store_delta, seq, [self.upload])
-        fields = {**_parts(document), "next_seq": seq + 1}
-        fields["deltas"] = (*fields["deltas"], delta)
+        deltas = document.deltas if document else ()
+        fields = {**_carried(document), "next_seq": seq + 1, "deltas": (*deltas, delta)}
+        self._put[delta.file.key] = document.erasure if document else 0
         return Proposal(fields=fields, files=(NewFile(delta.file.key, made.path),))
 
 
-def _noted(document: StoreDocument | None, upload: Upload) -> Proposal | None:
-    """An upload without a new row is noted with the newest segment, so that it is not read once more."""
-    if document is None or not document.segments:
-        return None
-    newest = max(document.segments, key=lambda segment: segment.seq)
-
-    def noted(segment: Segment | None) -> Segment | None:
-        if segment is not newest:
-            return segment
-        return segment.model_copy(update={"uploads": (*segment.uploads, upload)})
-
-    fields = _parts(document)
-    fields |= {"base": noted(document.base), "catalogue": noted(document.catalogue)}
-    return Proposal(fields={**fields, "deltas": tuple(noted(delta) for delta in document.deltas)})
-
-
-def _parts(document: StoreDocument | None) -> dict[str, Any]:
-    if document is None:
-        return {"next_seq": 1, "base": None, "catalogue": None, "deltas": ()}
-    return {
-        "next_seq": document.next_seq,
-        "base": document.base,
-        "catalogue": document.catalogue,
-        "deltas": document.deltas,
-    }
+def _carried(document: StoreDocument | None) -> dict[str, Any]:
+    return document.carried() if document else {}
 
 
 def _same(upload: Upload, other: Upload) -> bool:

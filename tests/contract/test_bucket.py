@@ -167,6 +167,32 @@ class TestListing:
         assert place.names() == names
 
 
+class TestVersions:
+    def test_what_is_current_stays(self, place: Place) -> None:
+        for content in (b"old", b"new"):
+            place.bucket.put(place.key("a"), content)
+        place.bucket.put(place.key("gone"), b"x")
+        place.bucket.delete(place.key("gone"))
+        place.bucket.purge_versions(place.prefix)
+        assert place.names() == ["a"]
+        blob = place.bucket.get(place.key("a"))
+        assert blob is not None
+        assert blob.data == b"new"
+
+    @pytest.mark.s3
+    def test_a_bucket_that_keeps_versions_gives_up_the_old_ones(self, bucket: S3Bucket) -> None:
+        client = bucket._clients.retrying
+        client.put_bucket_versioning(Bucket=bucket._name, VersioningConfiguration={"Status": "Enabled"})
+        for key in ("in/a", "in/a", "in/b", "out/a", "out/a"):
+            bucket.put(key, b"x")
+        bucket.delete("in/b")
+        assert bucket.purge_versions("in/") == 2
+        assert bucket.purge_versions("in/") == 0
+        answer = client.list_object_versions(Bucket=bucket._name)
+        assert sorted(entry["Key"] for entry in answer["Versions"]) == ["in/a", "out/a", "out/a"]
+        assert "DeleteMarkers" not in answer
+
+
 class TestConditionalPut:
     def test_creates_only_what_is_not_there(self, place: Place) -> None:
         key = place.key("document")

@@ -169,7 +169,7 @@ def test_every_reason_of_an_event_was_seen(refused_together: tuple[Context, Any]
     """`not_whole` needs a typed column and stands in a test of its own; the others are about a row or an item."""
     _, run = refused_together
     known = {code for code in REASONS if not code.endswith("not_whole")}
-    elsewhere = {"wrong_number_of_fields", "broken_quotes", "available_unreadable", "qty_ambiguous"}
+    elsewhere = {"wrong_number_of_fields", "broken_quotes", "available_unreadable", "qty_ambiguous", "user_erased"}
     assert known - elsewhere == set(run.reasons)
 
 

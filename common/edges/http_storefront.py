@@ -25,7 +25,8 @@ from common.edges.http_routes import Endpoint, Route
 from common.edges.http_visitor import Visitors
 from common.edges.problems import problem
 from common.errors import BadRequest, NotReady, TooLarge
-from common.usecases.recommend import Answer, Query, RecommendService
+from common.usecases.answers import Answer
+from common.usecases.recommend import Query, RecommendService
 
 MAX_BODY_BYTES: Final = 65_536
 

@@ -22,25 +22,23 @@ def render(bundle: ServedBundle, picks: list[Pick]) -> bytes:
     one.
     """
     card, mention = bundle.items.card, bundle.items.mention
-    items = []
+    pieces: list[bytes] = []
     for rank, (item_no, rung, (reason, cause), score) in enumerate(picks, start=1):
-        named = b"" if cause is None else b"," + mention(cause)
-        scored = b"" if score is None else b',"score":%.6g' % score
         # The card is a JSON object; its closing brace makes room for what belongs to this answer.
-        items.append(
-            b'%b,"rank":%d,%b%b%b}%b}' % (card(item_no)[:-1], rank, _RUNGS[rung], _REASONS[reason], named, scored)
-        )
-    return _join(bundle, items)
+        pieces += (card(item_no)[:-1], b',"rank":%d,' % rank, _RUNGS[rung], _REASONS[reason])
+        if cause is not None:
+            pieces += (b",", mention(cause))
+        pieces.append(b"}}," if score is None else b'},"score":%.6g},' % score)
+    return _join(bundle, b"".join(pieces)[:-1])
 
 
 def render_cards(bundle: ServedBundle, item_nos: Iterable[int]) -> bytes:
     """`{"bundle_id": …, "model": …, "items": [card fields, available, …]}` as UTF-8."""
-    return _join(bundle, [_card(bundle, item_no) for item_no in item_nos])
+    return _join(bundle, b",".join(_card(bundle, item_no) for item_no in item_nos))
 
 
-def _join(bundle: ServedBundle, items: list[bytes]) -> bytes:
-    head = _head(bundle.document.bundle_id, bundle.document.model.family)
-    return b'%b,"items":[%b]}' % (head, b",".join(items))
+def _join(bundle: ServedBundle, items: bytes) -> bytes:
+    return b'%b,"items":[%b]}' % (_head(bundle.document.bundle_id, bundle.document.model.family), items)
 
 
 @lru_cache(maxsize=4)

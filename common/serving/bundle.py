@@ -74,8 +74,8 @@ class ServedBundle:
         """(len(item_nos), len(causes)): how much an event with a cause adds to an item's score, to first order."""
         vectors = self.items.vectors(item_nos)
         if self._metric is not None:
-            vectors = vectors @ self._metric
-        influence: F32 = vectors @ self.items.vectors(causes).T
+            vectors = vectors.dot(self._metric)
+        influence: F32 = vectors.dot(self.items.vectors(causes).T)
         return influence
 
     def bought_together(self, item_no: int) -> I32:

@@ -29,22 +29,26 @@ def als_fold_in(vectors: F32, weights: F32, arrays: Arrays, params: Mapping[str,
     weight of 0 says nothing. No items give the zero vector.
     """
     confidence = params["alpha"] * weights.astype(np.float64)
-    said = confidence != 0
-    items, confidence = vectors[said].astype(np.float64), confidence[said]
+    items = vectors.astype(np.float64)
+    if not confidence.all():
+        said = confidence != 0
+        items, confidence = items[said], confidence[said]
     extra, wanted = np.abs(confidence) - 1, np.maximum(confidence, 0)
     inverse = arrays.get("gram_inverse")
     if inverse is None or len(items) >= vectors.shape[1]:
-        system = arrays["gram"] + (items.T * extra) @ items
-        return np.linalg.solve(system, items.T @ wanted).astype(np.float32)
+        system = arrays["gram"] + (items.T * extra).dot(items)
+        return np.linalg.solve(system, wanted.dot(items)).astype(np.float32)
     return _fold_in_few(items, extra, wanted, inverse)
 
 
 def _fold_in_few(items: F64, extra: F64, wanted: F64, inverse: F64) -> F32:
     """The same x by a system as large as the items: x = gram⁻¹ Yᵀ z, (I + diag(extra) Y gram⁻¹ Yᵀ) z = wanted."""
-    reach = items @ inverse
-    system = extra[:, None] * (reach @ items.T)
-    system.flat[:: len(system) + 1] += 1
-    return (np.linalg.solve(system, wanted) @ reach).astype(np.float32)
+    reach = items.dot(inverse)
+    system = reach.dot(items.T)
+    system *= extra[:, None]
+    system.ravel()[:: len(system) + 1] += 1
+    query: F32 = np.linalg.solve(system, wanted).dot(reach).astype(np.float32)
+    return query
 
 
 def weighted_mean(vectors: F32, weights: F32, _arrays: Arrays, _params: Mapping[str, float]) -> F32:

@@ -92,6 +92,6 @@ class Evidence(NamedTuple):
             latest = slice(-MAX_CAUSES, None)
             return Evidence(self.items[latest], self.weights[latest], self.kinds[latest]).causes(bundle, item_nos)
         added = bundle.influence(item_nos, self.items) * self.weights
-        strongest: npt.NDArray[np.intp] = added.argmax(axis=1)
+        strongest: npt.NDArray[np.intp] = added.argmax(1)
         reasons = map(_REASONS.__getitem__, self.kinds[strongest].tolist())
         return list(map(Cause, reasons, self.items[strongest].tolist()))

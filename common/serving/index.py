@@ -47,6 +47,10 @@ _HNSW_EF_SEARCH: Final = 128
 _MAX_BYTES: Final = 64 << 30
 _MAX_LOOP: Final = 1 << 28
 _CLEAR: Final = ~(1 << np.arange(8)).astype(np.uint8)
+_CLEAR_ONE: Final = _CLEAR.tolist()
+# Up to here, clearing bits one by one takes less time than numpy's call.
+_MANY_HIDDEN: Final = 32
+_ROOM: Final = 128
 
 # The stubs describe the C++ constructors, not the arguments that the Python wrapper gives them.
 _bitmap_selector: Any = faiss.IDSelectorBitmap
@@ -152,18 +156,51 @@ def _tune(index: Any, vectors: F32, queries: F32) -> IndexInfo:
 
 
 class _Workspace:
-    """What one thread's searches of an index re-use: making Faiss's objects anew takes half as long as a search."""
+    """What one thread's searches of an index re-use: making Faiss's objects, and the buffers and checks of its Python
+    wrapper, anew takes as long as a search."""
 
-    def __init__(self, kind: str, n: int, width: int) -> None:
-        self.allowed = np.empty((n + 7) // 8, np.uint8)
-        self.query = np.zeros((1, width), np.float32)
-        self.selector = _bitmap_selector(self.allowed)
-        self.parameters = (_flat_parameters if kind == "flat" else _ivf_parameters)(sel=self.selector)
+    def __init__(self, kind: str, index: Any) -> None:
+        self._index = index
+        self._allowed = np.empty((index.ntotal + 7) // 8, np.uint8)
+        self._bytes = self._allowed.data
+        self._query = np.zeros(index.d, np.float32)
+        self._query_pointer = faiss.swig_ptr(self._query)
+        self._selector = _bitmap_selector(self._allowed)
+        self._parameters = (_flat_parameters if kind == "flat" else _ivf_parameters)(sel=self._selector)
         self._nprobe = 0
+        self._make_room(_ROOM)
+
+    def allow(self, allowed: U8, hidden: I32) -> None:
+        """The rows to search in, as `VectorIndex.search` takes them."""
+        self._allowed[:] = allowed
+        if len(hidden) > _MANY_HIDDEN:
+            np.bitwise_and.at(self._allowed, hidden >> 3, _CLEAR[hidden & 7])
+            return
+        bytes_ = self._bytes
+        for row in hidden.tolist():
+            bytes_[row >> 3] &= _CLEAR_ONE[row & 7]
+
+    def ask(self, query: F32, with_length: bool) -> None:
+        dim = len(query)
+        self._query[:dim] = query
+        if with_length:
+            self._query[dim] = math.sqrt(query.dot(query))
 
     def widen(self, nprobe: int) -> None:
         if nprobe != self._nprobe:
-            self.parameters.nprobe = self._nprobe = nprobe
+            self._parameters.nprobe = self._nprobe = nprobe
+
+    def run(self, k: int) -> I64:
+        """At most `k` rows."""
+        if k > len(self._rows):
+            self._make_room(k)
+        self._index.search_c(1, self._query_pointer, k, self._scores_pointer, self._rows_pointer, self._parameters)
+        rows: I64 = self._rows[:k]
+        return rows.copy() if rows[-1] >= 0 else rows[rows >= 0]
+
+    def _make_room(self, k: int) -> None:
+        self._scores, self._rows = np.empty(k, np.float32), np.empty(k, np.int64)
+        self._scores_pointer, self._rows_pointer = faiss.swig_ptr(self._scores), faiss.swig_ptr(self._rows)
 
 
 class VectorIndex:
@@ -202,33 +239,25 @@ class VectorIndex:
         allowed: one bit a row, lowest bit first; share: how much of the rows it allows, 0 < share ≤ 1. A narrow set is
         searched in more lists, so that about as many allowed rows are looked at.
         """
-        workspace = self._prepare(query, allowed, hidden)
+        workspace = self._workspace()
+        workspace.allow(allowed, hidden)
         if self._info.kind == "flat":
-            return self._run(workspace, k)
+            workspace.ask(query, with_length=False)
+            return workspace.run(k)
+        workspace.ask(query, with_length=True)
         nprobe = min(self._info.nlist, math.ceil(self._info.nprobe / share))
         workspace.widen(nprobe)
-        rows = self._run(workspace, k)
+        rows = workspace.run(k)
         if len(rows) < k and nprobe < self._info.nlist:
             workspace.widen(self._info.nlist)
-            return self._run(workspace, k)
+            return workspace.run(k)
         return rows
 
-    def _prepare(self, query: F32, allowed: U8, hidden: I32) -> _Workspace:
+    def _workspace(self) -> _Workspace:
         workspace: _Workspace | None = getattr(self._threads, "workspace", None)
         if workspace is None:
-            workspace = _Workspace(self._info.kind, self._index.ntotal, self._index.d)
-            self._threads.workspace = workspace
-        workspace.allowed[:] = allowed
-        if len(hidden):
-            np.bitwise_and.at(workspace.allowed, hidden >> 3, _CLEAR[hidden & 7])
-        workspace.query[0, : len(query)] = query
-        if self._info.kind == "ivf":
-            workspace.query[0, len(query)] = math.sqrt(query @ query)
+            workspace = self._threads.workspace = _Workspace(self._info.kind, self._index)
         return workspace
-
-    def _run(self, workspace: _Workspace, k: int) -> I64:
-        rows: I64 = self._index.search(workspace.query, k, params=workspace.parameters)[1][0]
-        return rows if rows[-1] >= 0 else rows[rows >= 0]
 
 
 def nearest_by_graph(directions: F32, queries: F32, k: int, threads: int = 0) -> tuple[F32, I64]:

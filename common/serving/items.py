@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Final
 
 import numpy as np
@@ -21,7 +21,8 @@ _REMEMBERED: Final = 8_192
 class Items:
     """Items go by their numbers, 0 … n - 1; the newest layer that defines an item is the one that counts.
 
-    `card` gives an item's JSON object, `mention` the fields that name it in a reason, `"item_id":…,"title":…`.
+    `card` gives an item's JSON object, `mention` the fields that name it in a reason, `"item_id":…,"title":…`, and
+    `find` an id's number, None for one that no layer knows.
     """
 
     def __init__(self, layers: tuple[Layer, ...]) -> None:
@@ -35,6 +36,7 @@ class Items:
             self._rows[layer.item_nos] = np.arange(layer.info.n_items, dtype=np.int32)
         self.card = self._remembered([layer.cards for layer in layers])
         self.mention = self._remembered([layer.mentions for layer in layers])
+        self.find = lru_cache(_REMEMBERED)(partial(_find, layers))
         if (self._defining < 0).any():
             raise CorruptError(f"no layer defines item number {int(np.argmin(self._defining))} of {self.n}")
 
@@ -49,15 +51,6 @@ class Items:
             return item_nos
         rows: I32 = self._rows[item_nos[self._defining[item_nos] == position]]
         return rows
-
-    def find(self, item_id: str) -> int | None:
-        """The item's number; None for an id that no layer knows."""
-        encoded = encode_id(item_id)
-        for layer in reversed(self.layers):
-            row = layer.lookup.row(encoded)
-            if row is not None:
-                return layer.item_nos.item(row)
-        return None
 
     def find_all(self, item_ids: Sequence[str]) -> I32:
         """(len(item_ids),) int32: the items' numbers, -1 for ids that no layer knows."""
@@ -88,8 +81,7 @@ class Items:
     def vectors(self, item_nos: I32) -> F32:
         """(len(item_nos), dim) float32."""
         if len(self.layers) == 1:
-            alone: F32 = self.layers[0].item_vectors[item_nos]
-            return alone
+            return self.layers[0].item_vectors.take(item_nos, 0)
         found = np.empty((len(item_nos), self.dim), np.float32)
         for layer, mask, rows in self._by_layer(item_nos):
             found[mask] = layer.item_vectors[rows]
@@ -120,3 +112,12 @@ class Items:
         defining = self._defining[item_nos]
         masks = ((self.layers[position], defining == position) for position in set(defining.tolist()))
         return [(layer, mask, rows[mask]) for layer, mask in masks]
+
+
+def _find(layers: tuple[Layer, ...], item_id: str) -> int | None:
+    encoded = encode_id(item_id)
+    for layer in reversed(layers):
+        row = layer.lookup.row(encoded)
+        if row is not None:
+            return layer.item_nos.item(row)
+    return None

@@ -71,6 +71,9 @@ class LayerFiles:
     def array(self, name: str, dtype: npt.DTypeLike, *shape: int | None) -> npt.NDArray[Any]:
         return load_array(self.path(f"{name}.npy"), name, dtype, shape)
 
+    def any_array(self, name: str) -> npt.NDArray[Any]:
+        return map_array(self.path(f"{name}.npy"), name)
+
     def optional(self, name: str) -> I32 | None:
         return self.array(name, np.int32, None) if f"{name}.npy" in self._ref.files else None
 

@@ -148,8 +148,12 @@ class _Ladder:
         person = self.wish.person
         if person is None:
             return causes
-        again = (item_nos[:, None] == person.items[person.purchased]).any(axis=1).tolist()
-        return [Cause(Reason.BUY_AGAIN) if bought else cause for bought, cause in zip(again, causes, strict=True)]
+        bought = set(person.items[person.purchased].tolist())
+        found = item_nos.tolist()
+        if bought.isdisjoint(found):
+            return causes
+        again = Cause(Reason.BUY_AGAIN)
+        return [again if item_no in bought else cause for item_no, cause in zip(found, causes, strict=True)]
 
     def _evidence(self) -> Evidence:
         """The page that is looked at counts as a view."""

@@ -59,9 +59,10 @@ def _search_part(items: Items, query: F32, n: int, part: IndexPart, excluded: I3
     layer = items.layers[part.position]
     hidden = items.rows_in(part.position, excluded)
     rows = layer.index.search(query, n, part.bits, part.share, hidden)
-    scores = layer.item_vectors[rows] @ query
+    # `take` and `dot` are two to three times as fast as indexing and `@` on arrays as small as these.
+    scores = layer.item_vectors.take(rows, 0).dot(query)
     order = (-scores).argsort()
-    return Found(layer.item_nos[rows[order]], scores[order])
+    return Found(layer.item_nos.take(rows[order]), scores[order])
 
 
 def _scores(selection: Selection, query: F32, excluded: I32) -> F32:

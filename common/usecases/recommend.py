@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -15,8 +16,9 @@ from common.serving.bundle import ServedBundle
 from common.serving.evidence import SessionItem
 from common.serving.filters import AVAILABLE, Filter
 from common.serving.people import Person
-from common.serving.ranking import Pick, Rung, Wish, rank
+from common.serving.ranking import Pick, Wish, rank
 from common.serving.variety import ANY, Variety
+from common.usecases.answers import Answer, Answers
 from common.usecases.bundle_watch import BundleWatch
 from common.usecases.context import Context
 
@@ -41,13 +43,6 @@ class Query(NamedTuple):
     variety: Variety = ANY
 
 
-class Answer(NamedTuple):
-    """`body` is JSON; `rungs` says of each item where it came from, for the figures that are kept of answers."""
-
-    body: bytes
-    rungs: tuple[Rung, ...]
-
-
 class RecommendService:
     """Safe to call from several threads; each call works on one bundle from its beginning to its end."""
 
@@ -55,6 +50,7 @@ class RecommendService:
         self.watch = BundleWatch(context)
         self._pseudonymizer = context.shop.pseudonymizer
         self._purchased = context.settings.purchased
+        self._answers = "", Answers()
 
     def start(self) -> None:
         """Loads what is published, if anything is, and goes on to look for newer versions in a thread."""
@@ -70,62 +66,52 @@ class RecommendService:
 
     def recommend(self, query: Query) -> Answer:
         """Raises `NotReady` while nothing is published."""
-        bundle = self._bundle()
-        person = self._person(bundle, query.user_id)
-        wish = Wish(
-            n=query.n,
-            wanted=query.wanted,
-            person=person,
-            session=_session(bundle, query.session),
-            page=None if query.page is None else bundle.items.find(query.page),
-            variety=query.variety,
-            hide=_numbers(bundle, query.exclude) if query.exclude else _NO_ITEMS,
-        )
-        return _answer(bundle, rank(bundle, with_purchased(bundle, wish, query.purchased or self._purchased)))
+        bundle, answers = self._served()
+        return answers.find(query, partial(self._recommend, bundle, query))
 
     def similar(self, item_id: str, query: Query) -> Answer:
         """Items like one; of the query, `n`, `wanted`, `exclude` and `variety` count.
 
         Raises `NotFound` for an unknown item.
         """
-        return self._beside(item_id, query, bought_together=False)
+        bundle, answers = self._served()
+        return answers.find(("similar", item_id, query), partial(_beside, bundle, item_id, query))
 
     def bought_together(self, item_id: str, query: Query) -> Answer:
         """As `similar`, with what shares orders with the item first."""
-        return self._beside(item_id, query, bought_together=True)
-
-    def _beside(self, item_id: str, query: Query, bought_together: bool) -> Answer:
-        bundle = self._bundle()
-        page = bundle.items.find(item_id)
-        if page is None:
-            raise NotFound("the catalogue has no item of this id")
-        hide = _numbers(bundle, query.exclude)
-        wish = Wish(
-            n=query.n,
-            wanted=query.wanted,
-            page=page,
-            hide=hide,
-            bought_together=bought_together,
-            variety=query.variety,
-        )
-        return _answer(bundle, rank(bundle, wish))
+        bundle, answers = self._served()
+        make = partial(_beside, bundle, item_id, query, bought_together=True)
+        return answers.find(("bought_together", item_id, query), make)
 
     def popular(self, query: Query) -> Answer:
         """What is bought most; of the query, `n`, `wanted`, `exclude` and `variety` count."""
-        bundle = self._bundle()
-        wish = Wish(n=query.n, wanted=query.wanted, hide=_numbers(bundle, query.exclude), variety=query.variety)
-        return _answer(bundle, rank(bundle, wish))
+        bundle, answers = self._served()
+        return answers.find(("popular", query), partial(_general, bundle, query))
 
     def cards(self, item_ids: tuple[str, ...]) -> Answer:
         """What the catalogue says of these items, in this order; ids that it does not know are left out."""
-        bundle = self._bundle()
+        bundle, _ = self._served()
         return Answer(render_cards(bundle, _numbers(bundle, item_ids).tolist()), ())
 
-    def _bundle(self) -> ServedBundle:
+    def _served(self) -> tuple[ServedBundle, Answers]:
+        """What is served now, and what was answered from it."""
         bundle = self.watch.current
         if bundle is None:
             raise NotReady("nothing is published yet: upload events and items, and let train run")
-        return bundle
+        # By its id: a reference would keep a replaced bundle open until somebody asks again.
+        bundle_id, answers = self._answers
+        if bundle_id != bundle.document.bundle_id:
+            answers = Answers()
+            self._answers = bundle.document.bundle_id, answers
+        return bundle, answers
+
+    def _recommend(self, bundle: ServedBundle, query: Query) -> Answer:
+        wish = _general_wish(bundle, query)._replace(
+            person=self._person(bundle, query.user_id),
+            session=_session(bundle, query.session),
+            page=None if query.page is None else bundle.items.find(query.page),
+        )
+        return _answer(bundle, rank(bundle, with_purchased(bundle, wish, query.purchased or self._purchased)))
 
     def _person(self, bundle: ServedBundle, user_id: str | None) -> Person | None:
         if user_id is None:
@@ -151,6 +137,24 @@ def _decide(bundle: ServedBundle, purchased: Purchased) -> Purchased:
         return purchased
     repeats = bundle.document.model.repeats
     return Purchased(repeats.decision) if repeats else Purchased.HIDE
+
+
+def _general(bundle: ServedBundle, query: Query) -> Answer:
+    return _answer(bundle, rank(bundle, _general_wish(bundle, query)))
+
+
+def _beside(bundle: ServedBundle, item_id: str, query: Query, bought_together: bool = False) -> Answer:
+    page = bundle.items.find(item_id)
+    if page is None:
+        raise NotFound("the catalogue has no item of this id")
+    wish = _general_wish(bundle, query)._replace(page=page, bought_together=bought_together)
+    return _answer(bundle, rank(bundle, wish))
+
+
+def _general_wish(bundle: ServedBundle, query: Query) -> Wish:
+    """What of the query concerns no person, no session and no page."""
+    hide = _numbers(bundle, query.exclude) if query.exclude else _NO_ITEMS
+    return Wish(n=query.n, wanted=query.wanted, hide=hide, variety=query.variety)
 
 
 def _numbers(bundle: ServedBundle, item_ids: tuple[str, ...]) -> I32:

@@ -1,0 +1,52 @@
+"""What was answered lately, of one served bundle: a visitor asks the same on page after page, and a product's page asks
+the same for every visitor."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from typing import Final, NamedTuple
+
+from common.serving.ranking import Rung
+
+# Some 4,000 answers of ten cards. They are the largest part of what a worker keeps for itself.
+MAX_BYTES: Final = 16 << 20
+
+
+class Answer(NamedTuple):
+    """`body` is JSON; `rungs` says of each item where it came from, for the figures that are kept of answers."""
+
+    body: bytes
+    rungs: tuple[Rung, ...]
+
+
+class Answers:
+    """Answers by their questions, the ones used last, in memory only: nothing in a bundle changes, so that an answer
+    holds until another bundle is served. Safe to call from several threads."""
+
+    def __init__(self, max_bytes: int = MAX_BYTES) -> None:
+        self._answers: OrderedDict[Hashable, Answer] = OrderedDict()
+        self._free = max_bytes
+        self._lock = threading.Lock()
+
+    def find(self, question: Hashable, make: Callable[[], Answer]) -> Answer:
+        """The answer kept for the question, or the one that is made now. Raises what `make` raises."""
+        with self._lock:
+            answer = self._answers.get(question)
+            if answer is not None:
+                self._answers.move_to_end(question)
+                return answer
+        answer = make()
+        with self._lock:
+            self._keep(question, answer)
+        return answer
+
+    def _keep(self, question: Hashable, answer: Answer) -> None:
+        before = self._answers.pop(question, None)
+        self._free += len(before.body) if before else 0
+        self._answers[question] = answer
+        self._free -= len(answer.body)
+        while self._free < 0:
+            _, oldest = self._answers.popitem(last=False)
+            self._free += len(oldest.body)

@@ -4,6 +4,7 @@
     python -m tests.eval --data gowalla --model als        those of one data set, one model, or both
     python -m tests.eval --shop online_retail              every baseline and family on a real shop
     python -m tests.eval --champion online_retail          what a night publishes there, asked through recommend
+    python -m tests.eval --cold --models '{"lightfm": {}}'   the grocer, a fifth of the items unseen
     python -m tests.eval --train a.parquet --test b.csv --models '{"als": {"factors": 128}}'
     python -m tests.eval --train-sessions a.txt --test-prefixes b.tsv --tune 600 --models '{"gru4rec": {}}'
 
@@ -27,7 +28,7 @@ from tests.eval.champion import evaluate_champion, lines
 from tests.eval.cold import evaluate_cold
 from tests.eval.configs import read_configs
 from tests.eval.files import person_task, session_task
-from tests.eval.judging import evaluate
+from tests.eval.judging import Result, evaluate
 from tests.eval.known import NoData, known_task
 from tests.eval.published import METRICS
 from tests.eval.report import line, write
@@ -38,6 +39,9 @@ from tests.eval.tuning import tune
 
 BUILD = Path("build/eval")
 
+COLD_SHOP = "completejourney"
+"""Whose items have features."""
+
 
 def main() -> int:
     options = _options()
@@ -46,7 +50,9 @@ def main() -> int:
     if options.champion:
         return _print_champion(options)
     if options.cold:
-        return _print_cold(options)
+        for model, params in json.loads(options.models).items():
+            _evaluate_cold(model, params, options)
+        return 0
     if options.train or options.train_sessions:
         for model, params in json.loads(options.models).items():
             _evaluate(_own_task(options), "own", model, params, options)
@@ -65,12 +71,15 @@ def main() -> int:
         _collect()
         return max(codes)
     (config,) = configs
+    options.seeds = options.seeds or config.seeds
+    if config.data == COLD_SHOP:
+        _evaluate_cold(config.model, config.params, options)
+        return 0
     try:
         task = known_task(config.data, options.data_dir)
     except NoData as reason:
         print(reason)
         return 2
-    options.seeds = options.seeds or config.seeds
     _evaluate(task, config.data, config.model, config.params, options)
     return 0
 
@@ -92,16 +101,6 @@ def _print_champion(options: argparse.Namespace) -> int:
         print(line_of_table, flush=True)
     BUILD.mkdir(parents=True, exist_ok=True)
     (BUILD / f"{options.champion}-champion.json").write_text(json.dumps(found, indent=1))
-    return 0
-
-
-def _print_cold(options: argparse.Namespace) -> int:
-    """Of the grocer, whose items have features."""
-    data = SHOPS["completejourney"](options.data_dir)
-    for model, params in json.loads(options.models).items():
-        for seed in options.seeds or (1,):
-            found = evaluate_cold(data, model, params, seed=seed, threads=options.threads)
-            print(f"completejourney {model} seed {seed}: {json.dumps(found)}", flush=True)
     return 0
 
 
@@ -155,8 +154,17 @@ def _evaluate(task: Task, data: str, model: str, params: dict[str, Any], options
             print(f"{data} {model}: {len(records)} trials, {by} {best.score:.4f} with {json.dumps(params)}", flush=True)
     seeds = options.seeds or (1,)
     results = [evaluate(task, model, params, k=options.k, seed=seed, threads=options.threads) for seed in seeds]
+    _tell(results, data, extra)
+
+
+def _evaluate_cold(model: str, params: dict[str, Any], options: argparse.Namespace) -> None:
+    data, seeds = SHOPS[COLD_SHOP](options.data_dir), options.seeds or (1,)
+    _tell([evaluate_cold(data, model, params, seed=seed, threads=options.threads) for seed in seeds], COLD_SHOP, {})
+
+
+def _tell(results: list[Result], data: str, extra: dict[str, Any]) -> None:
     print(line(results, data), flush=True)
-    write(results, data, BUILD / f"{data}-{model}.json", extra)
+    write(results, data, BUILD / f"{data}-{results[0].model}.json", extra)
 
 
 def _collect() -> None:

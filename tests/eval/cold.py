@@ -1,14 +1,18 @@
-"""Items without events: are those that a person will buy ranked before the others, from their features alone?"""
+"""Items without events: are those that a person will buy ranked before the others, from their features alone?
+
+Features must not cost anything where there are events: the same model is held against itself without a catalogue.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from scipy.stats import rankdata
 
-from common.evaluation.cases import Question, make_cases
+from common.evaluation.cases import Cases, Question, make_cases
 from common.evaluation.judge import PRIMARY, judge
 from common.evaluation.queries import make_queries
 from common.evaluation.split import Fold, temporal_split
@@ -18,31 +22,44 @@ from common.models.popular import Popular
 from common.models.registry import make
 from common.schemas.data import F64, I64
 from common.serving.encoders import ENCODERS
+from tests.eval.judging import Result, fit_and_judge
 
 SHARE_COLD = 0.2
 WINDOW_DAYS = 28.0
 
 
-def evaluate_cold(
-    data: TrainingData, model: str, params: Mapping[str, Any], *, seed: int, threads: int
-) -> dict[str, float]:
-    """`cold_auc`: mean over people of the AUC among items whose events were all withheld, a fifth drawn at random;
-    `warm_ndcg@10`: of all purchases of the other items. Both on the last four weeks."""
+def evaluate_cold(data: TrainingData, model: str, params: Mapping[str, Any], *, seed: int, threads: int) -> Result:
+    """`cold_auc`: mean over `people` of the AUC among items whose events were all withheld, a fifth drawn at random;
+    `warm_ndcg@10`: of all purchases of the other items, `ids_only_ndcg@10` the same without a catalogue, and
+    `warm_to_ids_only` the one divided by the other. All on the last four weeks."""
     split = temporal_split(data.interactions, WINDOW_DAYS, 0)
     if split is None:
         raise ValueError("too short a history")
     cold = np.random.default_rng(seed).random(data.interactions.n_items) < SHARE_COLD
-    warm_past = split.validation.past.where(~cold[split.validation.past.items])
-    fold = Fold(split.validation.cut_s, warm_past, split.validation.future)
-    options = FitOptions(seed, threads, fold.cut_s)
-    artifact, popular = (
-        one.fit(TrainingData(fold.past, data.catalogue), options) for one in (make(model, params), make(Popular.family))
-    )
-    aucs = cold_aucs(_of_data(artifact, fold), fold, np.flatnonzero(cold))
-    warm = Fold(fold.cut_s, fold.past, fold.future.where(~cold[fold.future.items]))
-    judgement = judge(_of_data(artifact, fold), make_cases(warm, seed), ENCODERS[artifact.encoder], popular)
-    found = {"warm_ndcg@10": judgement.metrics[Question.ALL][PRIMARY], "people": float(len(aucs))}
-    return found | ({"cold_auc": float(aucs.mean())} if len(aucs) else {})
+    past, future = split.validation.past, split.validation.future
+    fold = Fold(split.validation.cut_s, past.where(~cold[past.items]), future)
+    warm = make_cases(replace(fold, future=future.where(~cold[future.items])), seed)
+    fitted, options = make(model, params), FitOptions(seed, threads, fold.cut_s)
+
+    def judge_both(artifact: Artifact) -> dict[str, float]:
+        aucs = cold_aucs(_of_data(artifact, fold), fold, np.flatnonzero(cold))
+        by_features = _ndcg(artifact, warm, options)
+        by_ids = _ndcg(fitted.fit(TrainingData(fold.past), options), warm, options)
+        return {
+            "cold_auc": float(aucs.mean()),
+            "warm_to_ids_only": by_features / by_ids,
+            "warm_ndcg@10": by_features,
+            "ids_only_ndcg@10": by_ids,
+            "people": float(len(aucs)),
+        }
+
+    return fit_and_judge(fitted, TrainingData(fold.past, data.catalogue), options, judge_both)
+
+
+def _ndcg(artifact: Artifact, cases: Cases, options: FitOptions) -> float:
+    popular = make(Popular.family).fit(TrainingData(cases.fold.past), options)
+    judgement = judge(_of_data(artifact, cases.fold), cases, ENCODERS[artifact.encoder], popular)
+    return judgement.metrics[Question.ALL][PRIMARY]
 
 
 def cold_aucs(artifact: Artifact, fold: Fold, cold: I64) -> F64:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import resource
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from common.evaluation.queries import item_codes
 from common.evaluation.ranking import blocks_of_scores, top_k
 from common.evaluation.split import Fold
 from common.models.artifact import Artifact
-from common.models.base import FitOptions, TrainingData
+from common.models.base import FitOptions, Model, TrainingData
 from common.models.registry import make
 from common.schemas.data import F64
 from common.serving.encoders import ENCODERS
@@ -39,14 +39,23 @@ class Result:
 
 
 def evaluate(task: Task, model: str, params: Mapping[str, Any], *, k: int, seed: int, threads: int) -> Result:
+    def judge(artifact: Artifact) -> dict[str, float]:
+        return {name: float(values.mean()) for name, values in per_query(task, artifact, k).items()}
+
+    options = FitOptions(seed, threads, int(task.train.ts[-1]))
+    return fit_and_judge(make(model, params), TrainingData(task.train), options, judge)
+
+
+def fit_and_judge(
+    model: Model, data: TrainingData, options: FitOptions, judge: Callable[[Artifact], dict[str, float]]
+) -> Result:
     start, cpu = time.monotonic(), time.process_time()
-    fitted = make(model, params)
-    artifact = fitted.fit(TrainingData(task.train), FitOptions(seed, threads, int(task.train.ts[-1])))
+    artifact = model.fit(data, options)
     fit_s, fit_cpu_s = time.monotonic() - start, time.process_time() - cpu
-    found = {name: float(values.mean()) for name, values in per_query(task, artifact, k).items()}
+    found = judge(artifact)
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // MB
-    full_params = fitted.config.model_dump(mode="json")
-    return Result(model, full_params, seed, found, round(fit_s, 1), round(fit_cpu_s, 1), peak_mb)
+    params = model.config.model_dump(mode="json")
+    return Result(model.family, params, options.seed, found, round(fit_s, 1), round(fit_cpu_s, 1), peak_mb)
 
 
 def per_query(task: Task, artifact: Artifact, k: int) -> dict[str, F64]:

@@ -46,6 +46,8 @@ def _verdict(found: Sequence[float], reference: Reference) -> str:
         ("reach", reference.reach, reference.reach_by),
         ("aim", reference.aim, reference.aim_by),
     ):
+        if figures is None:
+            continue
         margins = [have / want - 1 for have, want in zip(found, figures, strict=True)]
         wanted = " / ".join(f"{figure:.4f}" for figure in figures)
         held = " / ".join(f"{margin:+.1%}" for margin in margins)

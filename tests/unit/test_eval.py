@@ -12,11 +12,14 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
+from common.models.base import TrainingData
 from common.models.registry import FAMILIES, make
+from tests.eval.cold import evaluate_cold
 from tests.eval.configs import read_configs
 from tests.eval.files import lists_task, person_task, session_task
 from tests.eval.judging import evaluate
 from tests.eval.known import NoData, known_task
+from tests.shops import Event, catalogue, interactions
 
 ROOT = Path(__file__).parents[2]
 ALS = {"factors": 4, "regularization": 0.1, "weighting": {"half_life_days": None}}
@@ -81,6 +84,33 @@ class TestSessions:
         names = np.array(inner.train.item_ids)
         assert names[inner.items[:3]].tolist() == ["c", "c", "b"]
         assert names[inner.targets[:2]].tolist() == ["b", "a"]
+
+
+def test_unseen_items_are_found_by_their_category_and_without_it_by_chance() -> None:
+    """Even people buy tools and odd people toys, forty of each; a fifth of both has no events before the cut. Within
+    the right category there is nothing to go by, so the AUC cannot reach 1."""
+    kinds = {f"{kind} {number:02}": kind for kind in ("tool", "toy") for number in range(40)}
+    names, rng = list(kinds), np.random.default_rng(3)
+    events = interactions(
+        Event(f"u{user:02}", names[40 * (user % 2) + int(item)], 80 * place / 30)
+        for user in range(30)
+        for place, item in enumerate(rng.permutation(40)[:30])
+    )
+    params = {"factors": 8, "epochs": 40, "people": "factors"}
+    told, untold = (
+        evaluate_cold(
+            TrainingData(events, catalogue([(name, kind * is_told, "Roth", 1.0) for name, kind in kinds.items()])),
+            "lightfm",
+            params,
+            seed=1,
+            threads=1,
+        ).metrics
+        for is_told in (True, False)
+    )
+    assert told["cold_auc"] > 0.75
+    assert untold["cold_auc"] == pytest.approx(0.5, abs=0.1)
+    assert 0 < told["people"] <= 30
+    assert told["warm_to_ids_only"] == told["warm_ndcg@10"] / told["ids_only_ndcg@10"]
 
 
 def test_tuning_on_people_holds_out_a_part_of_train(shelves: tuple[Path, Path]) -> None:

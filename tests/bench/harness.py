@@ -7,7 +7,7 @@ import secrets
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -125,12 +125,22 @@ def pinned(command: Sequence[str], core: int | None) -> list[str]:
     return list(command) if core is None else ["taskset", "-c", str(core), *command]
 
 
-@contextmanager
-def client_cores() -> Iterator[None]:
+def client_cores() -> AbstractContextManager[None]:
     """Keeps this process, which generates the load, and what it starts unpinned, off the server's core."""
+    everywhere = os.sched_getaffinity(0)
+    return _on(everywhere - {SERVER_CORE} or everywhere)
+
+
+def server_core() -> AbstractContextManager[None]:
+    """For what is measured in this process itself."""
+    return _on({SERVER_CORE})
+
+
+@contextmanager
+def _on(cores: set[int]) -> Iterator[None]:
     before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)
     try:
-        os.sched_setaffinity(0, before - {SERVER_CORE} or before)
         yield
     finally:
         os.sched_setaffinity(0, before)

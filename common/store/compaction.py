@@ -26,19 +26,15 @@ def fold_events(
 ) -> SegmentFile:
     """Writes the events of `segments` that are not older than `keep_since` (UTC) to a new segment at `target`.
 
-    People without an event left are left out.
+    People without an event left are left out. The parts are read one after the other: a query over all of them would
+    hold every part's hash tables in memory at once.
     """
     where = f"WHERE ts >= {timestamp(keep_since)}" if keep_since else ""
     with _opened(segments, path_of, target, memory_bytes) as (connection, parts):
         _number(connection, parts, "users", "user_no", ("key_hi", "key_lo"), where)
         _number(connection, parts, "item_ids", "item_no", ("item_id",), where)
-        events = " UNION ALL ".join(
-            f"SELECT users.code, items.code, {', '.join(_VALUES)}, {part.seq} AS seq FROM {part.alias}.events "
-            f"LEFT JOIN {part.alias}_users AS users USING (user_no) "
-            f"JOIN {part.alias}_item_ids AS items USING (item_no) {where}"
-            for part in parts
-        )
-        connection.execute(f"INSERT INTO target.events {events} ORDER BY ts, seq")
+        _gather(connection, parts, where)
+        connection.execute("INSERT INTO target.events FROM gathered ORDER BY ts, seq")
         return finish(connection, "target", target)
 
 
@@ -68,19 +64,32 @@ def _opened(
         connection.close()
 
 
+def _gather(connection: Connection, parts: Sequence[Part], where: str) -> None:
+    """Makes `gathered`: the kept events with the target's numbers, unsorted."""
+    connection.execute("CREATE TEMP TABLE gathered AS FROM target.events LIMIT 0")
+    for part in parts:
+        connection.execute(
+            f"INSERT INTO gathered SELECT users.code, items.code, {', '.join(_VALUES)}, {part.seq} AS seq "
+            f"FROM {part.alias}.events LEFT JOIN {part.alias}_users AS users USING (user_no) "
+            f"JOIN {part.alias}_item_ids AS items USING (item_no) {where}"
+        )
+
+
 def _number(
     connection: Connection, parts: Sequence[Part], table: str, own: str, identity: tuple[str, ...], where: str
 ) -> None:
     """Fills the target's `table` with whoever or whatever the kept events name, numbered in the order of `identity`,
     and makes of each part a table (`own` number in the part, `code` in the target)."""
     names = ", ".join(identity)
-    named = " UNION ".join(
-        f"SELECT {names} FROM {part.alias}.{table} WHERE {own} IN (SELECT {own} FROM {part.alias}.events {where})"
-        for part in parts
-    )
+    connection.execute(f"CREATE TEMP TABLE named AS SELECT {names} FROM target.{table} LIMIT 0")
+    for part in parts:
+        kept = f"{own} IN (SELECT {own} FROM {part.alias}.events {where})"
+        connection.execute(f"INSERT INTO named SELECT {names} FROM {part.alias}.{table} WHERE {kept}")
     connection.execute(
-        f"INSERT INTO target.{table} SELECT row_number() OVER (ORDER BY {names}) - 1, {names} FROM ({named})"
+        f"INSERT INTO target.{table} SELECT row_number() OVER (ORDER BY {names}) - 1, {names} "
+        "FROM (SELECT DISTINCT * FROM named)"
     )
+    connection.execute("DROP TABLE named")
     for part in parts:
         connection.execute(
             f"CREATE TEMP TABLE {part.alias}_{table} AS SELECT old.{own}, new.{own} AS code "

@@ -89,7 +89,7 @@ class RecommendFunction:
 
         context = make_context(os.environ)
         logs.configure("recommend", context.settings.log_level)
-        service = RecommendService(context)
+        service = RecommendService(context, self._metrics.stages)
         service.start()
         self._service, self._cors = service, Cors(context.settings.cors_origins)
         return Storefront(service, context.settings, self._metrics)

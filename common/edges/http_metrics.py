@@ -2,23 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
+from itertools import accumulate
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.metrics_core import HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from common.serving.ranking import Rung
+from common.serving.stages import BOUNDS_S, Stages
 from common.usecases.recommend import RecommendService
 
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST.encode()
 _SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 
 
+class _StageTimes(Collector):
+    def __init__(self, stages: Stages) -> None:
+        self._stages = stages
+
+    def collect(self) -> Iterable[Metric]:
+        family = HistogramMetricFamily(
+            "recsys_stage_seconds",
+            "Time of each stage of an answer; an answer that was given before has only the first.",
+            labels=["stage"],
+        )
+        for stage, histogram in self._stages:
+            upper = [*map(str, BOUNDS_S), "+Inf"]
+            family.add_metric([stage], list(zip(upper, accumulate(histogram.counts), strict=True)), histogram.sum_s)
+        yield family
+
+
 class Metrics:
     def __init__(self) -> None:
         self._registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
+        self.stages = Stages()
+        registry.register(_StageTimes(self.stages))
         self._requests = Counter("recsys_requests", "Requests.", ["endpoint", "status"], registry=registry)
         self._seconds = Histogram(
             "recsys_request_seconds", "Time to an answer.", ["endpoint"], buckets=_SECONDS, registry=registry

@@ -25,6 +25,7 @@ from common.edges.http_routes import Endpoint, Route
 from common.edges.http_visitor import Visitors
 from common.edges.problems import problem
 from common.errors import BadRequest, NotReady, TooLarge
+from common.serving.stages import Laps, Stage
 from common.usecases.answers import Answer
 from common.usecases.recommend import Query, RecommendService
 
@@ -70,15 +71,20 @@ class Storefront:
 
     async def _personal_query(self, request: Request) -> Query:
         scope = request.scope
-        if scope["method"] == "POST":
+        body = await bounded_body(request) if scope["method"] == "POST" else None
+        laps = Laps()
+        if body is not None:
             if scope["query_string"]:
                 raise BadRequest("a POST takes its fields in the body, not in the query string")
-            fields = read_body(await bounded_body(request))
+            fields = read_body(body)
             query, bare_user_id = to_query(fields, self._max_n), fields.user_id
         else:
             query, bare_user_id = query_of_string(PersonFields, scope["query_string"], self._max_n)
         user_id = self._visitors.user_id(header(request, b"authorization"), bare_user_id)
-        return query if user_id is None else query._replace(user_id=user_id)
+        query = query if user_id is None else query._replace(user_id=user_id)
+        laps.end(Stage.PARSE)
+        self._metrics.stages.add(laps)
+        return query
 
     async def _respond(self, query: Query, ask: Callable[[Query], Answer], caching: tuple[bytes, bytes]) -> Response:
         # A filter that is new here costs milliseconds in the catalogue's files, which others should not wait for. The

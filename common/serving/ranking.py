@@ -20,6 +20,7 @@ from common.serving.evidence import Cause, Evidence, Reason, SessionItem
 from common.serving.filters import AVAILABLE, Filter
 from common.serving.people import Person
 from common.serving.search import Found, Raised, nearest, search, search_raised
+from common.serving.stages import Laps, Stage
 from common.serving.variety import ANY, DEEPEST, Quota, Variety, choose, depth_of
 
 _PIECE: Final = 256
@@ -67,27 +68,31 @@ class Wish(NamedTuple):
     variety: Variety = ANY
 
 
-def rank(bundle: ServedBundle, wish: Wish) -> list[Pick]:
+def rank(bundle: ServedBundle, wish: Wish, laps: Laps | None = None) -> list[Pick]:
     """The picks, best first: `n` of them, or all that the filter and what must be hidden leave.
 
-    Raises `CorruptError` where a layer's catalogue cannot be read.
+    `laps` is told of each stage that ends. Raises `CorruptError` where a layer's catalogue cannot be read.
     """
-    ladder = _Ladder(bundle, wish)
+    laps = laps or Laps()
+    ladder = _Ladder(bundle, wish, laps)
     general = (ladder.related, ladder.popular_in_category, ladder.popular, ladder.newest)
     for rung in (ladder.own, ladder.bought_together, *general):
         rung()
         if ladder.missing == 0:
             break
+    laps.end(Stage.RANK)
     return ladder.picks
 
 
 class _Ladder:
     """Fills `picks` rung by rung; `taken` (m,) int32 are the items that may not come, or not again."""
 
-    def __init__(self, bundle: ServedBundle, wish: Wish) -> None:
+    def __init__(self, bundle: ServedBundle, wish: Wish, laps: Laps) -> None:
         self.bundle = bundle
         self.wish = wish
+        self.laps = laps
         self.selection = bundle.selections.of(wish.wanted)
+        laps.end(Stage.FILTER)
         self.picks: list[Pick] = []
         self.taken = wish.hide
         self.quota = Quota(wish.variety.max_per_category)
@@ -106,9 +111,11 @@ class _Ladder:
             return
         evidence = self._evidence()
         query = evidence.query(self.bundle)
+        self.laps.end(Stage.ENCODE)
         if query is None:
             return
         found = self._varied(partial(self._search, query))
+        self.laps.end(Stage.SEARCH)
         scores = found.scores.tolist()
         if not any(scores):
             return  # the zero vector, of somebody of whom only returns are known, ranks nothing

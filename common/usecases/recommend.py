@@ -16,7 +16,8 @@ from common.serving.bundle import ServedBundle
 from common.serving.evidence import SessionItem
 from common.serving.filters import AVAILABLE, Filter
 from common.serving.people import Person
-from common.serving.ranking import Pick, Wish, rank
+from common.serving.ranking import Wish, rank
+from common.serving.stages import Laps, Stage, Stages
 from common.serving.variety import ANY, Variety
 from common.usecases.answers import Answer, Answers
 from common.usecases.bundle_watch import BundleWatch
@@ -44,12 +45,14 @@ class Query(NamedTuple):
 
 
 class RecommendService:
-    """Safe to call from several threads; each call works on one bundle from its beginning to its end."""
+    """Safe to call from several threads; each call works on one bundle from its beginning to its end. `stages` is told
+    what each took."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, stages: Stages | None = None) -> None:
         self.watch = BundleWatch(context)
         self._pseudonymizer = context.shop.pseudonymizer
         self._purchased = context.settings.purchased
+        self._stages = stages or Stages()
         self._answers = "", Answers()
 
     def start(self) -> None:
@@ -74,19 +77,16 @@ class RecommendService:
 
         Raises `NotFound` for an unknown item.
         """
-        bundle, answers = self._served()
-        return answers.find(("similar", item_id, query), partial(_beside, bundle, item_id, query))
+        return self._beside(item_id, query, bought_together=False)
 
     def bought_together(self, item_id: str, query: Query) -> Answer:
         """As `similar`, with what shares orders with the item first."""
-        bundle, answers = self._served()
-        make = partial(_beside, bundle, item_id, query, bought_together=True)
-        return answers.find(("bought_together", item_id, query), make)
+        return self._beside(item_id, query, bought_together=True)
 
     def popular(self, query: Query) -> Answer:
         """What is bought most; of the query, `n`, `wanted`, `exclude` and `variety` count."""
         bundle, answers = self._served()
-        return answers.find(("popular", query), partial(_general, bundle, query))
+        return answers.find(("popular", query), partial(self._general, bundle, query))
 
     def cards(self, item_ids: tuple[str, ...]) -> Answer:
         """What the catalogue says of these items, in this order; ids that it does not know are left out."""
@@ -106,12 +106,37 @@ class RecommendService:
         return bundle, answers
 
     def _recommend(self, bundle: ServedBundle, query: Query) -> Answer:
+        laps = Laps()
         wish = _general_wish(bundle, query)._replace(
             person=self._person(bundle, query.user_id),
             session=_session(bundle, query.session),
             page=None if query.page is None else bundle.items.find(query.page),
         )
-        return _answer(bundle, rank(bundle, with_purchased(bundle, wish, query.purchased or self._purchased)))
+        wish = with_purchased(bundle, wish, query.purchased or self._purchased)
+        laps.end(Stage.ENCODE)
+        return self._answer(bundle, wish, laps)
+
+    def _general(self, bundle: ServedBundle, query: Query) -> Answer:
+        return self._answer(bundle, _general_wish(bundle, query), Laps())
+
+    def _beside(self, item_id: str, query: Query, bought_together: bool) -> Answer:
+        bundle, answers = self._served()
+        make = partial(self._make_beside, bundle, item_id, query, bought_together)
+        return answers.find(("beside", bought_together, item_id, query), make)
+
+    def _make_beside(self, bundle: ServedBundle, item_id: str, query: Query, bought_together: bool) -> Answer:
+        page = bundle.items.find(item_id)
+        if page is None:
+            raise NotFound("the catalogue has no item of this id")
+        wish = _general_wish(bundle, query)._replace(page=page, bought_together=bought_together)
+        return self._answer(bundle, wish, Laps())
+
+    def _answer(self, bundle: ServedBundle, wish: Wish, laps: Laps) -> Answer:
+        picks = rank(bundle, wish, laps)
+        answer = Answer(render(bundle, picks), tuple([pick.rung for pick in picks]))
+        laps.end(Stage.WRITE)
+        self._stages.add(laps)
+        return answer
 
     def _person(self, bundle: ServedBundle, user_id: str | None) -> Person | None:
         if user_id is None:
@@ -139,18 +164,6 @@ def _decide(bundle: ServedBundle, purchased: Purchased) -> Purchased:
     return Purchased(repeats.decision) if repeats else Purchased.HIDE
 
 
-def _general(bundle: ServedBundle, query: Query) -> Answer:
-    return _answer(bundle, rank(bundle, _general_wish(bundle, query)))
-
-
-def _beside(bundle: ServedBundle, item_id: str, query: Query, bought_together: bool = False) -> Answer:
-    page = bundle.items.find(item_id)
-    if page is None:
-        raise NotFound("the catalogue has no item of this id")
-    wish = _general_wish(bundle, query)._replace(page=page, bought_together=bought_together)
-    return _answer(bundle, rank(bundle, wish))
-
-
 def _general_wish(bundle: ServedBundle, query: Query) -> Wish:
     """What of the query concerns no person, no session and no page."""
     hide = _numbers(bundle, query.exclude) if query.exclude else _NO_ITEMS
@@ -165,7 +178,3 @@ def _numbers(bundle: ServedBundle, item_ids: tuple[str, ...]) -> I32:
 def _session(bundle: ServedBundle, session: tuple[tuple[str, EventType], ...]) -> tuple[SessionItem, ...]:
     found = ((bundle.items.find(item_id), kind) for item_id, kind in session)
     return tuple(SessionItem(item_no, kind) for item_no, kind in found if item_no is not None)
-
-
-def _answer(bundle: ServedBundle, picks: list[Pick]) -> Answer:
-    return Answer(render(bundle, picks), tuple([pick.rung for pick in picks]))

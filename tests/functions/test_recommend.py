@@ -254,9 +254,29 @@ def test_only_listed_origins_may_read_answers(served: Function) -> None:
     assert "access-control-allow-methods" not in served.call("OPTIONS", "/v1/recommendations", other).headers
 
 
+def stage_counts(function: Function) -> dict[str, int]:
+    lines = re.findall(r'^recsys_stage_seconds_count\{stage="(\w+)"\} (\S+)$', exposition(function), re.MULTILINE)
+    return {stage: int(float(count)) for stage, count in lines}
+
+
+def exposition(function: Function) -> str:
+    return function.call("GET", "/metrics").body.decode()
+
+
+def test_metrics_tell_the_stages_of_an_answer_that_had_to_be_made(served: Function) -> None:
+    stages = {"parse", "filter", "encode", "search", "rank", "write"}
+    started = stage_counts(served)
+    assert started.keys() == stages
+    first = served.call("GET", "/v1/recommendations?n=9&exclude=i4", token())
+    made = stage_counts(served)
+    assert {stage: made[stage] - started[stage] for stage in stages} == dict.fromkeys(stages, 1)
+    assert served.call("GET", "/v1/recommendations?n=9&exclude=i4", token()).body == first.body
+    assert {stage for stage, count in stage_counts(served).items() if count > made[stage]} == {"parse"}
+
+
 def test_metrics_tell_what_happened(served: Function) -> None:
     def figure(name: str) -> float:
-        found = re.search(rf"^{re.escape(name)} (\S+)$", served.call("GET", "/metrics").body.decode(), re.MULTILINE)
+        found = re.search(rf"^{re.escape(name)} (\S+)$", exposition(served), re.MULTILINE)
         return float(found[1]) if found else 0.0
 
     names = (

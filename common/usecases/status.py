@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from common.schemas.documents import RunRecord, ServingDocument, StoreDocument
+from common.schemas.documents import LayerRef, RunRecord, ServingDocument, StoreDocument
+from common.serving.layer import LayerFiles
+from common.store.reader import open_store
 from common.usecases.context import Context
 from common.usecases.watch import recent_runs
+from common.usecases.workspace import workspace
 
 
 class _Part(BaseModel):
@@ -62,35 +67,54 @@ class Status(_Part):
 
 
 def status(ctx: Context, runs: int = 10) -> Status:
-    """With the newest `runs` runs. Raises `BucketUnavailable`, `CorruptError`."""
+    """With the newest `runs` runs. Files of several uploads that describe items are fetched, to count each once.
+
+    Raises `BucketUnavailable`, `CorruptError`.
+    """
     store = ctx.store_file.read().document
     serving = ctx.serving_file.read().document
     incoming = ctx.bucket.list(ctx.keys.incoming)
     return Status(
         shop=ctx.shop.name,
         bucket=ctx.settings.bucket,
-        store=_store(store) if store else None,
-        serving=_serving(serving, store.seq if store else 0) if serving else None,
+        store=_store(ctx, store) if store else None,
+        serving=_serving(ctx, serving, store.seq if store else 0) if serving else None,
         waiting=tuple(Waiting(key=info.key, bytes=info.size, since=info.modified) for info in incoming),
         quarantined=sum(1 for info in ctx.bucket.list(ctx.keys.quarantine) if info.key.endswith(".json")),
         runs=tuple(recent_runs(ctx, runs)),
     )
 
 
-def _store(document: StoreDocument) -> StoreStatus:
+def _store(ctx: Context, document: StoreDocument) -> StoreStatus:
     segments = document.segments
     return StoreStatus(
         committed_at=document.committed_at,
         seq=document.seq,
         segments=len(segments),
         events=sum(segment.events for segment in segments),
-        items=sum(segment.items for segment in segments),
+        items=_stored_items(ctx, document),
         newest_event=max((segment.max_ts for segment in segments if segment.max_ts), default=None),
         bytes=sum(segment.file.bytes for segment in segments),
     )
 
 
-def _serving(document: ServingDocument, seq: int) -> ServingStatus:
+def _stored_items(ctx: Context, document: StoreDocument) -> int:
+    """Each once. What is in a single segment the document tells; several may describe the same items."""
+    described = tuple(segment for segment in document.segments if segment.items)
+    if len(described) < 2:
+        return sum(segment.items for segment in described)
+    only_these = document.model_copy(update={"base": None, "catalogue": None, "deltas": described})
+    with workspace(ctx) as work, open_store(only_these, ctx.path_of, work) as reader:
+        return reader.counts().items
+
+
+def _served_items(ctx: Context, layers: Sequence[LayerRef]) -> int:
+    """Each once: a delta defines numbers of the layers below anew, or goes on behind their highest."""
+    numbers = [LayerFiles(layer, ctx.path_of).array("item_nos", np.int32, None) for layer in layers[1:]]
+    return max([layers[0].n_items, *(int(nos.max(initial=-1)) + 1 for nos in numbers)])
+
+
+def _serving(ctx: Context, document: ServingDocument, seq: int) -> ServingStatus:
     bundle = document.bundle
     files = {ref.key: ref.bytes for layer in bundle.layers for ref in layer.files.values()}
     return ServingStatus(
@@ -100,7 +124,7 @@ def _serving(document: ServingDocument, seq: int) -> ServingStatus:
         published_at=bundle.created_at,
         published_by=bundle.created_by,
         layers=len(bundle.layers),
-        items=sum(layer.n_items for layer in bundle.layers),
+        items=_served_items(ctx, bundle.layers),
         batches_behind=max(0, seq - bundle.covers_seq),
         bytes=sum(files.values()),
         metrics=bundle.model.metrics,

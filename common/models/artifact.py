@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -61,6 +61,10 @@ class Artifact:
     def dim(self) -> int:
         """Width of the vectors, a bias column included."""
         return int(self.item_vectors.shape[1])
+
+    def without_people(self) -> Artifact:
+        """The same items and encoder, and nobody's row."""
+        return replace(self, user_keys=self.user_keys[:0], user_vectors=self.user_vectors[:0])
 
     def save(self, directory: Path) -> None:
         """Writes the files into `directory`, which is made if it is not there."""

@@ -15,20 +15,31 @@ from common.ids import new_id
 from common.models.artifact import Artifact
 from common.schemas.data import U64, Catalogue, Interactions
 from common.schemas.documents import Bundle, BundleRef, ModelInfo, RepeatPurchases, ServingDocument, StoreDocument
+from common.store.interactions import unique_keys
 from common.store.reader import open_store
-from common.usecases.bundles import make_layer, next_version, one_blas_thread, read_manifest
+from common.usecases.bundles import (
+    delete_abandoned_layers,
+    make_layer,
+    next_version,
+    one_blas_thread,
+    read_manifest,
+)
 from common.usecases.context import Context
+from common.usecases.erasure.served import erase_served
 from common.usecases.layers.base import Stock, base_content
+from common.usecases.publication import Publication
 from common.usecases.runs import RunLog, start_run
+from common.usecases.tombstones import newest_erasure, read_tombstones, reading_store
 from common.usecases.update import bring_up_to_date
 from common.usecases.workspace import workspace
 
 
 @dataclass(frozen=True)
 class StoreRead:
-    """All that the store held at one commit."""
+    """All that the store held at one commit; `erasure` is the number of the newest erasure by then."""
 
     commit_id: str
+    erasure: int
     interactions: Interactions
     catalogue: Catalogue
 
@@ -46,11 +57,8 @@ def publish_base(
 
     `read` is what training has read: it is taken over if nothing has been committed to the store since. `repeats` is
     what to do with what people have bought, as judged under this model. The version of the model is the id of the run.
-    Batches that land meanwhile are brought in at the end.
+    Batches that land meanwhile are brought in at the end, and people who are erased meanwhile are left out.
     """
-    stored = ctx.store_file.read().document
-    if stored is None:
-        raise RefusedError("there is nothing to publish: the store is empty")
     now = ctx.now()
     model = ModelInfo(
         family=artifact.family,
@@ -64,7 +72,7 @@ def publish_base(
         trained_at=now,
     )
     with workspace(ctx) as work:
-        stock, changed = _stock(ctx, stored, covers_seq, work, read)
+        stored, stock, changed = reading_store(ctx, lambda document: _stock(ctx, document, covers_seq, work, read))
         stock = replace(stock, repeat_half_life_days=repeats.half_life_days if repeats else None)
         with one_blas_thread():
             content = base_content(artifact, stock, changed, ctx.settings.n_threads)
@@ -77,23 +85,32 @@ def publish_base(
             model=model,
             layers=(layer.ref,),
         )
-        commit(
-            ctx.serving_file, lambda snapshot: next_version(ctx, snapshot.document, bundle, layer.files), now=ctx.now
-        )
+        publication = Publication(ctx, bundle, stored.erasure, work, [layer])
+        landed = commit(ctx.serving_file, publication.change, now=ctx.now)
+        assert landed is not None  # `change` always proposes a version
+        delete_abandoned_layers(ctx, landed, publication.made)
+        if landed.erasure < reading_store(ctx, newest_erasure):
+            erase_served(ctx)
     return bring_up_to_date(ctx, log)
 
 
 def _stock(
-    ctx: Context, stored: StoreDocument, covers_seq: int, work: Path, read: StoreRead | None
-) -> tuple[Stock, U64]:
-    """What the store holds, and the (n, 2) keys of people with events in batches after `covers_seq`."""
+    ctx: Context, stored: StoreDocument | None, covers_seq: int, work: Path, read: StoreRead | None
+) -> tuple[StoreDocument, Stock, U64]:
+    """What the store holds, and the (n, 2) keys of people whose events are others than training has seen: they have
+    some in batches after `covers_seq`, or were erased and are back."""
+    if stored is None:
+        raise RefusedError("there is nothing to publish: the store is empty")
     now_s = _newest_event_s(stored, covers_seq)
     with open_store(stored, ctx.path_of, work) as reader:
         pairs = reader.co_purchases(ctx.settings.min_pair_people)
         if read is not None and read.commit_id == stored.commit_id:
-            return Stock(read.interactions, read.catalogue, now_s, pairs), np.empty((0, 2), dtype=np.uint64)
+            return stored, Stock(read.interactions, read.catalogue, now_s, pairs), np.empty((0, 2), dtype=np.uint64)
+        stock = Stock(reader.interactions(), reader.catalogue(), now_s, pairs)
         changed = reader.changed_since(covers_seq).user_keys
-        return Stock(reader.interactions(), reader.catalogue(), now_s, pairs), changed
+    people = stock.interactions.user_keys
+    erased = people[read_tombstones(ctx, stored).named(people, read.erasure if read else 0)]
+    return stored, stock, unique_keys(np.concatenate([changed, erased]))[0]
 
 
 def _newest_event_s(stored: StoreDocument, covers_seq: int) -> int:

@@ -21,6 +21,14 @@ def read_tombstones(ctx: Context, document: StoreDocument | None) -> Tombstones:
     return Tombstones.read(ctx.path_of(document.erased), pseudonymizer)
 
 
+def read_tombstones_now(ctx: Context) -> Tombstones:
+    return reading_store(ctx, lambda document: read_tombstones(ctx, document))
+
+
+def newest_erasure(document: StoreDocument | None) -> int:
+    return document.erasure if document else 0
+
+
 def delete_abandoned(ctx: Context, landed: StoreDocument | None, put: Mapping[str, int]) -> None:
     """Deletes the segments that a writer has put in vain because an erasure came first: they may hold who was erased.
 

@@ -29,6 +29,7 @@ from common.usecases.publish import StoreRead, publish_base
 from common.usecases.report.files import save_figures
 from common.usecases.report.write import run_figures, write_report
 from common.usecases.runs import RunLog, start_run
+from common.usecases.tombstones import reading_store
 from common.usecases.workspace import workspace
 
 # Where each step begins on the way from 0 to 1. The contest takes most of it.
@@ -87,12 +88,7 @@ def _served(ctx: Context) -> ModelInfo | None:
 
 
 def _train(ctx: Context, order: Order, log: RunLog) -> RunRecord:
-    log.step("compacting")
-    document = compact(ctx)
-    if document is None or document.base is None:
-        raise RefusedError(f"the store has no events: upload some to {ctx.keys.incoming_events}")
-    log.step("reading", READING)
-    read = _read(ctx, document)
+    document, read = reading_store(ctx, lambda _: _stored(ctx, log))
     data = TrainingData(read.interactions, read.catalogue)
     choice = choose(
         data, order, ctx.settings, lambda text, done: log.step(text, CHOOSING + (FITTING - CHOOSING) * done)
@@ -116,12 +112,16 @@ def _train(ctx: Context, order: Order, log: RunLog) -> RunRecord:
     )
 
 
-def _read(ctx: Context, document: StoreDocument) -> StoreRead:
-    with (
-        workspace(ctx) as directory,
-        open_store(document, lambda ref: ctx.cache.fetch(ctx.bucket, ref), directory) as store,
-    ):
-        return StoreRead(document.commit_id, store.interactions(), store.catalogue())
+def _stored(ctx: Context, log: RunLog) -> tuple[StoreDocument, StoreRead]:
+    """The store, folded and read."""
+    log.step("compacting")
+    document = compact(ctx)
+    if document is None or document.base is None:
+        raise RefusedError(f"the store has no events: upload some to {ctx.keys.incoming_events}")
+    log.step("reading", READING)
+    with workspace(ctx) as directory, open_store(document, ctx.path_of, directory) as store:
+        read = StoreRead(document.commit_id, document.erasure, store.interactions(), store.catalogue())
+    return document, read
 
 
 def _fit(data: TrainingData, models: Sequence[Model], order: Order, seed: int, log: RunLog) -> Artifact:
@@ -142,8 +142,9 @@ def _fit(data: TrainingData, models: Sequence[Model], order: Order, seed: int, l
 
 
 def _save(ctx: Context, version: str, artifact: Artifact) -> None:
+    """Without a row of any person: those that are served are in the bundle."""
     with workspace(ctx) as directory:
-        artifact.save(directory / "artifact")
+        artifact.without_people().save(directory / "artifact")
         for path in sorted((directory / "artifact").iterdir()):
             ctx.bucket.put(ctx.keys.model_file(version, path.name), path)
 

@@ -22,7 +22,7 @@ from common.schemas.documents import Bundle, RunRecord, ServingDocument, StoreDo
 from common.serving.items import Items
 from common.serving.layer import open_layer
 from common.store.reader import open_store
-from common.usecases.bundles import make_layer, next_update, one_blas_thread
+from common.usecases.bundles import NewLayer, delete_abandoned_layers, make_layer, next_update, one_blas_thread
 from common.usecases.context import Context
 from common.usecases.layers.delta import delta_content, read_news
 from common.usecases.runs import RunLog, start_run
@@ -42,19 +42,25 @@ def update(ctx: Context) -> RunRecord:
 def bring_up_to_date(ctx: Context, log: RunLog) -> Bundle:
     """Returns the bundle that is served afterwards. Raises `NotReady` where none has ever been published."""
     with workspace(ctx) as work:
-        document = commit(ctx.serving_file, _Step(ctx, log, work).change, now=ctx.now)
-    assert document is not None  # `change` raises where there is none
+        step = _Step(ctx, log, work)
+        document = commit(ctx.serving_file, step.change, now=ctx.now)
+        assert document is not None  # `change` raises where there is none
+        delete_abandoned_layers(ctx, document, step.made)
     return document.bundle
 
 
 @dataclass
 class _Step:
-    """From one version of what is served to the one that covers the store; tried again after each conflict."""
+    """From one version of what is served to the one that covers the store; tried again after each conflict.
+
+    The store is read after what is served: so a version that still knows somebody whom an erasure has taken out of the
+    store meanwhile comes too late, because the erasure has replaced what is served as well.
+    """
 
     ctx: Context
     log: RunLog
     work: Path
-    tries: int = field(default=0)
+    made: list[NewLayer] = field(default_factory=list)
 
     def change(self, snapshot: Snapshot[ServingDocument]) -> Proposal | None:
         served = snapshot.document
@@ -63,12 +69,12 @@ class _Step:
         stored = self.ctx.store_file.read().document
         if stored is None or stored.seq <= served.bundle.covers_seq:
             return None
-        self.tries += 1
         bundle = served.bundle
         kept = bundle.layers if len(bundle.layers) <= self.ctx.settings.max_layers else bundle.layers[:1]
         below = bundle.model_copy(update={"layers": kept, "covers_seq": kept[-1].covers_seq})
         content = self._content(stored, below)
-        layer = make_layer(self.ctx, content, "delta", stored.seq, self.work / f"layer-{self.tries}")
+        layer = make_layer(self.ctx, content, "delta", stored.seq, self.work / f"layer-{len(self.made)}")
+        self.made.append(layer)
         now = self.ctx.now()
         changes = {
             "bundle_id": new_id(now),
@@ -83,8 +89,8 @@ class _Step:
     def _content(self, stored: StoreDocument, below: Bundle) -> LayerContent:
         self.log.step("reading")
         items = Items(tuple(open_layer(ref, self.ctx.path_of) for ref in below.layers))
-        work = self.work / f"store-{self.tries}"
-        work.mkdir()
+        work = self.work / f"store-{len(self.made)}"
+        work.mkdir(exist_ok=True)
         with open_store(stored, self.ctx.path_of, work) as reader:
             news = read_news(
                 reader,

@@ -107,3 +107,6 @@ class _Gate:
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         self._stepper.before("list")
         return self._bucket.list(prefix)
+
+    def purge_versions(self, prefix: str) -> int:
+        return self._bucket.purge_versions(prefix)

@@ -30,7 +30,7 @@ def save_page(ctx: Context, version: str, html: str) -> None:
 
 def figures_before(ctx: Context, version: str) -> dict[str, Any] | None:
     """Of the newest run before this one; None for a first run, and where an older release wrote them."""
-    earlier = [found for found in _versions(ctx, METRICS_FILE) if found < version]
+    earlier = [found for found in versions_with(ctx, METRICS_FILE) if found < version]
     blob = ctx.bucket.get(ctx.keys.model_file(earlier[-1], METRICS_FILE)) if earlier else None
     if blob is None:
         return None
@@ -40,7 +40,7 @@ def figures_before(ctx: Context, version: str) -> dict[str, Any] | None:
 
 def fetch_page(ctx: Context, version: str | None = None) -> Page:
     """The newest where no version is named. Raises `NotFound`."""
-    known = _versions(ctx, REPORT_FILE)
+    known = versions_with(ctx, REPORT_FILE)
     if not known:
         raise NotFound("there is no report yet: `recsys train` writes one")
     chosen = version or known[-1]
@@ -50,7 +50,7 @@ def fetch_page(ctx: Context, version: str | None = None) -> Page:
     return Page(chosen, blob.data)
 
 
-def _versions(ctx: Context, name: str) -> list[str]:
-    """Those that have the file, oldest first: they begin with their time."""
+def versions_with(ctx: Context, name: str) -> list[str]:
+    """The versions that have the file, oldest first: they begin with their time."""
     keys = (info.key.removeprefix(ctx.keys.models) for info in ctx.bucket.list(ctx.keys.models))
     return [version for version, _, file in (key.partition("/") for key in keys) if file == name]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from common.config import Purchased
 from common.evaluation.report.document import Popularity, Product, SamplePerson
 from common.ids import join_user_key
-from common.schemas.data import EVENT_TYPES, I64, NO_USER, EventType, Interactions
+from common.schemas.data import EVENT_TYPES, I64, NO_USER, U64, EventType, Interactions
 from common.serving.bundle import ServedBundle
 from common.serving.evidence import Reason
 from common.serving.ranking import Pick, Wish, rank
@@ -59,13 +60,21 @@ class Samples:
         return popularity_of(self._sold(), lists)
 
     def people(self) -> list[SamplePerson]:
+        return [self._sample(label, person) for person, label in self._chosen]
+
+    def keys(self) -> U64:
+        """(n, 2) uint64: the keys of `people`."""
+        return self._data.user_keys[[person for person, _ in self._chosen]]
+
+    @cached_property
+    def _chosen(self) -> list[tuple[int, str]]:
         counts = np.bincount(self._buyers, minlength=self._data.n_users)
         often = np.flatnonzero(counts >= LEAST)
         by_count = often[np.lexsort((self._rng.random(len(often)), counts[often]))]
         places = {label: int(quantile * len(by_count)) for label, quantile in QUANTILES.items()}
         chosen = {label: int(by_count[place]) for label, place in places.items() if place < len(by_count)}
         distinct = {person: label for label, person in reversed(chosen.items())}
-        return [self._sample(label, person) for person, label in sorted(distinct.items(), key=lambda item: item[1])]
+        return sorted(distinct.items(), key=lambda item: item[1])
 
     def _sample(self, label: str, person: int) -> SamplePerson:
         items = self._items[self._buyers == person].tolist()

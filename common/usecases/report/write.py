@@ -5,17 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
+from common.errors import CorruptError
 from common.evaluation.report.document import Popularity, SamplePerson
 from common.evaluation.report.page import render
 from common.evaluation.report.profile import profile_of
 from common.models.base import TrainingData
 from common.schemas.data import Interactions
 from common.schemas.documents import Bundle
-from common.serving.bundle import open_bundle
+from common.serving.bundle import ServedBundle, open_bundle
+from common.store.tombstones import Tombstones
 from common.usecases.context import Context
 from common.usecases.report.files import figures_before, save_page
 from common.usecases.report.make import make_report
+from common.usecases.report.people import delete_reports, save_shown
 from common.usecases.report.samples import Samples
+from common.usecases.tombstones import read_tombstones_now
 
 Figures = dict[str, Any]
 
@@ -39,11 +45,36 @@ def run_figures(
 
 
 def write_report(ctx: Context, figures: Figures, data: Interactions, bundle: Bundle | None) -> None:
-    """`bundle` is what the run has published, which sample people are asked of; None for a refused run."""
+    """`bundle` is what the run has published, which sample people are asked of; None for a refused run.
+
+    Nobody is shown who was erased, also if that happens while the report is written.
+    """
     popularity: Popularity | None = None
     people: list[SamplePerson] = []
+    marks: list[str] = []
     if bundle is not None:
-        samples = Samples(open_bundle(bundle, ctx.path_of), data, ctx.settings.purchased, ctx.settings.seed)
+        tombstones = read_tombstones_now(ctx)
+        samples = Samples(_opened(ctx, bundle), _without(data, tombstones), ctx.settings.purchased, ctx.settings.seed)
         popularity, people = samples.popularity(), samples.people()
+        marks = tombstones.marks(samples.keys())
     version = figures["version"]
+    save_shown(ctx, version, marks)
     save_page(ctx, version, render(make_report(figures, figures_before(ctx, version), popularity, people)))
+    delete_reports(ctx, read_tombstones_now(ctx), [version])
+
+
+def _opened(ctx: Context, bundle: Bundle) -> ServedBundle:
+    """What the run has published, or what has taken its place where an erasure has deleted files of it."""
+    try:
+        return open_bundle(bundle, ctx.path_of)
+    except CorruptError:
+        served = ctx.serving_file.read().document
+        if served is None or served.bundle == bundle:
+            raise
+        return open_bundle(served.bundle, ctx.path_of)
+
+
+def _without(data: Interactions, tombstones: Tombstones) -> Interactions:
+    """The events of those who were never erased."""
+    gone = np.append(tombstones.named(data.user_keys), False)  # the last for those without a key
+    return data.where(~gone[data.users])

@@ -11,9 +11,11 @@ from urllib.parse import parse_qsl
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from common.config import Purchased
+from common.edges.http_promotions import ATTRIBUTE_PREFIX, MAX_PROMOTIONS, PROMOTION_DESCRIPTION, checked, promotion_of
 from common.errors import BadRequest, TooLarge
 from common.schemas.data import EventType
 from common.serving.filters import AVAILABLE, Filter
+from common.serving.promotions import Promotion
 from common.serving.variety import Variety
 from common.usecases.recommend import Query
 
@@ -22,7 +24,6 @@ MAX_LIST: Final = 200
 MAX_VALUES: Final = 50
 MAX_QUERY_BYTES: Final = 16_384
 DEFAULT_N: Final = 10
-ATTRIBUTE_PREFIX: Final = "attr."
 
 
 def _short(value: str) -> str:
@@ -116,6 +117,12 @@ class PersonFields(ListFields):
         description="What becomes of items that the person has bought: `hide`, `show`, `boost` puts them forward, "
         "`auto` does what training has found best. The shop's setting where it is not given.",
     )
+    promote: Annotated[tuple[Annotated[Text, AfterValidator(checked)], ...], Field(max_length=MAX_PROMOTIONS)] = Field(
+        (), description=PROMOTION_DESCRIPTION
+    )
+
+    def promotions(self) -> tuple[Promotion, ...]:
+        return tuple(map(promotion_of, self.promote))
 
 
 class SessionEvent(BaseModel):
@@ -219,5 +226,6 @@ def to_query(fields: ListFields, max_n: int) -> Query:
         variety=fields.variety(),
         page=person.item_id if person else None,
         purchased=person.purchased if person else None,
+        promotions=person.promotions() if person else (),
         session=fields.events() if isinstance(fields, SessionFields) else (),
     )

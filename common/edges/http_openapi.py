@@ -10,7 +10,8 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from common.edges import problems
-from common.edges.http_fields import ATTRIBUTE_PREFIX, CardFields, ListFields, PersonFields, SessionFields
+from common.edges.http_fields import CardFields, ListFields, PersonFields, SessionFields
+from common.edges.http_promotions import ATTRIBUTE_PREFIX
 from common.edges.http_routes import PATHS, Endpoint
 from common.serving.evidence import Reason
 from common.serving.ranking import Rung

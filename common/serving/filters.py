@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -41,6 +41,22 @@ class Filter:
     available: bool | None = True
     attributes: tuple[tuple[str, str], ...] = ()
 
+    def narrowed(self, field: str, value: str) -> Filter | None:
+        """The same, of items alone whose `field` (`category`, `brand` or a column of the shop) is `value`; None where
+        it asks for others."""
+        asked = {"category": self.categories, "brand": self.brands}.get(field, self._asked(field))
+        if asked and value not in asked:
+            return None
+        if field == "category":
+            return replace(self, categories=(value,))
+        if field == "brand":
+            return replace(self, brands=(value,))
+        others = tuple(pair for pair in self.attributes if pair[0] != field)
+        return replace(self, attributes=(*others, (field, value)))
+
+    def _asked(self, name: str) -> tuple[str, ...]:
+        return tuple(value for key, value in self.attributes if key == name)
+
     def conditions(self) -> Iterator[tuple[str, list[Any]]]:
         """SQL conditions over the catalogue's columns, with their parameters."""
         for column, values in (("category", self.categories), ("brand", self.brands)):
@@ -53,7 +69,7 @@ class Filter:
         if self.available is not None:
             yield "available = ?", [self.available]
         for name in dict.fromkeys(name for name, _ in self.attributes):
-            values = tuple(value for key, value in self.attributes if key == name)
+            values = self._asked(name)
             yield f"extra[?] IN ({', '.join('?' * len(values))})", [name, *values]
 
 

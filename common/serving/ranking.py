@@ -19,7 +19,9 @@ from common.serving.bundle import ServedBundle
 from common.serving.evidence import Cause, Evidence, Reason, SessionItem
 from common.serving.filters import AVAILABLE, Filter
 from common.serving.people import Person
+from common.serving.promotions import Promotion, promote, promoted
 from common.serving.search import Found, Raised, nearest, search, search_raised
+from common.serving.selection import Selection
 from common.serving.stages import Laps, Stage
 from common.serving.variety import ANY, DEEPEST, Quota, Variety, choose, depth_of
 
@@ -54,7 +56,7 @@ class Wish(NamedTuple):
     session: oldest first; page: the number of the item whose page is looked at; hide: item numbers (m,) int32 that must
     not be shown, beside those of the session and the page; boost: what the person has bought scores higher by boost ·
     ln(1 + purchases); bought_together: what shares orders with the page's item comes first;
-    variety: the bound on categories holds for the whole answer, diversity for what the model ranks.
+    variety: the bound on categories holds for the whole answer, diversity and promotions for what the model ranks.
     """
 
     n: int
@@ -66,6 +68,7 @@ class Wish(NamedTuple):
     boost: float = 0.0
     bought_together: bool = False
     variety: Variety = ANY
+    promotions: tuple[Promotion, ...] = ()
 
 
 def rank(bundle: ServedBundle, wish: Wish, laps: Laps | None = None) -> list[Pick]:
@@ -142,13 +145,22 @@ class _Ladder:
             depth = min(4 * depth, DEEPEST)
 
     def _search(self, query: F32, n: int) -> Found:
+        found = self._search_in(self.selection, query, n)
+        if not self.wish.promotions:
+            return found
+        those = promoted(self.wish.wanted, self.wish.promotions)
+        selections = ((self.bundle.selections.of(wanted), weight) for wanted, weight in those)
+        raised = [(self._search_in(selection, query, n), weight) for selection, weight in selections]
+        return promote(found, raised, self.wish.n, n)
+
+    def _search_in(self, selection: Selection, query: F32, n: int) -> Found:
         """Somebody of whom the query says nothing has nothing put forward either."""
         person, boost = self.wish.person, self.wish.boost
         if person is None or not boost or not query.any():
-            return search(self.bundle.items, query, n, self.selection, self.taken)
+            return search(self.bundle.items, query, n, selection, self.taken)
         gains = np.float32(boost) * np.log1p(person.repeats[person.purchased])
         bought = Raised(person.items[person.purchased], gains)
-        return search_raised(self.bundle.items, query, n, self.selection, self.taken, bought)
+        return search_raised(self.bundle.items, query, n, selection, self.taken, bought)
 
     def _causes(self, evidence: Evidence, item_nos: I32) -> list[Cause]:
         causes = evidence.causes(self.bundle, item_nos)

@@ -16,6 +16,7 @@ from common.serving.bundle import ServedBundle
 from common.serving.evidence import SessionItem
 from common.serving.filters import AVAILABLE, Filter
 from common.serving.people import Person
+from common.serving.promotions import Promotion, promoted
 from common.serving.ranking import Wish, rank
 from common.serving.stages import Laps, Stage, Stages
 from common.serving.variety import ANY, Variety
@@ -42,6 +43,7 @@ class Query(NamedTuple):
     exclude: tuple[str, ...] = ()
     purchased: Purchased | None = None
     variety: Variety = ANY
+    promotions: tuple[Promotion, ...] = ()
 
 
 class RecommendService:
@@ -65,7 +67,10 @@ class RecommendService:
     def is_quick(self, query: Query) -> bool:
         """Whether the answer needs no look into the catalogue's files, which takes milliseconds."""
         bundle = self.watch.current
-        return bundle is None or bundle.selections.has(query.wanted)
+        if bundle is None:
+            return True
+        filters = [query.wanted, *(those for those, _ in promoted(query.wanted, query.promotions))]
+        return all(bundle.selections.has(wanted) for wanted in filters)
 
     def recommend(self, query: Query) -> Answer:
         """Raises `NotReady` while nothing is published."""
@@ -111,6 +116,7 @@ class RecommendService:
             person=self._person(bundle, query.user_id),
             session=_session(bundle, query.session),
             page=None if query.page is None else bundle.items.find(query.page),
+            promotions=query.promotions,
         )
         wish = with_purchased(bundle, wish, query.purchased or self._purchased)
         laps.end(Stage.ENCODE)

@@ -84,6 +84,24 @@ def test_variety_is_asked_for(served: Function) -> None:
     assert plain != varied
 
 
+def test_what_is_to_be_sold_rises(served: Function) -> None:
+    plain = served.call("GET", "/v1/recommendations?n=5", token())
+    raised = served.call("GET", "/v1/recommendations?n=5&promote=category:c3:10&promote=attr.colour:blue:1", token())
+    assert ids(plain) != ids(raised)
+    assert {int(item_id[1:]) % 4 for item_id in ids(raised)} == {3}
+    assert ids(post(served, n=5, basket=["i8"], promote=["category:c3:10"])) != ids(post(served, n=5, basket=["i8"]))
+
+
+@pytest.mark.parametrize(
+    "rule", ["c3", "category:c3", "category::1", "size:c3:1", "attr.:c3:1", "brand:b:0", "brand:b:x"]
+)
+def test_a_promotion_that_cannot_be_read_is_told(served: Function, rule: str) -> None:
+    answer = served.call("GET", f"/v1/recommendations?promote={rule}")
+    assert answer.status == 400
+    assert "'promote.0'" in answer.json()["detail"]
+    assert "<weight>" in answer.json()["detail"] or "above 0 and at most 10" in answer.json()["detail"]
+
+
 def test_a_stranger_with_a_token_is_a_new_visitor(served: Function) -> None:
     answer = served.call("GET", "/v1/recommendations?n=3", token("nobody we know"))
     assert {item["rung"] for item in answer.json()["items"]} == {"popular"}

@@ -1,0 +1,53 @@
+"""Promotions: what a shop wants to sell ranks higher, as far as it says.
+
+With 50,000 items × 64, each promotion adds one search among the items that it names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+
+from common.schemas.data import F32
+from common.serving.filters import Filter
+from common.serving.search import Found
+
+
+class Promotion(NamedTuple):
+    """Items whose `field` (`category`, `brand` or a column of the shop) is `value`.
+
+    weight: how far they rise, in units of the distance between the scores of the first and the last of an answer. So it
+    says the same whatever the model's scores are: at 1 the last of an answer comes level with the first.
+    """
+
+    field: str
+    value: str
+    weight: float
+
+
+def promoted(wanted: Filter, promotions: Iterable[Promotion]) -> list[tuple[Filter, float]]:
+    """For each promotion that `wanted` leaves any item of: those items, and the weight."""
+    narrowed = ((wanted.narrowed(rule.field, rule.value), rule.weight) for rule in promotions)
+    return [(those, weight) for those, weight in narrowed if those is not None]
+
+
+def promote(found: Found, raised: list[tuple[Found, float]], n: int, depth: int) -> Found:
+    """The best `depth` of `found` and of what is raised, with scores that contain what it rises by.
+
+    found: the best `depth` items without promotion, an answer's `n` among them; raised: the best `depth` of each
+    promotion's items, and its weight. An item of several promotions rises by the largest. The result is exact: an item
+    behind `depth` others of its own promotion stays behind them.
+    """
+    if len(found.scores) < 2:
+        return found
+    unit = found.scores[0] - found.scores[min(n, len(found.scores)) - 1]
+    item_nos = np.concatenate([found.item_nos, *(those.item_nos for those, _ in raised)])
+    scores: F32 = np.concatenate(
+        [found.scores, *(those.scores + np.float32(weight) * unit for those, weight in raised)]
+    )
+    best_first = np.argsort(-scores, kind="stable")
+    once = np.sort(np.unique(item_nos[best_first], return_index=True)[1])[:depth]
+    chosen = best_first[once]
+    return Found(item_nos[chosen], scores[chosen])

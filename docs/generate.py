@@ -29,6 +29,8 @@ from common.store.reasons import REASONS  # noqa: E402
 from docs import words  # noqa: E402
 from infra.local.manifest import read_manifest  # noqa: E402
 from infra.local.ports import DEFAULT_PORTS  # noqa: E402
+from infra.sizing.needs import needs  # noqa: E402
+from infra.sizing.table import cells  # noqa: E402
 
 SETTINGS_HEAD = """\
 # Settings
@@ -151,6 +153,28 @@ def commands() -> str:
     return table(("command", "what it does"), rows)
 
 
+def sized() -> Any:
+    """The run of `make sizing` that the page tells of."""
+    return json.loads((DOCS / "sizing.json").read_text())
+
+
+def sizing_run() -> str:
+    run = sized()
+    machine = f"{run['machine']['cores']} cores and {run['machine']['memory_gb']} GB of memory"
+    return f"Taken on {run['taken']}, on a machine with {machine}. Training was `{run['train']}`."
+
+
+def by_size(columns: list[dict[str, str]]) -> str:
+    """A column a size; each of `columns` says the same things of one."""
+    sizes = [row["size"]["name"] for row in sized()["rows"]]
+    return table(("", *sizes), ((name, *(column[name] for column in columns)) for name in columns[0]))
+
+
+def sizing_limits() -> str:
+    rows = [(row["size"]["name"], [*row["beyond"], *filter(None, [row["problem"]])]) for row in sized()["rows"]]
+    return "\n".join(f"- {name}: {'; '.join(found) or 'everything within the limits'}." for name, found in rows)
+
+
 SECTIONS: dict[str, Callable[[], str]] = {
     "functions": functions,
     "ports": ports,
@@ -164,6 +188,10 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "event columns": lambda: columns(EVENTS, words.EVENT_COLUMNS),
     "item columns": lambda: columns(ITEMS, words.ITEM_COLUMNS),
     "reasons": reasons,
+    "sizing run": sizing_run,
+    "sizing needs": lambda: by_size([needs(row) for row in sized()["rows"]]),
+    "sizing": lambda: by_size([cells(row) for row in sized()["rows"]]),
+    "sizing limits": sizing_limits,
 }
 
 
@@ -177,7 +205,7 @@ def with_sections(text: str) -> str:
 
 
 def pages() -> dict[Path, str]:
-    written = (ROOT / "README.md", DOCS / "develop.md", DOCS / "uploads.md")
+    written = (ROOT / "README.md", DOCS / "develop.md", DOCS / "uploads.md", DOCS / "sizing.md")
     made = {page: with_sections(page.read_text()) for page in written}
     openapi = json.dumps(openapi_document(), indent=2, ensure_ascii=False) + "\n"
     return {DOCS / "settings.md": settings_page(), DOCS / "openapi.json": openapi, **made}

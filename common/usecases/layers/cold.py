@@ -37,6 +37,8 @@ LONGEST: Final = 0.9
 PLACES: Final = 10
 SAMPLE: Final = 200
 """People whose first places are looked at."""
+AT_ONCE: Final = 16
+"""People of the sample whose scores of all items are in memory together: 64 MB for a million items."""
 BANDS_PER_DOUBLING: Final = 2
 """Price bands are steps of √2: shirts of 10 and 13 are neighbours, one of 40 is not."""
 _NO_GROUP: Final = 0
@@ -97,14 +99,22 @@ def _fair_length(vectors: F32, candidates: F32, width: int, people: F32) -> floa
     """The length of the `candidates`' directions at which they take `SHARE` of people's first places."""
     people = people[np.linspace(0, len(people) - 1, min(SAMPLE, len(people))).astype(np.int64)]
     places = min(PLACES, max(len(vectors) // 2, 1))
-    worst = np.sort(people @ vectors.T, axis=1)[:, -places, None] if len(people) else np.zeros((0, 1))
-    along = people[:, :width] @ candidates[:, :width].T
-    missing = worst - (candidates[:, width:].sum(axis=1) if width < candidates.shape[1] else 0)
-    # The length at which a candidate's score reaches that of the last place; 0 where its bias alone does.
-    enough = np.where(missing <= 0, 0, missing / np.where(along > 0, along, np.nan))
-    enough = np.sort(enough[~np.isnan(enough)])
     taken = int(SHARE * places * len(people))
+    biases = candidates[:, width:].sum(axis=1) if width < candidates.shape[1] else np.zeros(1, dtype=np.float32)
+    shortest = [np.empty(0, dtype=np.float32)]
+    for start in range(0, len(people), AT_ONCE):
+        some = people[start : start + AT_ONCE]
+        worst = np.partition(some @ vectors.T, -places, axis=1)[:, -places, None]
+        enough = _lengths_to_reach(worst - biases, some[:, :width] @ candidates[:, :width].T)
+        shortest.append(np.partition(enough, taken)[: taken + 1] if taken < len(enough) else enough)
+    enough = np.sort(np.concatenate(shortest))
     return float(enough[taken]) if taken < len(enough) else math.inf
+
+
+def _lengths_to_reach(missing: F32, along: F32) -> F32:
+    """The lengths, of those that have one, at which `along` times the length is `missing`; 0 where nothing is."""
+    lengths = np.where(missing <= 0, 0, missing / np.where(along > 0, along, np.nan))
+    return lengths[~np.isnan(lengths)]
 
 
 def _estimate(rows: F64, catalogue: Catalogue) -> tuple[U64, F64, F64]:

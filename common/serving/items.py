@@ -49,7 +49,7 @@ class Items:
         """The rows of those of the items that the layer defines."""
         if len(self.layers) == 1:
             return item_nos
-        rows: I32 = self._rows[item_nos[self._defining[item_nos] == position]]
+        rows: I32 = self._rows.take(item_nos[self._defining.take(item_nos) == position])
         return rows
 
     def find_all(self, item_ids: Sequence[str]) -> I32:
@@ -82,6 +82,8 @@ class Items:
         """(len(item_nos), dim) float32."""
         if len(self.layers) == 1:
             return self.layers[0].item_vectors.take(item_nos, 0)
+        if not self._defining.take(item_nos).any():
+            return self.layers[0].item_vectors.take(self._rows.take(item_nos), 0)
         found = np.empty((len(item_nos), self.dim), np.float32)
         for layer, mask, rows in self._by_layer(item_nos):
             found[mask] = layer.item_vectors[rows]

@@ -33,12 +33,16 @@ def search(items: Items, query: F32, n: int, selection: Selection, excluded: I32
 
     Exact over the gathered part of the selection; an index part has the recall of its index.
     """
-    found = [_search_part(items, query, n, part, excluded) for part in selection.index_parts]
-    if len(selection.item_nos):
-        found.append(_best(selection.item_nos, _scores(selection, query, excluded), n))
-    if len(found) == 1:
-        return found[0]
-    return _merge(found, n)
+    if not selection.index_parts:
+        return _best(selection.item_nos, _scores(selection, query, excluded), n)
+    parts = [_search_part(items, query, n, part, excluded) for part in selection.index_parts]
+    found = parts[0] if len(parts) == 1 else _merge(parts, n)
+    if not len(selection.item_nos):
+        return found
+    if len(found.scores) < n:
+        return _merge([found, Found(selection.item_nos, _scores(selection, query, excluded))], n)
+    better = _better(selection, query, found.scores[-1], excluded)
+    return _merge([found, better], n) if len(better.item_nos) else found
 
 
 def search_raised(items: Items, query: F32, n: int, selection: Selection, excluded: I32, raised: Raised) -> Found:
@@ -65,10 +69,23 @@ def _search_part(items: Items, query: F32, n: int, part: IndexPart, excluded: I3
     return Found(layer.item_nos.take(rows[order]), scores[order])
 
 
+def _better(selection: Selection, query: F32, worst: np.float32, excluded: I32) -> Found:
+    """What is gathered and scores above `worst`, in no order: it is rarely anything, and merging costs as much as
+    scoring."""
+    scores = selection.vectors.dot(query)
+    above = np.flatnonzero(scores > worst)
+    if not len(above):
+        return NOTHING
+    item_nos = selection.item_nos.take(above)
+    allowed = ~np.isin(item_nos, excluded)
+    return Found(item_nos[allowed], scores.take(above)[allowed])
+
+
 def _scores(selection: Selection, query: F32, excluded: I32) -> F32:
-    scores: F32 = selection.vectors @ query
-    at = np.minimum(np.searchsorted(selection.item_nos, excluded), len(scores) - 1)
-    scores[at[selection.item_nos[at] == excluded]] = -np.inf
+    scores: F32 = selection.vectors.dot(query)
+    if len(scores):
+        at = np.minimum(np.searchsorted(selection.item_nos, excluded), len(scores) - 1)
+        scores[at[selection.item_nos[at] == excluded]] = -np.inf
     return scores
 
 

@@ -9,18 +9,12 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import json
 import pkgutil
-from pathlib import Path
 from types import ModuleType
-
-from rich.console import Console
-from rich.table import Table
 
 from tests import bench
 from tests.bench.row import Row
-
-OUTPUT = Path("build/bench.json")
+from tests.bench.table import show, write
 
 
 def modules() -> list[ModuleType]:
@@ -39,21 +33,15 @@ def chosen(wanted: str | None) -> list[ModuleType]:
     return picked
 
 
-def show(rows: list[Row]) -> None:
-    table = Table("row", "value", "reference", "ratio", "goal", "holds")
-    for row in rows:
-        ratio = "–" if row.ratio is None else f"{row.ratio:.2f}"
-        table.add_row(row.row, row.value, row.reference, ratio, row.goal, "yes" if row.holds else "NO")
-    Console(width=200).print(table)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--row", help="measure only rows whose name contains this")
     wanted = parser.parse_args().row
-    rows = [row for module in chosen(wanted) for row in module.rows() if not wanted or wanted in row.row]
-    OUTPUT.parent.mkdir(exist_ok=True)
-    OUTPUT.write_text(json.dumps([row.as_dict() for row in rows], indent=2) + "\n")
+    rows: list[Row] = []
+    for module in chosen(wanted):
+        rows += [row for row in module.rows() if not wanted or wanted in row.row]
+        # All together take half an hour: what has been measured stays if a later benchmark breaks off.
+        write(rows)
     show(rows)
 
 

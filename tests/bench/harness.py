@@ -144,3 +144,9 @@ def _on(cores: set[int]) -> Iterator[None]:
         yield
     finally:
         os.sched_setaffinity(0, before)
+
+
+def anonymous_bytes(pid: int) -> int:
+    """Memory of a process that is no mapped file: `Anonymous` of its smaps_rollup."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("Anonymous:")).split()[1]) * 1024

@@ -22,10 +22,10 @@ _CATEGORIES = 50
 _PRICES = ((0.5, 10.0), (5.0, 15.0), (10.0, 20.0), (2.0, 18.0))
 
 
-def known_people(shop: Shop, token_key: str) -> list[bytes]:
-    """All people once, each with a token of their own, and some hundred of them in the shop at a time: each asks
-    `_PAGES` times with the same token, the others in between."""
-    headers = _tokens(shop.user_ids, token_key)
+def known_people(shop: Shop, token_key: str, hours: float = 1) -> list[bytes]:
+    """All people once, each with a token of their own that holds for `hours`, and some hundred of them in the shop at a
+    time: each asks `_PAGES` times with the same token, the others in between."""
+    headers = _tokens(shop.user_ids, token_key, hours)
     requests = [request("GET", _TARGET, header) for header in headers]
     return [requests[person] for person in _visits(len(requests))]
 
@@ -69,8 +69,8 @@ def request(method: str, target: str, headers: str, body: str = "") -> bytes:
     return f"{method} {target} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n{body}".encode()
 
 
-def _tokens(user_ids: Sequence[str], token_key: str) -> list[str]:
-    expires = datetime.now(UTC) + timedelta(hours=1)
+def _tokens(user_ids: Sequence[str], token_key: str, hours: float = 1) -> list[str]:
+    expires = datetime.now(UTC) + timedelta(hours=hours)
     tokens: Iterator[str] = (jwt.encode({"sub": user, "exp": expires}, token_key, "HS256") for user in user_ids)
     return [f"Authorization: Bearer {token}\r\n" for token in tokens]
 

@@ -31,6 +31,7 @@ from tests.bench.harness import (
     SERVER_CORE,
     START_S,
     Bench,
+    anonymous_bytes,
     bench,
     client_cores,
     function_command,
@@ -179,9 +180,3 @@ def _memory(shop: _Shop) -> Row:
         [worker] = psutil.Process(pid).children()
         megabytes = anonymous_bytes(worker.pid) / 1e6
     return Row.bound(MEMORY, f"{megabytes:.0f} MB of anonymous pages", megabytes, "<= 160 MB")
-
-
-def anonymous_bytes(pid: int) -> int:
-    """Memory of a process that is no mapped file: `Anonymous` of its smaps_rollup."""
-    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    return int(next(line for line in lines if line.startswith("Anonymous:")).split()[1]) * 1024

@@ -15,7 +15,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sysconfig
 import tempfile
@@ -27,6 +26,7 @@ from pathlib import Path
 from types import TracebackType
 
 from infra.local.leash import leashed
+from infra.local.ports import free_numbers, is_free
 
 HOST = "127.0.0.1"
 START_S = 30.0
@@ -205,15 +205,10 @@ def _weed() -> str:
 
 def _free_ports(wanted: int | None, count: int) -> list[int]:
     """`wanted`, or a free port, and `count - 1` other free ports. Raises `ObjectStoreError` if `wanted` is taken."""
-    try:
-        servers = [socket.create_server((HOST, wanted or 0))]
-    except OSError:
-        raise ObjectStoreError(f"port {wanted} for the object store is taken") from None
-    servers += [socket.create_server((HOST, 0)) for _ in range(count - 1)]
-    ports = [server.getsockname()[1] for server in servers]
-    for server in servers:
-        server.close()
-    return ports
+    if wanted is not None and not is_free(wanted):
+        raise ObjectStoreError(f"port {wanted} for the object store is taken")
+    numbers = [number for number in free_numbers(count) if number != wanted]
+    return (numbers if wanted is None else [wanted, *numbers])[:count]
 
 
 def _new_identities() -> dict[str, object]:

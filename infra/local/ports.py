@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 import socket
 from collections.abc import Iterable, Mapping
+from itertools import islice
 
 HOST = "127.0.0.1"
 
@@ -17,6 +19,9 @@ DEFAULT_PORTS: dict[str, int] = {
     "s3": 8710,
 }
 """What listens where on the loopback interface. `s3` is the object store."""
+
+# The system takes a connection's own port from 32768 on (Linux) or higher, between our look and our use.
+_BELOW_EPHEMERAL = range(20_000, 32_000)
 
 
 class PortError(Exception):
@@ -36,19 +41,27 @@ def choose_ports(replacements: Iterable[str] = ()) -> dict[str, int]:
 
 def free_ports() -> dict[str, int]:
     """The table with ports that nobody listens on just now, for tests and second stacks."""
-    sockets = {name: socket.create_server((HOST, 0)) for name in DEFAULT_PORTS}
-    ports = {name: server.getsockname()[1] for name, server in sockets.items()}
-    for server in sockets.values():
-        server.close()
-    return ports
+    return dict(zip(DEFAULT_PORTS, free_numbers(len(DEFAULT_PORTS)), strict=True))
+
+
+def free_numbers(count: int) -> list[int]:
+    """Different ports that nobody listens on just now."""
+    candidates = random.sample(_BELOW_EPHEMERAL, len(_BELOW_EPHEMERAL))
+    return list(islice(filter(is_free, candidates), count))
+
+
+def is_free(port: int) -> bool:
+    try:
+        socket.create_server((HOST, port)).close()
+    except OSError:
+        return False
+    return True
 
 
 def require_free(ports: Mapping[str, int]) -> None:
     """Raises `PortError` naming the first port of `ports` on which somebody listens already."""
     for name, number in ports.items():
-        try:
-            socket.create_server((HOST, number)).close()
-        except OSError:
+        if not is_free(number):
             raise PortError(
                 f"port {number} for {name} is taken; stop what listens there or choose another: --port {name}=NUMBER"
-            ) from None
+            )

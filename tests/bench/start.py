@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import signal
 import socket
 import statistics
@@ -144,7 +145,7 @@ def _cold_start(shop: _Shop, made: Bench) -> float:
     cache = made.directory / f"cold-{secrets.token_hex(4)}"
     environment = shop.environment | {"RECSYS_CACHE_DIR": str(cache)}
     seconds = _start(RECOMMEND, environment, shop.question())
-    _empty(cache)
+    shutil.rmtree(cache)
     return seconds
 
 
@@ -156,12 +157,8 @@ def _download(shop: _Shop, made: Bench) -> float:
     keys.write_text("\n".join(ref.key for ref in shop.written.files))
     command = [sys.executable, "-m", "tests.bench.plain_download", str(keys), str(target)]
     done = subprocess.run(pinned(command, SERVER_CORE), env=shop.environment, cwd=ROOT, capture_output=True, check=True)
-    _empty(target)
+    shutil.rmtree(target)
     return float(done.stdout)
-
-
-def _empty(directory: Path) -> None:
-    subprocess.run(["rm", "-rf", str(directory)], check=True)
 
 
 def _cold_row(cold: list[tuple[float, float]], warm_s: float, n_bytes: int) -> Row:

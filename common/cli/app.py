@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from common.cli import doctor, gc, recommend, report, rollback, setup, status, sweep, train, upload
+from common.cli import doctor, erase, export, gc, recommend, report, rollback, setup, status, sweep, train, upload
 
 EXIT_STATUS = (
     "Exit status: 0 done; 1 something unforeseen; 2 wrong usage; 3 a setting is missing or wrong; 4 wrong input; "
@@ -30,6 +30,8 @@ for command in (
     recommend.similar,
     recommend.bought_together,
     rollback.rollback,
+    erase.erase,
+    export.export,
     sweep.sweep,
     gc.gc,
 ):

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 
 def upload(
-    kind: Annotated[str, typer.Argument(help="What the files hold: events or items.", metavar="events|items")],
+    kind: Annotated[
+        str,
+        typer.Argument(help="What the files hold: events, items, or people to erase.", metavar="events|items|erasures"),
+    ],
     files: Annotated[list[Path], typer.Argument(help="Files ending in .parquet or .csv.")],
     wait: Annotated[
         bool, typer.Option(help="Wait until each file is taken in, and say what became of its rows.")
@@ -33,7 +36,7 @@ def upload(
         from common.usecases.upload import upload as put
 
         if kind not in tuple(UploadKind):
-            raise typer.BadParameter(f"{kind!r} is neither events nor items", param_hint="kind")
+            raise typer.BadParameter(f"{kind!r} is none of events, items and erasures", param_hint="kind")
         ctx = current.context()
         since = ctx.now()
         uploads = [put(ctx, path, UploadKind(kind)) for path in files]

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import duckdb
 import numpy as np
 
+from common.errors import CorruptError
 from common.schemas.documents import Segment
 from common.store.engine import Connection, attach_read_only, connect_trusted, number
 from common.store.segment import EVENT_COLUMNS, SegmentFile, check_format, finish, new_segment
@@ -22,9 +24,9 @@ _IS_ERASED: Final = "erased.until IS NOT NULL AND epoch_us(events.ts) <= erased.
 
 @dataclass(frozen=True)
 class Found:
-    """What a segment holds that tombstones keep out: `events` of `people`."""
+    """What a segment holds that tombstones keep out: `events` of the people with these marks."""
 
-    people: int
+    marks: frozenset[str]
     events: int
 
 
@@ -70,18 +72,21 @@ def without_erased(
 
 def _find(connection: Connection, path: Path, key: str, tombstones: Tombstones, since: int) -> Found:
     """Leaves the segment attached as `source`, and a table `erased` (user_no, until) of whom it is about."""
-    attach_read_only(connection, "source", path)
+    try:
+        attach_read_only(connection, "source", path)
+    except duckdb.Error:
+        raise CorruptError(f"{key} is not a DuckDB file", key=key) from None
     check_format(connection, "source", key)
     users = connection.execute("SELECT user_no, key_hi, key_lo FROM source.users").fetchnumpy()
-    until = tombstones.until(np.stack([users["key_hi"], users["key_lo"]], axis=1), since)
+    keys = np.stack([users["key_hi"], users["key_lo"]], axis=1)
+    until = tombstones.until(keys, since)
     rows = np.flatnonzero(until != NEVER)
     connection.register("named", {"user_no": np.asarray(users["user_no"])[rows], "until": until[rows]})
     connection.execute("CREATE TEMP TABLE erased AS SELECT * FROM named")
     gone = f"source.events JOIN erased USING (user_no) WHERE {_IS_ERASED}"
-    return Found(
-        people=number(connection, f"SELECT count(DISTINCT user_no) FROM {gone}"),
-        events=number(connection, f"SELECT count(*) FROM {gone}"),
-    )
+    events = number(connection, f"SELECT count(*) FROM {gone}")
+    numbers = connection.execute(f"SELECT DISTINCT user_no FROM {gone}").fetchnumpy()["user_no"]
+    return Found(frozenset(tombstones.marks(keys[np.isin(users["user_no"], numbers)])), events)
 
 
 def _copy(connection: Connection) -> None:

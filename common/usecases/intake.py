@@ -16,13 +16,15 @@ from common.bucket.port import ObjectInfo
 from common.errors import FileRejected, RefusedError
 from common.schemas.documents import FileRef, RunRecord, Upload
 from common.store.batch import Batch, event_batch
-from common.store.columns import EVENTS, ITEMS
+from common.store.columns import ERASURES, EVENTS, ITEMS
 from common.store.draft import Draft, ReadOptions
+from common.store.erasure_list import people_of, read_erasures
 from common.store.events import read_events
 from common.store.items import item_batch, read_items
 from common.store.refusals import Refusals, refusals_of
 from common.store.uploads import prepare
 from common.usecases.context import Context
+from common.usecases.erasure.erase import erase_people
 from common.usecases.landing import Landing, is_known
 from common.usecases.quarantine import quarantine_file, quarantine_rows
 from common.usecases.runs import RunLog
@@ -51,6 +53,8 @@ class Intake:
             if fetched is None:
                 return self.run.finish(notices=[f"{info.key} is gone: another call was faster"])
             draft = self._read(fetched, path, work)
+            if self._names_people(info):
+                return self._erase(fetched, draft, work)
             with self._batch(fetched, draft, work) as batch:
                 return self._land(fetched, batch)
 
@@ -83,6 +87,8 @@ class Intake:
             now=self.ctx.now(),
             memory_bytes=self.ctx.settings.ingest_memory_bytes,
         )
+        if self._names_people(info):
+            return read_erasures(prepare(path, info.key, ERASURES), work, options)
         if self._holds_events(info):
             return read_events(prepare(path, info.key, EVENTS), work, options)
         return read_items(prepare(path, info.key, ITEMS), work, options)
@@ -114,6 +120,15 @@ class Intake:
             notices=(*batch.notices, *notices),
         )
 
+    def _erase(self, info: ObjectInfo, draft: Draft, work: Path) -> RunRecord:
+        """The upload stays until all is done, and no longer: it names whom it is about."""
+        people = people_of(draft, work, self.ctx.settings.ingest_memory_bytes)
+        if len(people):
+            erase_people(self.ctx, self.run, people, info.modified)
+        _delete(self.ctx, info)
+        self.ctx.bucket.purge_versions(info.key)
+        return self.run.finish(notices=() if len(people) else ("the file names nobody",))
+
     def _already_in(self, info: ObjectInfo) -> RunRecord:
         settle(self.ctx, info)
         return self.run.finish(notices=[f"{info.key} was ingested already"])
@@ -126,12 +141,15 @@ class Intake:
     def _holds_events(self, info: ObjectInfo) -> bool:
         return info.key.startswith(self.ctx.keys.incoming_events)
 
+    def _names_people(self, info: ObjectInfo) -> bool:
+        return info.key.startswith(self.ctx.keys.incoming_erasures)
+
     def _check_place(self, info: ObjectInfo) -> None:
         keys = self.ctx.keys
-        if not info.key.startswith((keys.incoming_events, keys.incoming_items)):
+        if not info.key.startswith((keys.incoming_events, keys.incoming_items, keys.incoming_erasures)):
             raise RefusedError(
                 f"{info.key} was left where it is: events go under {keys.incoming_events}, items under "
-                f"{keys.incoming_items}"
+                f"{keys.incoming_items}, people to be erased under {keys.incoming_erasures}"
             )
 
     def _check_size(self, info: ObjectInfo) -> None:

@@ -59,7 +59,7 @@ class RunLog:
             if time.monotonic() - self._shown >= SHOW_EVERY_S:
                 self._write()
             return
-        self._update(timings_s=self._timings(), step=name, progress=progress)
+        self._update(timings_s=self.timings(), step=name, progress=progress)
         self._step_began = time.monotonic()
         self._write()
 
@@ -117,11 +117,11 @@ class RunLog:
             self.fail(error)
 
     def _end(self, state: RunState, progress: float) -> RunRecord:
-        self._update(state=state, step="", progress=progress, timings_s=self._timings(), finished_at=self._ctx.now())
+        self._update(state=state, step="", progress=progress, timings_s=self.timings(), finished_at=self._ctx.now())
         self._write()
         return self._record
 
-    def _timings(self) -> dict[str, float]:
+    def timings(self) -> dict[str, float]:
         """The record's timings with the step that ends now."""
         timings = dict(self._record.timings_s)
         if self._record.step:

@@ -16,6 +16,7 @@ from common.usecases.context import Context
 class UploadKind(StrEnum):
     EVENTS = "events"
     ITEMS = "items"
+    ERASURES = "erasures"
 
 
 SUFFIXES: Final = (".parquet", ".csv")
@@ -43,7 +44,12 @@ def upload(ctx: Context, path: Path, kind: UploadKind) -> Upload:
 
 
 def _prefix(ctx: Context, kind: UploadKind) -> str:
-    return ctx.keys.incoming_events if kind is UploadKind.EVENTS else ctx.keys.incoming_items
+    keys = ctx.keys
+    return {
+        UploadKind.EVENTS: keys.incoming_events,
+        UploadKind.ITEMS: keys.incoming_items,
+        UploadKind.ERASURES: keys.incoming_erasures,
+    }[kind]
 
 
 def _object_name(path: Path) -> str:

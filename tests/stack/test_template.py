@@ -170,6 +170,6 @@ def test_probes_suit_the_function(name: str) -> None:
 def test_bucket_events_name_what_functions_handle() -> None:
     prefixes = {name: function.event_prefixes for name, function in FUNCTIONS.items() if function.event_prefixes}
     assert prefixes == {
-        "ingest": ("incoming/events/", "incoming/items/"),
+        "ingest": ("incoming/events/", "incoming/items/", "incoming/erasures/"),
         "update": ("store/current.json",),
     }

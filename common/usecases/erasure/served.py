@@ -24,7 +24,7 @@ def erase_served(ctx: Context) -> ServedErasure:
     with workspace(ctx) as work:
         erasure = ServedErasure(ctx, work)
         erasure.carry_out()
-        delete_unserved(ctx, read_tombstones_now(ctx), work)
+        erasure.deleted = delete_unserved(ctx, read_tombstones_now(ctx), work)
     return erasure
 
 
@@ -36,7 +36,7 @@ class ServedErasure:
 
     The document is replaced even if nobody is found: whoever is about to publish what they have made of the store as it
     was before loses to this commit, and begins again. `layers` and `versions` count what was made anew, `dropped` the
-    earlier versions that were damaged and can no longer be gone back to.
+    earlier versions that were damaged and can no longer be gone back to, `deleted` the layers that nobody serves.
     """
 
     ctx: Context
@@ -44,6 +44,7 @@ class ServedErasure:
     layers: int = 0
     versions: int = 0
     dropped: int = 0
+    deleted: int = 0
     _made: dict[tuple[str, int, int], NewLayer | None] = field(default_factory=dict)
 
     def carry_out(self) -> ServingDocument | None:

@@ -34,6 +34,15 @@ class StoreErasure:
     rewritten: list[Rewritten] = field(default_factory=list)
     _seen: dict[str, Rewritten | None] = field(default_factory=dict)
 
+    @property
+    def events_erased(self) -> int:
+        return sum(made.found.events for made in self.rewritten)
+
+    @property
+    def people_found(self) -> int:
+        """How many of `people` had an event in one of the segments."""
+        return len(set().union(*(made.found.marks for made in self.rewritten)))
+
     def carry_out(self) -> StoreDocument:
         """Returns the version that is current afterwards. Nothing is written if it has been carried out before."""
         landed = commit(self.ctx.store_file, self._change, now=self.ctx.now, deadline_s=COMMIT_DEADLINE_S)

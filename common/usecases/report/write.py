@@ -7,15 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from common.errors import CorruptError
 from common.evaluation.report.document import Popularity, SamplePerson
 from common.evaluation.report.page import render
 from common.evaluation.report.profile import profile_of
 from common.models.base import TrainingData
 from common.schemas.data import Interactions
 from common.schemas.documents import Bundle
-from common.serving.bundle import ServedBundle, open_bundle
 from common.store.tombstones import Tombstones
+from common.usecases.bundle_now import open_or_newer
 from common.usecases.context import Context
 from common.usecases.report.files import figures_before, save_page
 from common.usecases.report.make import make_report
@@ -54,24 +53,15 @@ def write_report(ctx: Context, figures: Figures, data: Interactions, bundle: Bun
     marks: list[str] = []
     if bundle is not None:
         tombstones = read_tombstones_now(ctx)
-        samples = Samples(_opened(ctx, bundle), _without(data, tombstones), ctx.settings.purchased, ctx.settings.seed)
+        samples = Samples(
+            open_or_newer(ctx, bundle), _without(data, tombstones), ctx.settings.purchased, ctx.settings.seed
+        )
         popularity, people = samples.popularity(), samples.people()
         marks = tombstones.marks(samples.keys())
     version = figures["version"]
     save_shown(ctx, version, marks)
     save_page(ctx, version, render(make_report(figures, figures_before(ctx, version), popularity, people)))
     delete_reports(ctx, read_tombstones_now(ctx), [version])
-
-
-def _opened(ctx: Context, bundle: Bundle) -> ServedBundle:
-    """What the run has published, or what has taken its place where an erasure has deleted files of it."""
-    try:
-        return open_bundle(bundle, ctx.path_of)
-    except CorruptError:
-        served = ctx.serving_file.read().document
-        if served is None or served.bundle == bundle:
-            raise
-        return open_bundle(served.bundle, ctx.path_of)
 
 
 def _without(data: Interactions, tombstones: Tombstones) -> Interactions:

@@ -1,0 +1,77 @@
+"""An erasure that stops after each of its operations on the bucket in turn, and is taken up by the sweep."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from common.bucket.faults import Fault, ProcessKilled
+from common.bucket.memory import MemoryBucket
+from common.errors import UnavailableError
+from common.usecases.context import Context
+from common.usecases.erasure.erase import erase
+from common.usecases.ingest import drain, ingest_object
+from tests.faults.test_ingest_steps import Counting
+from tests.memory import memory_context
+from tests.store.shop import csv_of, keys_under
+from tests.stored import read_served, served_document
+from tests.traces import traces_of
+from tests.usecases.test_erase import ERIKA, OTHERS, filled, history_of
+
+KEY = "incoming/erasures/list.csv"
+
+
+@pytest.fixture(scope="module")
+def bucket(tmp_path_factory: pytest.TempPathFactory) -> MemoryBucket:
+    bucket = MemoryBucket()
+    filled(memory_context(tmp_path_factory.mktemp("shop"), bucket))
+    return bucket
+
+
+def by_upload(ctx: Context) -> None:
+    ctx.bucket.put(KEY, csv_of("user_id", ERIKA))
+    ingest_object(ctx, KEY)
+
+
+def by_command(ctx: Context) -> None:
+    erase(ctx, [ERIKA])
+
+
+def is_interrupted(ctx: Context, work: object, turn: int, fault: Fault) -> bool:
+    """Whether the call got so far as to be interrupted at its operation number `turn`."""
+    counting = Counting(ctx.bucket)
+    counting.at(turn, fault)
+    try:
+        work(replace(ctx, bucket=counting))  # type: ignore[operator]
+    except (ProcessKilled, UnavailableError):
+        return True
+    return counting.turn <= 0
+
+
+@pytest.mark.parametrize(
+    ("work", "first", "every", "fault"),
+    [
+        pytest.param(by_upload, 30, 45, Fault.CRASH_AFTER, id="upload"),
+        pytest.param(by_upload, 2, 1, Fault.CRASH_AFTER, id="upload-closely", marks=pytest.mark.slow),
+        pytest.param(by_command, 2, 1, Fault.CRASH_AFTER, id="command-closely", marks=pytest.mark.slow),
+        pytest.param(by_upload, 2, 1, Fault.LOST_ANSWER, id="answers-lost", marks=pytest.mark.slow),
+        pytest.param(by_command, 2, 1, Fault.FAIL_BEFORE, id="store-away", marks=pytest.mark.slow),
+    ],
+)
+def test_wherever_it_stops_the_sweep_ends_it(
+    tmp_path: Path, bucket: MemoryBucket, work: object, first: int, every: int, fault: Fault
+) -> None:
+    for turn in range(first, 600, every):
+        ctx = memory_context(tmp_path / str(turn), bucket.copy())
+        history = history_of(ctx, ERIKA)
+        if not is_interrupted(ctx, work, turn, fault):
+            break
+        drain(ctx)
+        assert traces_of(ctx, ERIKA, history, tmp_path) == [], turn
+        assert len(read_served(ctx).people) == len(OTHERS), turn
+        assert served_document(ctx).erasure == 1, turn
+        assert keys_under(ctx, "incoming/erasures/") == keys_under(ctx, "erasures/requests/") == [], turn
+        assert keys_under(ctx, "erasures/receipts/"), turn
+    assert turn > 100, "the call has fewer operations than it should"

@@ -1,0 +1,218 @@
+"""A person out of everything that a bucket keeps, on a real store with object versions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from common.bucket.memory import MemoryBucket
+from common.bucket.s3 import S3Bucket
+from common.schemas.documents import RunState
+from common.schemas.erasure import ErasureReceipt
+from common.store.tombstones import Tombstones
+from common.usecases.compact import compact
+from common.usecases.context import Context
+from common.usecases.erasure.erase import erase, forget_tombstones, keys_of, read_receipt
+from common.usecases.ingest import drain, ingest_object
+from common.usecases.publish import rollback
+from common.usecases.recommend import Query, RecommendService
+from common.usecases.train import TrainOptions, train
+from common.usecases.update import update
+from tests.memory import memory_context
+from tests.store.shop import csv_of, events_csv, ingest, rows_of
+from tests.stored import fit, open_served, publish, read_served, served_document
+from tests.traces import traces_of
+
+ERIKA = "erika.mustermann@example.org"
+OTHERS = tuple(f"person {number}" for number in range(16))
+GOODS = tuple(f"{kind}-{number}" for kind in ("tea", "shoe") for number in range(6))
+ITEMS = csv_of("item_id,category,brand,price,img_url,title", *(f"{item},{item[:3]},b,5,,{item}" for item in GOODS))
+START = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+def bought(user: str, items: tuple[str, ...], day: int) -> list[str]:
+    return [
+        f"{user},{item},{(START + timedelta(days=day, hours=hour)).isoformat()},1" for hour, item in enumerate(items)
+    ]
+
+
+def everybody() -> list[str]:
+    halves = GOODS[:6], GOODS[6:]
+    return [
+        line
+        for number, user in enumerate((*OTHERS, ERIKA))
+        for line in bought(
+            user, tuple(item for place, item in enumerate(halves[number % 2]) if place != number % 5), number
+        )
+    ]
+
+
+def filled(ctx: Context) -> Context:
+    """A shop with all the places at which somebody can be: two models, a base, deltas, a refused and a kept file."""
+    ingest(ctx, "items/items.csv", ITEMS)
+    ingest(ctx, "events/first.csv", events_csv(*everybody()))
+    compact(ctx)
+    publish(ctx, *fit(ctx))
+    ingest(ctx, "events/more.csv", events_csv(*bought(ERIKA, GOODS[6:9], 40), *bought(OTHERS[0], GOODS[:2], 40)))
+    compact(ctx)
+    publish(ctx, *fit(ctx))
+    ingest(ctx, "events/delta.csv", events_csv(*bought(ERIKA, GOODS[:4], 50), *bought(OTHERS[1], GOODS[:2], 50)))
+    update(ctx)
+    ingest(ctx, "events/refused.csv", csv_of("user_id,item_id", f"{ERIKA},tea-1"))
+    return ctx
+
+
+def history_of(ctx: Context, user: str) -> list[int]:
+    person = open_served(ctx).find_person(ctx.shop.pseudonymizer.user_key(user))
+    return [] if person is None else person.items.tolist()
+
+
+def answers(ctx: Context) -> list[bytes]:
+    service = RecommendService(ctx)
+    service.watch.refresh()
+    return [
+        json.dumps(json.loads(service.recommend(Query(n=5, user_id=user)).body)["items"]).encode() for user in OTHERS
+    ]
+
+
+@pytest.mark.s3
+def test_nothing_of_a_person_is_left_in_any_version_of_any_object(
+    bucket: S3Bucket, context_with: Callable[..., Context], tmp_path: Path
+) -> None:
+    versioning = {"Bucket": bucket._name, "VersioningConfiguration": {"Status": "Enabled"}}
+    bucket._clients.retrying.put_bucket_versioning(**versioning)
+    ctx = filled(context_with(bucket=bucket._name, prefix="", keep_uploads_days=3))
+    history = history_of(ctx, ERIKA)
+    before = traces_of(ctx, ERIKA, history, tmp_path, bucket)
+    places = {key.partition("/")[0] for key in before}
+    assert places == {"incoming", "quarantine", "serving", "store"}
+    others, rows, shown = read_served(ctx), rows_of(ctx, OTHERS), answers(ctx)
+
+    run = ingest(ctx, "erasures/please.csv", csv_of("user_id", ERIKA))
+
+    assert run.state is RunState.DONE
+    assert traces_of(ctx, ERIKA, history, tmp_path, bucket) == []
+    assert traces_of(ctx, OTHERS[1], history_of(ctx, OTHERS[1]), tmp_path, bucket)
+    key = bytes(ctx.shop.pseudonymizer.user_key(ERIKA))
+    assert read_served(ctx).people == {person: rows for person, rows in others.people.items() if person != key}
+    assert rows_of(ctx, OTHERS) == [row for row in rows if row[0] != "somebody"]
+    assert answers(ctx) == shown
+    receipt = read_receipt(ctx, run)
+    assert {name: count for name, count in receipt.counts.items() if count and "version" not in name} == {
+        "rows_read": 1,
+        "people_named": 1,
+        "people_found": 1,
+        "events_erased": 12,
+        "segments_rewritten": 2,
+        "layers_rewritten": 3,
+        "layers_deleted": 3,
+        "store_files_deleted": 5,
+        "quarantined_files_deleted": 1,
+        "kept_uploads_deleted": 3,
+    }
+
+
+@pytest.fixture(scope="module")
+def once(tmp_path_factory: pytest.TempPathFactory) -> MemoryBucket:
+    bucket = MemoryBucket()
+    filled(memory_context(tmp_path_factory.mktemp("shop"), bucket))
+    return bucket
+
+
+@pytest.fixture
+def shop(once: MemoryBucket, tmp_path: Path) -> Context:
+    """That shop in memory, for one test to change."""
+    return memory_context(tmp_path, once.copy())
+
+
+def test_the_receipt_names_nobody(shop: Context) -> None:
+    receipt = erase(shop, [ERIKA, "stranger", ERIKA])
+    text = receipt.model_dump_json()
+    assert ERIKA not in text
+    assert shop.shop.pseudonymizer.user_key(ERIKA).hex() not in text
+    assert (receipt.counts["people_named"], receipt.counts["people_found"]) == (2, 1)
+    assert receipt.bundle_id == served_document(shop).bundle.bundle_id
+    assert [info.key for info in shop.bucket.list(shop.keys.erasure_requests)] == []
+    assert set(receipt.timings_s) == {"store", "serving", "leftovers"}
+
+
+def test_no_way_leads_back(shop: Context, tmp_path: Path) -> None:
+    history = history_of(shop, ERIKA)
+    erase(shop, [ERIKA])
+    again = ingest(shop, "events/again.csv", events_csv(*everybody()))
+    assert again.reasons == {"user_erased": 5}
+    update(shop)
+    rollback(shop)
+    compact(shop)
+    train(shop, TrainOptions(families=("als",), evaluate=False))
+    assert traces_of(shop, ERIKA, history, tmp_path) == []
+
+
+def test_who_comes_back_is_served_again(shop: Context) -> None:
+    erase(shop, [ERIKA])
+    later = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    tomorrow = replace(shop, now=lambda: datetime.now(UTC) + timedelta(days=1))
+    assert ingest(tomorrow, "events/back.csv", events_csv(f"{ERIKA},tea-1,{later},1")).counts["rows_kept"] == 1
+    update(tomorrow)
+    assert len(history_of(shop, ERIKA)) == 1
+
+
+def test_a_tombstone_can_be_forgotten(shop: Context) -> None:
+    erase(shop, [ERIKA])
+    assert forget_tombstones(shop, [ERIKA, "stranger"]) == 1
+    assert forget_tombstones(shop, [ERIKA]) == 0
+    assert ingest(shop, "events/again.csv", events_csv(*everybody())).reasons == {}
+    update(shop)
+    assert len(history_of(shop, ERIKA)) == 5
+    erase(shop, [ERIKA])
+    assert history_of(shop, ERIKA) == []
+
+
+def test_a_list_with_bad_rows_is_carried_out_for_the_good(shop: Context) -> None:
+    run = ingest(shop, "erasures/list.csv", b'user_id,why\nperson 1,asked\nperson 2,asked\n" ",asked\n')
+    assert run.state is RunState.DONE
+    assert (run.counts["people_named"], run.counts["rows_refused"]) == (2, 1)
+    assert run.reasons == {"user_id_empty": 1}
+    assert history_of(shop, "person 1") == history_of(shop, "person 2") == []
+
+
+def test_a_list_without_a_header_is_refused(shop: Context) -> None:
+    run = ingest(shop, "erasures/list.csv", b"person 1\nperson 2\n")
+    assert run.state is RunState.REFUSED
+    assert run.error is not None
+    assert "user_id" in run.error["message"]
+    assert history_of(shop, "person 1")
+
+
+def test_a_report_that_shows_somebody_goes_with_them(shop: Context) -> None:
+    train(shop, TrainOptions(families=("als",), evaluate=False))
+    [report] = [info.key for info in shop.bucket.list(shop.keys.models) if info.key.endswith("report.html")]
+    shown = {user for user in (*OTHERS, ERIKA) if mark_of(shop, user) in shown_in(shop, report)}
+    another = min(set(OTHERS) - shown)
+    assert erase(shop, [another]).counts["reports_deleted"] == 0
+    assert erase(shop, [min(shown)]).counts["reports_deleted"] == 1
+    assert shop.bucket.head(report) is None
+
+
+def mark_of(ctx: Context, user: str) -> str:
+    pseudonymizer = ctx.shop.pseudonymizer
+    return Tombstones.none(pseudonymizer).marks(keys_of([pseudonymizer.user_key(user)]))[0]
+
+
+def shown_in(ctx: Context, report: str) -> list[str]:
+    blob = ctx.bucket.get(report.replace("report.html", "people.json"))
+    assert blob is not None
+    return list(json.loads(blob.data)["shown"])
+
+
+def test_a_request_that_was_left_is_carried_out_by_the_sweep(shop: Context) -> None:
+    shop.bucket.put(f"{shop.keys.incoming_erasures}waiting.csv", csv_of("user_id", ERIKA))
+    [run] = [run for run in drain(shop) if run.function == "erase"]
+    assert ErasureReceipt.model_validate(read_receipt(shop, run)).counts["people_found"] == 1
+    assert history_of(shop, ERIKA) == []
+    assert ingest_object(shop, f"{shop.keys.incoming_erasures}waiting.csv").notices

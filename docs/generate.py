@@ -31,6 +31,8 @@ from infra.local.manifest import read_manifest  # noqa: E402
 from infra.local.ports import DEFAULT_PORTS  # noqa: E402
 from infra.sizing.needs import needs  # noqa: E402
 from infra.sizing.table import cells  # noqa: E402
+from tests.eval.configs import read_configs  # noqa: E402
+from tests.eval.published import METRICS, REFERENCES  # noqa: E402
 
 SETTINGS_HEAD = """\
 # Settings
@@ -175,8 +177,25 @@ def sizing_limits() -> str:
     return "\n".join(f"- {name}: {'; '.join(found) or 'everything within the limits'}." for name, found in rows)
 
 
+def accuracy() -> str:
+    """What the kept configurations reached, beside what has been published."""
+    rows = []
+    for config in read_configs():
+        reference = REFERENCES[config.data, config.model]
+        names = METRICS[config.data]
+        published = [f"{_pair(found)} ({whose})" if found else "" for found, whose in reference.targets]
+        measured = _pair(tuple(config.measured[name] for name in names))
+        rows.append((f"`{config.model}`", f"`{config.data}`", " / ".join(names), measured, *published))
+    return table(("model", "data", "figures", "measured", "to reach", "to aim at"), rows)
+
+
+def _pair(figures: tuple[float, ...]) -> str:
+    return " / ".join(f"{figure:.4f}" for figure in figures)
+
+
 SECTIONS: dict[str, Callable[[], str]] = {
     "functions": functions,
+    "accuracy": accuracy,
     "ports": ports,
     "handlers": handlers,
     "jobs": jobs,

@@ -20,6 +20,10 @@ class Reference:
     aim: tuple[float, float] | None = None
     aim_by: str = ""
 
+    @property
+    def targets(self) -> tuple[tuple[tuple[float, float] | None, str], ...]:
+        return (self.reach, self.reach_by), (self.aim, self.aim_by)
+
 
 METRICS: Final[dict[str, tuple[str, str]]] = {
     "gowalla": ("recall@20", "ndcg@20"),

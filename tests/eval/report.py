@@ -42,10 +42,7 @@ def line(results: Sequence[Result], data: str) -> str:
 
 def _verdict(found: Sequence[float], reference: Reference) -> str:
     parts = []
-    for target, figures, whose in (
-        ("reach", reference.reach, reference.reach_by),
-        ("aim", reference.aim, reference.aim_by),
-    ):
+    for target, (figures, whose) in zip(("reach", "aim"), reference.targets, strict=True):
         if figures is None:
             continue
         margins = [have / want - 1 for have, want in zip(found, figures, strict=True)]

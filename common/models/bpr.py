@@ -35,6 +35,7 @@ class BPRConfig(ModelConfig):
 
     factors: int = Field(64, ge=1, le=2048)
     learning_rate: float = Field(0.01, gt=0)
+    linear_decay: bool = Field(False, description="The learning rate falls along a line, towards 0 at the end.")
     regularization: float = Field(0.01, ge=0)
     iterations: int = Field(100, ge=1)
     popularity: float = Field(0.5, ge=0, le=1)
@@ -56,6 +57,7 @@ class BPR(Model):
         "people": Choice(tuple(People)),
         "factors": Width((32, 64, 128, 256)),
         "learning_rate": Float(1e-3, 0.2, log=True),
+        "linear_decay": Choice((False, True)),
         "regularization": Float(1e-5, 0.1, log=True),
         "iterations": Int(50, 500, log=True),
     }
@@ -99,11 +101,15 @@ def _factorize(cells: Any, config: BPRConfig, options: FitOptions) -> Any:
         random_state=options.seed,
     )
 
-    def report(iteration: int, *_: object) -> None:
-        options.report(iteration + 1, config.iterations)
+    def after(iteration: int, *_: object) -> None:
+        done = iteration + 1
+        if config.linear_decay:
+            # The library reads it anew for every iteration.
+            library.learning_rate = config.learning_rate * (1 - done / config.iterations)
+        options.report(done, config.iterations)
 
     try:
-        library.fit(cells, show_progress=False, callback=report)
+        library.fit(cells, show_progress=False, callback=after)
     except ModelFitError as error:
         raise RefusedError(f"bpr did not converge: {error}; lower learning_rate") from error
     return library

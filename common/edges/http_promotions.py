@@ -9,7 +9,7 @@ from common.serving.promotions import Promotion
 ATTRIBUTE_PREFIX: Final = "attr."
 MAX_PROMOTIONS: Final = 8
 MAX_WEIGHT: Final = 10.0
-_FORMS: Final = f"category:<name>:<weight>, brand:<name>:<weight> or {ATTRIBUTE_PREFIX}<column>:<value>:<weight>"
+_FORMS: Final = f"`category:<name>:<weight>`, `brand:<name>:<weight>` or `{ATTRIBUTE_PREFIX}<column>:<value>:<weight>`"
 PROMOTION_DESCRIPTION: Final = (
     f"What is to rank higher among what the model ranks: {_FORMS}. At weight 1 an item rises by the distance between "
     "the scores of the first and the last of the answer."

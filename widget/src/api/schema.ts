@@ -41,7 +41,7 @@ export interface paths {
                     item_id?: string | null;
                     /** @description What becomes of items that the person has bought: `hide`, `show`, `boost` puts them forward, `auto` does what training has found best. The shop's setting where it is not given. */
                     purchased?: components["schemas"]["Purchased"] | null;
-                    /** @description What is to rank higher among what the model ranks: category:<name>:<weight>, brand:<name>:<weight> or attr.<column>:<value>:<weight>. At weight 1 an item rises by the distance between the scores of the first and the last of the answer. */
+                    /** @description What is to rank higher among what the model ranks: `category:<name>:<weight>`, `brand:<name>:<weight>` or `attr.<column>:<value>:<weight>`. At weight 1 an item rises by the distance between the scores of the first and the last of the answer. */
                     promote?: string[];
                 };
                 header?: never;
@@ -678,7 +678,7 @@ export interface components {
             purchased?: components["schemas"]["Purchased"] | null;
             /**
              * Promote
-             * @description What is to rank higher among what the model ranks: category:<name>:<weight>, brand:<name>:<weight> or attr.<column>:<value>:<weight>. At weight 1 an item rises by the distance between the scores of the first and the last of the answer.
+             * @description What is to rank higher among what the model ranks: `category:<name>:<weight>`, `brand:<name>:<weight>` or `attr.<column>:<value>:<weight>`. At weight 1 an item rises by the distance between the scores of the first and the last of the answer.
              * @default []
              */
             promote?: string[];

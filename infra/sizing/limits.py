@@ -16,12 +16,12 @@ from infra.sizing.sizes import Size
 GB: Final = 1e9
 _UNITS: Final = {"Mi": 1 << 20, "Gi": 1 << 30}
 RUNS_IN: Final = {
-    "ingest": "ingest",
-    "train": "train-nightly",
-    "ingest of 1,000": "ingest",
-    "update of 1,000": "update",
+    "ingest": ("ingest",),
+    "train": ("train-nightly", "train"),
+    "ingest of 1,000": ("ingest",),
+    "update of 1,000": ("update",),
 }
-"""The function or job of template.yaml that does a stage."""
+"""The functions and jobs of template.yaml that do a stage: the night trains, and so does the function on demand."""
 
 
 def memory_limits() -> dict[str, int]:
@@ -39,17 +39,17 @@ def beyond(row: Row, manifest: Manifest) -> list[str]:
     memory = memory_limits()
     seconds: dict[str, float] = {function.name: function.timeout_s for function in manifest.functions}
     seconds |= {job.name: job.deadline_s for job in manifest.jobs}
-    held = [(name, RUNS_IN[name], stage.cost.own_bytes) for name, stage in row.stages.items()]
+    stages = [(name, part, stage) for name, stage in row.stages.items() for part in RUNS_IN[name]]
+    held = [(name, part, stage.cost.own_bytes) for name, part, stage in stages]
     held += [("recommend", "recommend", row.serving.held.own_bytes)] if row.serving else []
-    found = [
-        f"{stage} held {own / GB:.1f} GB, and {part} may hold {memory[part] / GB:.1f}"
-        for stage, part, own in held
+    return [
+        f"{name} held {own / GB:.1f} GB, and `{part}` may hold {memory[part] / GB:.1f}"
+        for name, part, own in held
         if own > memory[part]
-    ]
-    return found + [
-        f"{name} took {stage.longest_s:.0f} s, and {RUNS_IN[name]} may take {seconds[RUNS_IN[name]]:.0f}"
-        for name, stage in row.stages.items()
-        if stage.longest_s > seconds[RUNS_IN[name]]
+    ] + [
+        f"{name} took {stage.longest_s:.0f} s, and `{part}` may take {seconds[part]:.0f}"
+        for name, part, stage in stages
+        if stage.longest_s > seconds[part]
     ]
 
 

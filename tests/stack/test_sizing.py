@@ -91,10 +91,17 @@ def test_limits_are_those_of_every_part_of_the_template() -> None:
 def test_what_the_limits_would_not_hold_is_said() -> None:
     assert limits.beyond(a_row(), read_manifest()) == []
     found = "\n".join(limits.beyond(a_row(own_bytes=3 * GB, longest_s=500, recommend_bytes=2 * GB), read_manifest()))
-    assert "ingest held 3.2 GB, and ingest may hold 1.6" in found
+    assert "ingest held 3.2 GB, and `ingest` may hold 1.6" in found
     assert "train held" not in found
+    assert "train took" not in found
     assert "recommend held 2.1 GB" in found
-    assert "update of 1,000 took 500 s, and update may take 300" in found
+    assert "update of 1,000 took 500 s, and `update` may take 300" in found
+
+
+def test_a_training_that_only_the_night_has_room_for_is_said() -> None:
+    row = a_row()
+    row.stages["train"] = replace(row.stages["train"], longest_s=700)
+    assert limits.beyond(row, read_manifest()) == ["train took 700 s, and `train` may take 600"]
 
 
 def test_a_size_without_room_is_left_out(tmp_path: Path) -> None:

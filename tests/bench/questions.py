@@ -15,26 +15,26 @@ from tests.bench.grocer import Shop
 
 N = 10
 N_FILTERS = 200
-_PAGES = 5
+PAGES = 5
 _AT_A_TIME = 200
 _TARGET = f"/v1/recommendations?n={N}"
 _CATEGORIES = 50
 _PRICES = ((0.5, 10.0), (5.0, 15.0), (10.0, 20.0), (2.0, 18.0))
 
 
-def known_people(shop: Shop, token_key: str, hours: float = 1) -> list[bytes]:
+def known_people(shop: Shop, token_key: str, hours: float = 1, pages: int = PAGES) -> list[bytes]:
     """All people once, each with a token of their own that holds for `hours`, and some hundred of them in the shop at a
-    time: each asks `_PAGES` times with the same token, the others in between."""
+    time: each asks `pages` times with the same token, the others in between."""
     headers = _tokens(shop.user_ids, token_key, hours)
     requests = [request("GET", _TARGET, header) for header in headers]
-    return [requests[person] for person in _visits(len(requests))]
+    return [requests[person] for person in _visits(len(requests), pages)]
 
 
 def filtered(shop: Shop, token_key: str) -> list[bytes]:
     """The same people, who look at a category in a range of prices: `N_FILTERS` different ones."""
     headers = _tokens(shop.user_ids, token_key)
     targets = cycle(f"{_TARGET}&{urlencode(wanted)}" for wanted in filters(shop))
-    return [request("GET", next(targets), headers[person]) for person in _visits(len(headers))]
+    return [request("GET", next(targets), headers[person]) for person in _visits(len(headers), PAGES)]
 
 
 def filters(shop: Shop) -> list[dict[str, object]]:
@@ -75,8 +75,8 @@ def _tokens(user_ids: Sequence[str], token_key: str, hours: float = 1) -> list[s
     return [f"Authorization: Bearer {token}\r\n" for token in tokens]
 
 
-def _visits(n_people: int) -> list[int]:
+def _visits(n_people: int, pages: int) -> list[int]:
     order = np.random.default_rng(1).permutation(n_people)
     in_the_shop = order[: n_people // _AT_A_TIME * _AT_A_TIME].reshape(-1, 1, _AT_A_TIME)
-    visits: list[int] = np.repeat(in_the_shop, _PAGES, axis=1).ravel().tolist()
+    visits: list[int] = np.repeat(in_the_shop, pages, axis=1).ravel().tolist()
     return visits

@@ -18,16 +18,17 @@ from tests.bench.grocer import ALPHA, Shop, make_shop
 from tests.bench.harness import EMPTY, RECOMMEND, Bench, Servers, bench, client_cores, tool
 from tests.bench.http_load import CONNECTIONS, Load, measure
 from tests.bench.plain_service import save_shop
-from tests.bench.questions import N_FILTERS, N, baskets, filtered, known_people
+from tests.bench.questions import N_FILTERS, PAGES, N, baskets, filtered, known_people
 from tests.bench.row import Row
 from tests.bundles import publish
 
-KNOWN = "recommend: requests/s, known person, purchased hidden"
-PLAIN = "recommend: requests/s, known person, against FastAPI, pydantic, Faiss and dicts"
+KNOWN = f"recommend: requests/s, known person, purchased hidden, {PAGES} pages a visit"
+ONCE = "recommend: requests/s, known person, purchased hidden, nobody asks twice"
+PLAIN = "recommend: requests/s, the same, against FastAPI, pydantic, Faiss and dicts"
 BASKET = "recommend: requests/s, anonymous basket of 5"
 FILTERED = f"recommend: requests/s, category and price, {N_FILTERS} filters"
 P99 = "recommend: p99 at 8 connections, known person"
-ROWS = (KNOWN, PLAIN, BASKET, FILTERED, P99)
+ROWS = (KNOWN, ONCE, PLAIN, BASKET, FILTERED, P99)
 _ABOUT = "50,000 items × 64, 100,000 people, ten full cards, one core"
 _FEW_CONNECTIONS = 8
 _ROUNDS = 5
@@ -48,14 +49,16 @@ def rows() -> list[Row]:
     with bench() as made, client_cores():
         shop = make_shop(Settings.from_env(made.settings).pseudonymizer)
         token_key = made.environment["RECSYS_TOKEN_KEY"]
-        people = known_people(shop, token_key)
+        people, strangers = known_people(shop, token_key), known_people(shop, token_key, pages=1)
         with _sides(made, shop) as sides:
-            empty, ours, plain = _in_turns((sides.empty, sides.ours, sides.plain), people)
+            visits = _in_turns((sides.empty, sides.ours), people)
+            empty, ours, plain = _in_turns((sides.empty, sides.ours, sides.plain), strangers)
             basket = _in_turns((sides.empty, sides.ours), baskets(shop))
             filters = _in_turns((sides.empty, sides.ours), filtered(shop, token_key))
             few = _in_turns((sides.empty, sides.ours), people, _FEW_CONNECTIONS)
     return [
-        _rate(KNOWN, ours, empty, "empty handler", ">= 0.50"),
+        _rate(KNOWN, visits[1], visits[0], "empty handler", ">= 0.50"),
+        _rate(ONCE, ours, empty, "empty handler", ">= 0.50"),
         _rate(PLAIN, ours, plain, "the plain service", ">= 3.0"),
         _rate(BASKET, basket[1], basket[0], "empty handler", ">= 0.30"),
         _rate(FILTERED, filters[1], filters[0], "empty handler", ">= 0.30"),

@@ -1,6 +1,7 @@
 """Recommend against an empty handler in the same runtime, and against a plain Python service that does the same work.
 
-Each is one worker on one core; the load comes from another. All are asked the same, in turns.
+Each is one worker on one core; the load comes from another. All are asked the same, in turns. A visitor's pages ask the
+same while nothing is bought, so some answers can be given again; people who ask once show what each costs anew.
 """
 
 from __future__ import annotations

@@ -115,8 +115,9 @@ def _stock(
 
 def _newest_event_s(stored: StoreDocument, covers_seq: int) -> int:
     """The moment, in epoch seconds, from which recency is counted: that of the newest event that training has seen."""
-    seen = [segment for segment in stored.segments if segment.seq <= covers_seq] or stored.segments
-    return int(max((segment.max_ts.timestamp() for segment in seen if segment.max_ts), default=0.0))
+    newest = [(segment.seq, segment.max_ts.timestamp()) for segment in stored.segments if segment.max_ts]
+    seen = [moment for seq, moment in newest if seq <= covers_seq] or [moment for _, moment in newest]
+    return int(max(seen, default=0.0))
 
 
 def rollback(ctx: Context, to: str | None = None) -> Bundle:

@@ -1,7 +1,7 @@
 """Variety: an answer that does not show the same thing ten times.
 
-With 50,000 items × 64, ten for a known person are ranked in .56 ms; with diversity in .82, with a bound on categories
-in .69 to .83, with both in 1.1.
+With 50,000 items × 64, ten for a known person are answered in .10 ms; with diversity in .32, with a bound on categories
+in .27, with both in .33.
 """
 
 from __future__ import annotations

@@ -17,11 +17,14 @@ from common.schemas.documents import FileRef
 # How long a file is safe from eviction after it was handed out: its reader opens it in that time, and an open or
 # mapped file outlives its name.
 GRACE_S = 600.0
+# What nobody has asked for in so long goes, however much room there is: it may hold somebody who was erased since.
+IDLE_S = 7 * 86_400.0
 _PARTIAL = ".partial"
 
 
 class FileCache:
-    """Keeps fetched files under `root`, named by their sha256, in at most `max_bytes` if the files in use allow it.
+    """Keeps fetched files under `root`, named by their sha256, in at most `max_bytes` if the files in use allow it, and
+    none for more than a week after it was last asked for.
 
     A file gets its final name only after its length and sha256 were checked and it was synced to disk, so what has a
     final name is not hashed again: a cold start costs a `stat` a file.
@@ -91,8 +94,10 @@ class FileCache:
     def _evict(self) -> None:
         files = sorted(self._files(), key=lambda item: item[1].st_mtime)
         total = sum(stat.st_size for _, stat in files)
+        now = self._clock()
         for path, stat in files:
-            if total <= self._max_bytes or stat.st_mtime > self._clock() - GRACE_S:
+            may_stay = total <= self._max_bytes and stat.st_mtime > now - IDLE_S
+            if may_stay or stat.st_mtime > now - GRACE_S:
                 return
             path.unlink(missing_ok=True)
             total -= stat.st_size

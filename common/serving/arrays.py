@@ -17,6 +17,7 @@ import numpy.typing as npt
 from common.errors import CorruptError
 from common.schemas.data import I64
 
+INFO_FILE: Final = "layer.json"
 OFFSETS: Final = "_offsets"
 
 

@@ -14,14 +14,13 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from common.errors import CorruptError
 from common.schemas.data import F32, I32, I64, Bools, ItemLists
 from common.schemas.documents import FORMAT_VERSION, FileRef, LayerRef
-from common.serving.arrays import OFFSETS, Strings, load_array, map_array
+from common.serving.arrays import INFO_FILE, OFFSETS, Strings, load_array, map_array
 from common.serving.filters import FILE as CATALOGUE_FILE
 from common.serving.filters import CatalogueFile
 from common.serving.index import IndexInfo, VectorIndex
 from common.serving.lookup import ItemLookup
 from common.serving.people import People
 
-INFO_FILE: Final = "layer.json"
 INDEX_FILE: Final = "items.faiss"
 ENCODER_PREFIX: Final = "encoder_"
 TOGETHER_PREFIX: Final = "bought_together_"
@@ -70,9 +69,6 @@ class LayerFiles:
 
     def array(self, name: str, dtype: npt.DTypeLike, *shape: int | None) -> npt.NDArray[Any]:
         return load_array(self.path(f"{name}.npy"), name, dtype, shape)
-
-    def any_array(self, name: str) -> npt.NDArray[Any]:
-        return map_array(self.path(f"{name}.npy"), name)
 
     def optional(self, name: str) -> I32 | None:
         return self.array(name, np.int32, None) if f"{name}.npy" in self._ref.files else None

@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from common.schemas.data import F32, I32, I64, Catalogue, ItemLists, LayerContent, UserRows
-from common.serving.arrays import save_array, save_strings
+from common.serving.arrays import INFO_FILE, save_array, save_strings
 from common.serving.filters import write_catalogue
 from common.serving.index import IndexInfo, write_index
-from common.serving.layer import ENCODER_PREFIX, INDEX_FILE, INFO_FILE, TOGETHER_PREFIX, LayerInfo
+from common.serving.layer import ENCODER_PREFIX, INDEX_FILE, TOGETHER_PREFIX, LayerInfo
 from common.serving.lookup import encode_id, sort_hashes
 
 Files = dict[str, Path]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,19 +11,18 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from common.errors import CorruptError
 from common.schemas.data import I64, U64, Bools
 from common.schemas.documents import FileRef, LayerRef
-from common.serving.arrays import save_array
-from common.serving.layer import INFO_FILE, LayerFiles
+from common.serving.arrays import INFO_FILE, map_array, save_array
 
 PathOf = Callable[[FileRef], Path]
 
 _BEGINNINGS: Final = ("user_", "history_")
-_KEYS: Final = "user_keys"
-_OFFSETS: Final = "history_offsets"
 _ARRAY: Final = ".npy"
+_OFFSETS_FILE: Final = "history_offsets.npy"
 
-KEYS_FILE: Final = _KEYS + _ARRAY
+KEYS_FILE: Final = "user_keys.npy"
 
 
 def is_of_people(name: str) -> bool:
@@ -31,8 +31,8 @@ def is_of_people(name: str) -> bool:
 
 
 def keys_of(ref: LayerRef, path_of: PathOf) -> U64:
-    """(n, 2) uint64: the keys of the layer's people."""
-    keys: U64 = LayerFiles(ref, path_of).array(_KEYS, np.uint64, 2, None).T
+    """(n, 2) uint64: the keys of the layer's people. Raises `CorruptError` where they are missing or damaged."""
+    keys: U64 = _array(ref, path_of, KEYS_FILE).T
     return keys
 
 
@@ -55,17 +55,32 @@ def without_people(ref: LayerRef, path_of: PathOf, gone: Bools, directory: Path)
 
     Raises `CorruptError` where a file of the layer is missing or damaged.
     """
-    files, rows = LayerFiles(ref, path_of), _Rows.of(LayerFiles(ref, path_of), ~gone)
+    rows = _Rows.of(_array(ref, path_of, _OFFSETS_FILE), ~gone)
     written: dict[str, Path] = {}
     for name in filter(is_of_people, ref.files):
-        array = files.any_array(name.removesuffix(_ARRAY))
-        written |= save_array(directory, name.removesuffix(_ARRAY), rows.kept(name, array))
-    info = files.info()
+        kept = rows.kept(name, _array(ref, path_of, name))
+        written |= save_array(directory, name.removesuffix(_ARRAY), kept)
     n_users = int(rows.people.sum())
-    changed = info.model_copy(update={"n_users": n_users, "n_user_vectors": n_users if info.n_user_vectors else 0})
     path = directory / INFO_FILE
-    path.write_text(changed.model_dump_json())
+    path.write_text(json.dumps(_described(_path(ref, path_of, INFO_FILE), n_users)))
     return Without(n_users, {**written, path.name: path})
+
+
+def _described(path: Path, n_users: int) -> dict[str, Any]:
+    """`layer.json` with as many people; the rest is not looked at, so that nothing of the index is needed here."""
+    info: dict[str, Any] = json.loads(path.read_text())
+    return {**info, "n_users": n_users, "n_user_vectors": n_users if info["n_user_vectors"] else 0}
+
+
+def _array(ref: LayerRef, path_of: PathOf, name: str) -> npt.NDArray[Any]:
+    return map_array(_path(ref, path_of, name), name)
+
+
+def _path(ref: LayerRef, path_of: PathOf, name: str) -> Path:
+    file = ref.files.get(name)
+    if file is None:
+        raise CorruptError(f"layer {ref.layer_id} has no file {name}")
+    return path_of(file)
 
 
 @dataclass(frozen=True)
@@ -77,13 +92,13 @@ class _Rows:
     offsets: I64
 
     @classmethod
-    def of(cls, files: LayerFiles, people: Bools) -> _Rows:
-        lengths = np.diff(files.array(_OFFSETS, np.int64, len(people) + 1))
+    def of(cls, old_offsets: I64, people: Bools) -> _Rows:
+        lengths = np.diff(old_offsets)
         offsets = np.concatenate([[0], np.cumsum(lengths[people])]).astype(np.int64)
         return cls(people, np.repeat(people, lengths), offsets)
 
     def kept(self, name: str, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        if name == _OFFSETS + _ARRAY:
+        if name == _OFFSETS_FILE:
             return self.offsets
         if name == KEYS_FILE:
             return array[:, self.people]

@@ -1,35 +1,19 @@
-"""Versions of what is served: their layers as files of the bucket, and the steps from one version to the next."""
+"""Making a layer of what is served."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Literal
 
-from pydantic import ValidationError
 from threadpoolctl import threadpool_limits
 
-from common.bucket.commit import NewFile, Proposal
-from common.errors import CorruptError
-from common.ids import new_id, sha256_of_file
-from common.schemas.data import Bools, LayerContent
-from common.schemas.documents import Bundle, BundleRef, FileRef, LayerRef, ServingDocument
+from common.ids import new_id
+from common.schemas.data import LayerContent
+from common.schemas.documents import LayerRef
 from common.serving.bundle import write_layer
-from common.serving.without import is_of_people, without_people
 from common.usecases.context import Context
-
-KEPT_VERSIONS: Final = 7
-"""Trained versions that one can go back to: a week of nights. Each keeps its files in the bucket."""
-
-
-@dataclass(frozen=True)
-class NewLayer:
-    """A layer on the local disk, and what the bundle will say of it."""
-
-    ref: LayerRef
-    files: tuple[NewFile, ...]
+from common.usecases.versions import NewLayer, with_files
 
 
 def one_blas_thread() -> AbstractContextManager[object]:
@@ -53,85 +37,4 @@ def make_layer(
         n_users=len(content.users.keys),
         files={},
     )
-    return _with_files(ctx, layer, paths)
-
-
-def layer_without(
-    ctx: Context, ref: LayerRef, gone: Bools, directory: Path, path_of: Callable[[FileRef], Path] | None = None
-) -> NewLayer:
-    """The layer without the people `gone` (n_users,), under another id; what has no rows of people is the same.
-
-    `path_of` finds files that are not in the bucket yet.
-    """
-    directory.mkdir(parents=True, exist_ok=True)
-    made = without_people(ref, path_of or ctx.path_of, gone, directory)
-    layer = ref.model_copy(update={"layer_id": new_id(ctx.now()), "n_users": made.n_users})
-    return _with_files(ctx, layer, made.files)
-
-
-def _with_files(ctx: Context, layer: LayerRef, paths: Mapping[str, Path]) -> NewLayer:
-    refs = {name: _file_ref(ctx, layer.layer_id, name, path) for name, path in paths.items()}
-    for name, path in paths.items():
-        ctx.cache.keep(refs[name], path)
-    unique = {refs[name].key: path for name, path in paths.items()}
-    files = tuple(NewFile(key, path) for key, path in unique.items())
-    return NewLayer(layer.model_copy(update={"files": {**layer.files, **refs}}), files)
-
-
-def _file_ref(ctx: Context, layer_id: str, name: str, path: Path) -> FileRef:
-    sha256 = sha256_of_file(path)
-    key = ctx.keys.serving_people_file(layer_id, name) if is_of_people(name) else ctx.keys.serving_file(sha256)
-    return FileRef(key=key, sha256=sha256, bytes=path.stat().st_size)
-
-
-def delete_abandoned_layers(ctx: Context, landed: ServingDocument, made: Sequence[NewLayer]) -> None:
-    """Deletes the rows of people in layers that a writer has made for versions that did not land: nobody else refers to
-    them, and they may hold somebody whom an erasure has taken out meanwhile."""
-    served = {layer.layer_id for layer in landed.bundle.layers}
-    for layer in made:
-        if layer.ref.layer_id not in served:
-            for name in filter(is_of_people, layer.ref.files):
-                ctx.bucket.delete(ctx.keys.serving_people_file(layer.ref.layer_id, name))
-
-
-def next_update(document: ServingDocument, bundle: Bundle, layer: NewLayer) -> Proposal:
-    """`bundle` in place of the one that it brings up to date. What it replaces is not kept: the same data is in it."""
-    return Proposal({**document.carried(), "bundle": bundle}, layer.files)
-
-
-def next_version(
-    ctx: Context, document: ServingDocument | None, bundle: Bundle, files: tuple[NewFile, ...], erasure: int = 0
-) -> Proposal:
-    """`bundle` in place of another model's; the manifest of what it replaces is kept, so that `rollback` finds it.
-
-    `erasure` is the store's number up to which `bundle` is clean; earlier versions may not be, so theirs counts.
-    """
-    if document is None:
-        return Proposal({"bundle": bundle, "erasure": erasure}, files)
-    manifest, ref = kept_version(ctx, document.bundle)
-    history = (*document.history, ref)[-KEPT_VERSIONS:]
-    return Proposal({**document.carried(), "bundle": bundle, "history": history}, (*files, manifest))
-
-
-def kept_version(ctx: Context, bundle: Bundle) -> tuple[NewFile, BundleRef]:
-    """The manifest of a version that `rollback` can go back to, and how the history lists it."""
-    manifest = NewFile(ctx.keys.serving_bundle(bundle.bundle_id), bundle.model_dump_json(indent=1).encode())
-    ref = BundleRef(
-        bundle_id=bundle.bundle_id,
-        key=manifest.key,
-        created_at=bundle.created_at,
-        created_by=bundle.created_by,
-        family=bundle.model.family,
-    )
-    return manifest, ref
-
-
-def read_manifest(ctx: Context, ref: BundleRef) -> Bundle:
-    """Raises `CorruptError` where the manifest is gone or is none of this version."""
-    blob = ctx.bucket.get(ref.key)
-    if blob is None:
-        raise CorruptError(f"{ref.key}, which the history lists, is not in the bucket", key=ref.key)
-    try:
-        return Bundle.model_validate_json(blob.data)
-    except ValidationError as error:
-        raise CorruptError(f"{ref.key} is no manifest of this version: {error}", key=ref.key) from None
+    return with_files(ctx, layer, paths)

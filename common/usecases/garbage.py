@@ -8,8 +8,8 @@ from typing import Final
 from common.bucket.sweep import SHORTEST_AGE, sweep_unreferenced
 from common.errors import BadRequest
 from common.schemas.documents import Bundle
-from common.usecases.bundles import read_manifest
 from common.usecases.context import Context
+from common.usecases.versions import read_manifest
 
 MIN_AGE: Final = timedelta(days=1)
 """An unreferenced file may belong to a commit that is being made; none takes this long."""

@@ -10,9 +10,9 @@ from common.bucket.current import Snapshot
 from common.schemas.documents import Bundle, FileRef, ServingDocument
 from common.serving.without import keys_of
 from common.store.tombstones import Tombstones
-from common.usecases.bundles import NewLayer, layer_without, next_version
 from common.usecases.context import Context
 from common.usecases.tombstones import read_tombstones
+from common.usecases.versions import NewLayer, layer_without, next_version
 
 
 @dataclass

@@ -17,13 +17,7 @@ from common.schemas.data import U64, Catalogue, Interactions
 from common.schemas.documents import Bundle, BundleRef, ModelInfo, RepeatPurchases, ServingDocument, StoreDocument
 from common.store.interactions import unique_keys
 from common.store.reader import open_store
-from common.usecases.bundles import (
-    delete_abandoned_layers,
-    make_layer,
-    next_version,
-    one_blas_thread,
-    read_manifest,
-)
+from common.usecases.bundles import make_layer, one_blas_thread
 from common.usecases.context import Context
 from common.usecases.erasure.served import erase_served
 from common.usecases.layers.base import Stock, base_content
@@ -31,6 +25,7 @@ from common.usecases.publication import Publication
 from common.usecases.runs import RunLog, start_run
 from common.usecases.tombstones import newest_erasure, read_tombstones, reading_store
 from common.usecases.update import bring_up_to_date
+from common.usecases.versions import delete_abandoned_layers, next_version, read_manifest
 from common.usecases.workspace import workspace
 
 

@@ -22,10 +22,11 @@ from common.schemas.documents import Bundle, RunRecord, ServingDocument, StoreDo
 from common.serving.items import Items
 from common.serving.layer import open_layer
 from common.store.reader import open_store
-from common.usecases.bundles import NewLayer, delete_abandoned_layers, make_layer, next_update, one_blas_thread
+from common.usecases.bundles import make_layer, one_blas_thread
 from common.usecases.context import Context
 from common.usecases.layers.delta import delta_content, read_news
 from common.usecases.runs import RunLog, start_run
+from common.usecases.versions import NewLayer, delete_abandoned_layers, next_update
 from common.usecases.workspace import workspace
 
 

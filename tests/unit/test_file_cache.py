@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from common.bucket import cache
-from common.bucket.cache import GRACE_S, FileCache
+from common.bucket.cache import GRACE_S, IDLE_S, FileCache
 from common.bucket.faults import Fault, FaultyBucket, ProcessKilled, Rule
 from common.bucket.memory import MemoryBucket
 from common.errors import BucketUnavailable, CorruptError, UnavailableError
@@ -127,6 +127,17 @@ def test_a_file_cut_short_on_the_disk_is_fetched_again(kept: Cache) -> None:
     path = kept.fetch(ref)
     path.write_bytes(b"con")
     assert kept.fetch(ref).read_bytes() == b"content"
+
+
+def test_what_nobody_asked_for_in_a_week_goes_though_there_is_room(kept: Cache) -> None:
+    old, used = kept.add(b"old"), kept.add(b"used")
+    kept.fetch(old), kept.fetch(used)
+    kept.time += IDLE_S - 1
+    kept.fetch(used)
+    assert kept.has(old)
+    kept.time += 2
+    kept.fetch(kept.add(b"new"))
+    assert (kept.has(old), kept.has(used)) == (False, True)
 
 
 def test_a_directory_that_cannot_be_written_is_said(kept: Cache, tmp_path: Path) -> None:

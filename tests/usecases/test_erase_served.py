@@ -15,12 +15,12 @@ from common.bucket.faults import FaultyBucket
 from common.bucket.memory import MemoryBucket
 from common.ids import split_user_key
 from common.serving.without import KEYS_FILE
-from common.usecases.bundles import read_manifest
 from common.usecases.context import Context, utc_now
 from common.usecases.erasure.served import ServedErasure, erase_served
 from common.usecases.erasure.stored import StoreErasure
 from common.usecases.publish import rollback
 from common.usecases.update import update
+from common.usecases.versions import read_manifest
 from tests.memory import memory_context
 from tests.property.stepping import Stepper
 from tests.shops import Event

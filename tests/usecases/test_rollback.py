@@ -10,10 +10,10 @@ import pytest
 
 from common.errors import CorruptError, NotFound, NotReady, RefusedError
 from common.schemas.documents import RunState
-from common.usecases.bundles import KEPT_VERSIONS
 from common.usecases.context import Context, utc_now
 from common.usecases.publish import rollback
 from common.usecases.update import update
+from common.usecases.versions import KEPT_VERSIONS
 from common.usecases.watch import recent_runs
 from tests.memory import memory_context
 from tests.shops import Event

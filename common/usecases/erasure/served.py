@@ -12,10 +12,10 @@ from common.ids import new_id
 from common.schemas.documents import Bundle, BundleRef, LayerRef, ServingDocument
 from common.serving.without import keys_of
 from common.store.tombstones import Tombstones
-from common.usecases.bundles import NewLayer, kept_version, layer_without, read_manifest
 from common.usecases.context import Context
 from common.usecases.erasure.unserved import delete_unserved
 from common.usecases.tombstones import read_tombstones, read_tombstones_now
+from common.usecases.versions import NewLayer, kept_version, layer_without, read_manifest
 from common.usecases.workspace import workspace
 
 

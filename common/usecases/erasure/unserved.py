@@ -12,8 +12,8 @@ from common.errors import CorruptError
 from common.schemas.documents import Bundle, ServingDocument
 from common.serving.without import KEYS_FILE, keys_in
 from common.store.tombstones import Tombstones
-from common.usecases.bundles import read_manifest
 from common.usecases.context import Context
+from common.usecases.versions import read_manifest
 
 
 def delete_unserved(ctx: Context, tombstones: Tombstones, work: Path) -> int:

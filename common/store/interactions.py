@@ -44,10 +44,10 @@ Columns = dict[str, npt.NDArray[Any]]
 def read(connection: Connection, parts: Sequence[Part], since_seq: int, user_keys: U64 | None) -> Interactions:
     """See `Reader.interactions`."""
     parts = [part for part in parts if part.segment.seq > since_seq]
-    keys, people = _people(connection, parts)
     item_ids, things = _items(connection, parts)
     if user_keys is not None:
         connection.register("wanted", {"key_hi": user_keys[:, 0].copy(), "key_lo": user_keys[:, 1].copy()})
+    keys, people = _people(connection, parts, user_keys is not None)
     chunks = [
         _events(connection, part, people[number], things[number], _where(part, since_seq, user_keys is not None))
         for number, part in enumerate(parts)
@@ -58,11 +58,13 @@ def read(connection: Connection, parts: Sequence[Part], since_seq: int, user_key
     return Interactions(user_keys=keys[users], item_ids=tuple(item_ids[items].tolist()), **data)
 
 
-def _people(connection: Connection, parts: Sequence[Part]) -> tuple[U64, list[I32]]:
-    """The (n, 2) keys of everybody, sorted, and for each part the code of its `user_no`, plus NO_USER at the end."""
+def _people(connection: Connection, parts: Sequence[Part], wanted: bool) -> tuple[U64, list[I32]]:
+    """The (n, 2) keys of everybody, or of those in the table `wanted`, sorted; and for each part the code of its
+    `user_no`, plus NO_USER at the end."""
+    only = "JOIN wanted USING (key_hi, key_lo)" if wanted else ""
     numbers, stacked = [], [np.empty((0, 2), np.uint64)]
     for part in parts:
-        rows = connection.execute(f"SELECT user_no, key_hi, key_lo FROM {part.alias}.users").fetchnumpy()
+        rows = connection.execute(f"SELECT user_no, key_hi, key_lo FROM {part.alias}.users {only}").fetchnumpy()
         numbers.append(rows["user_no"])
         stacked.append(np.stack([rows["key_hi"], rows["key_lo"]], axis=1))
     keys, codes = unique_keys(np.concatenate(stacked))

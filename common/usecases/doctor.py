@@ -126,6 +126,18 @@ def _waiting(ctx: Context) -> Finding:
     return Finding("uploads", Outcome.OK, "none waits for long")
 
 
+def _erasures(ctx: Context) -> Finding:
+    """Uploads of erasures are among those that wait."""
+    requests = list(ctx.bucket.list(ctx.keys.erasure_requests))
+    stored, served = ctx.store_file.read().document, ctx.serving_file.read().document
+    behind = stored is not None and served is not None and served.erasure < stored.erasure
+    if behind or any(ctx.now() - info.modified > WAITING_TOO_LONG for info in requests):
+        return Finding(
+            "erasures", Outcome.WARNING, "an erasure has not come to its end", "`recsys sweep` goes on with it."
+        )
+    return Finding("erasures", Outcome.OK, f"{stored.erasure if stored else 0} carried out, none waits for long")
+
+
 def _runs(ctx: Context) -> Finding:
     runs = recent_runs(ctx, RUNS_LOOKED_AT)
     failed = [run for run in runs if run.state is RunState.FAILED]
@@ -148,6 +160,7 @@ CHECKS: Final[dict[str, Check]] = {
     "store": _store,
     "serving": _serving,
     "uploads": _waiting,
+    "erasures": _erasures,
     "runs": _runs,
 }
 _NEEDED: Final = frozenset({"object store"})

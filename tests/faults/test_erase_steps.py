@@ -8,26 +8,18 @@ from pathlib import Path
 import pytest
 
 from common.bucket.faults import Fault, ProcessKilled
-from common.bucket.memory import MemoryBucket
 from common.errors import UnavailableError
 from common.usecases.context import Context
 from common.usecases.erasure.erase import erase
 from common.usecases.ingest import drain, ingest_object
+from tests.erika import ERIKA, OTHERS, filled_bucket, history_of
 from tests.faults.test_ingest_steps import Counting
 from tests.memory import memory_context
 from tests.store.shop import csv_of, keys_under
 from tests.stored import read_served, served_document
 from tests.traces import traces_of
-from tests.usecases.test_erase import ERIKA, OTHERS, filled, history_of
 
 KEY = "incoming/erasures/list.csv"
-
-
-@pytest.fixture(scope="module")
-def bucket(tmp_path_factory: pytest.TempPathFactory) -> MemoryBucket:
-    bucket = MemoryBucket()
-    filled(memory_context(tmp_path_factory.mktemp("shop"), bucket))
-    return bucket
 
 
 def by_upload(ctx: Context) -> None:
@@ -53,7 +45,7 @@ def is_interrupted(ctx: Context, work: object, turn: int, fault: Fault) -> bool:
 @pytest.mark.parametrize(
     ("work", "first", "every", "fault"),
     [
-        pytest.param(by_upload, 30, 45, Fault.CRASH_AFTER, id="upload"),
+        pytest.param(by_upload, 40, 70, Fault.CRASH_AFTER, id="now and then"),
         pytest.param(by_upload, 2, 1, Fault.CRASH_AFTER, id="upload-closely", marks=pytest.mark.slow),
         pytest.param(by_command, 2, 1, Fault.CRASH_AFTER, id="command-closely", marks=pytest.mark.slow),
         pytest.param(by_upload, 2, 1, Fault.LOST_ANSWER, id="answers-lost", marks=pytest.mark.slow),
@@ -61,10 +53,10 @@ def is_interrupted(ctx: Context, work: object, turn: int, fault: Fault) -> bool:
     ],
 )
 def test_wherever_it_stops_the_sweep_ends_it(
-    tmp_path: Path, bucket: MemoryBucket, work: object, first: int, every: int, fault: Fault
+    tmp_path: Path, work: object, first: int, every: int, fault: Fault
 ) -> None:
     for turn in range(first, 600, every):
-        ctx = memory_context(tmp_path / str(turn), bucket.copy())
+        ctx = memory_context(tmp_path / str(turn), filled_bucket())
         history = history_of(ctx, ERIKA)
         if not is_interrupted(ctx, work, turn, fault):
             break

@@ -11,35 +11,27 @@ import pytest
 
 from common.bucket.cache import FileCache
 from common.bucket.faults import FaultyBucket
-from common.bucket.memory import MemoryBucket
 from common.usecases.compact import compact
 from common.usecases.context import Context
 from common.usecases.erasure.erase import erase
 from common.usecases.ingest import drain, ingest_object
 from common.usecases.update import update
+from tests.erika import ERIKA, GOODS, OTHERS, bought, everybody, filled_bucket, history_of
 from tests.memory import memory_context
 from tests.property.stepping import Stepper
 from tests.store.shop import events_csv, rows_of
 from tests.stored import fit, publish, read_served, served_document, stored_document
 from tests.traces import traces_of
-from tests.usecases.test_erase import ERIKA, GOODS, OTHERS, bought, everybody, filled, history_of
 
 UPLOAD = "incoming/events/again.csv"
 AGAIN = [*everybody(), *bought(ERIKA, GOODS[:5], 60), *bought(OTHERS[2], GOODS[:5], 60)]
 
 
-@pytest.fixture(scope="module")
-def bucket(tmp_path_factory: pytest.TempPathFactory) -> MemoryBucket:
-    bucket = MemoryBucket()
-    ctx = filled(memory_context(tmp_path_factory.mktemp("shop"), bucket))
-    ctx.bucket.put(UPLOAD, events_csv(*AGAIN))
-    return bucket
-
-
 @pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 60))])
-def test_everybody_writes_while_somebody_is_erased(seed: int, bucket: MemoryBucket, tmp_path: Path) -> None:
+def test_everybody_writes_while_somebody_is_erased(seed: int, tmp_path: Path) -> None:
     rng = random.Random(seed)
-    ctx = memory_context(tmp_path, FaultyBucket(bucket.copy()))
+    ctx = memory_context(tmp_path, FaultyBucket(filled_bucket()))
+    ctx.bucket.put(UPLOAD, events_csv(*AGAIN))
     history, before = history_of(ctx, ERIKA), rows_of(ctx, OTHERS)
     model = fit(ctx)
     works = _started(ctx, tmp_path, model, rng)

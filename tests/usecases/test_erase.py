@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from common.bucket.memory import MemoryBucket
 from common.bucket.s3 import S3Bucket
 from common.schemas.documents import RunState
 from common.schemas.erasure import ErasureReceipt
@@ -23,53 +22,11 @@ from common.usecases.publish import rollback
 from common.usecases.recommend import Query, RecommendService
 from common.usecases.train import TrainOptions, train
 from common.usecases.update import update
+from tests.erika import ERIKA, OTHERS, everybody, filled, filled_bucket, history_of
 from tests.memory import memory_context
 from tests.store.shop import csv_of, events_csv, ingest, rows_of
-from tests.stored import fit, open_served, publish, read_served, served_document
+from tests.stored import read_served, served_document
 from tests.traces import traces_of
-
-ERIKA = "erika.mustermann@example.org"
-OTHERS = tuple(f"person {number}" for number in range(16))
-GOODS = tuple(f"{kind}-{number}" for kind in ("tea", "shoe") for number in range(6))
-ITEMS = csv_of("item_id,category,brand,price,img_url,title", *(f"{item},{item[:3]},b,5,,{item}" for item in GOODS))
-START = datetime(2026, 1, 1, 12, tzinfo=UTC)
-
-
-def bought(user: str, items: tuple[str, ...], day: int) -> list[str]:
-    return [
-        f"{user},{item},{(START + timedelta(days=day, hours=hour)).isoformat()},1" for hour, item in enumerate(items)
-    ]
-
-
-def everybody() -> list[str]:
-    halves = GOODS[:6], GOODS[6:]
-    return [
-        line
-        for number, user in enumerate((*OTHERS, ERIKA))
-        for line in bought(
-            user, tuple(item for place, item in enumerate(halves[number % 2]) if place != number % 5), number
-        )
-    ]
-
-
-def filled(ctx: Context) -> Context:
-    """A shop with all the places at which somebody can be: two models, a base, deltas, a refused and a kept file."""
-    ingest(ctx, "items/items.csv", ITEMS)
-    ingest(ctx, "events/first.csv", events_csv(*everybody()))
-    compact(ctx)
-    publish(ctx, *fit(ctx))
-    ingest(ctx, "events/more.csv", events_csv(*bought(ERIKA, GOODS[6:9], 40), *bought(OTHERS[0], GOODS[:2], 40)))
-    compact(ctx)
-    publish(ctx, *fit(ctx))
-    ingest(ctx, "events/delta.csv", events_csv(*bought(ERIKA, GOODS[:4], 50), *bought(OTHERS[1], GOODS[:2], 50)))
-    update(ctx)
-    ingest(ctx, "events/refused.csv", csv_of("user_id,item_id", f"{ERIKA},tea-1"))
-    return ctx
-
-
-def history_of(ctx: Context, user: str) -> list[int]:
-    person = open_served(ctx).find_person(ctx.shop.pseudonymizer.user_key(user))
-    return [] if person is None else person.items.tolist()
 
 
 def answers(ctx: Context) -> list[bytes]:
@@ -117,17 +74,10 @@ def test_nothing_of_a_person_is_left_in_any_version_of_any_object(
     }
 
 
-@pytest.fixture(scope="module")
-def once(tmp_path_factory: pytest.TempPathFactory) -> MemoryBucket:
-    bucket = MemoryBucket()
-    filled(memory_context(tmp_path_factory.mktemp("shop"), bucket))
-    return bucket
-
-
 @pytest.fixture
-def shop(once: MemoryBucket, tmp_path: Path) -> Context:
-    """That shop in memory, for one test to change."""
-    return memory_context(tmp_path, once.copy())
+def shop(tmp_path: Path) -> Context:
+    """Erika's shop in memory, for one test to change."""
+    return memory_context(tmp_path, filled_bucket())
 
 
 def test_the_receipt_names_nobody(shop: Context) -> None:

@@ -16,8 +16,10 @@ from common.bucket.memory import MemoryBucket
 from common.ids import split_user_key
 from common.serving.without import KEYS_FILE
 from common.usecases.context import Context, utc_now
+from common.usecases.doctor import CHECKS, Outcome
 from common.usecases.erasure.served import ServedErasure, erase_served
 from common.usecases.erasure.stored import StoreErasure
+from common.usecases.ingest import drain
 from common.usecases.publish import rollback
 from common.usecases.update import update
 from common.usecases.versions import read_manifest
@@ -128,14 +130,22 @@ def publish_anew(ctx: Context) -> None:
     publish(ctx, *fit(ctx))
 
 
+def test_the_sweep_ends_what_was_interrupted_after_the_store(shop: Context, tmp_path: Path) -> None:
+    out_of_store(shop, "u01", tmp_path / "work")
+    assert CHECKS["erasures"](shop).outcome is Outcome.WARNING
+    assert [run.function for run in drain(shop)] == ["erase"]
+    assert key(shop, "u01") not in read_served(shop).people
+    assert CHECKS["erasures"](shop).outcome is Outcome.OK
+    assert drain(shop) == []
+
+
 @pytest.mark.parametrize(
     ("work", "is_served", "every"),
     [
-        pytest.param(update, True, 40, id="update"),
-        pytest.param(publish_anew, True, 40, id="train"),
-        pytest.param(update, True, 3, id="update-closely", marks=pytest.mark.slow),
-        pytest.param(publish_anew, True, 3, id="train-closely", marks=pytest.mark.slow),
-        pytest.param(publish_anew, False, 3, id="first-closely", marks=pytest.mark.slow),
+        pytest.param(publish_anew, True, 60, id="now and then"),
+        pytest.param(update, True, 3, id="update", marks=pytest.mark.slow),
+        pytest.param(publish_anew, True, 3, id="train", marks=pytest.mark.slow),
+        pytest.param(publish_anew, False, 3, id="first", marks=pytest.mark.slow),
     ],
 )
 def test_whoever_is_about_to_publish_does_not_bring_them_back(

@@ -31,6 +31,9 @@ class BPRConfig(ModelConfig):
     The library draws negatives by popularity, so it learns how much more a person likes an item than people do, and not
     how likely they are to take it; `popularity` · ln(people who have it) is put back into the item's bias. On the gift
     shop that makes .246/.079 of .230/.066, on Amazon electronics NDCG@20 .072 of .043 (held out of train).
+
+    At a constant learning rate the factors keep the noise of the last steps: with 256 on gowalla (held out of train)
+    NDCG@20 ends at .095, and at .102 where the rate falls.
     """
 
     factors: int = Field(64, ge=1, le=2048)

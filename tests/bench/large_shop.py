@@ -32,7 +32,7 @@ _POPULAR = 1_000
 # Standard deviation of the logarithm of items' lengths, as ALS learns them from the completejourney data.
 _LENGTHS = 2.0
 _DIRECTORY = ROOT / "build" / "bench"
-# What a written layer depends on besides the numbers above.
+# What a written layer depends on besides this file.
 _WRITERS = ("layer_writer", "layer", "index", "arrays", "filters", "lookup")
 
 
@@ -68,10 +68,12 @@ class Written:
 
 
 def large_shop(n_items: int, n_people: int) -> Written:
-    """Takes some minutes for a million of each, unless it has been made before."""
-    directory = _DIRECTORY / f"shop-{_fingerprint(n_items, n_people)}"
+    """Takes a minute or more for a million of each, unless it has been made before. Older ones of that size go."""
+    name = f"shop-{n_items}-{n_people}"
+    directory = _DIRECTORY / f"{name}-{_fingerprint()}"
     if not (directory / "bundle.json").exists():
-        shutil.rmtree(directory, ignore_errors=True)
+        for older in _DIRECTORY.glob(f"{name}-*"):
+            shutil.rmtree(older)
         _write(_content(n_items, n_people), directory)
     return Written(Bundle.model_validate_json((directory / "bundle.json").read_bytes()), directory)
 
@@ -80,10 +82,9 @@ def user_id(person: int) -> str:
     return f"shopper-{person}"
 
 
-def _fingerprint(n_items: int, n_people: int) -> str:
+def _fingerprint() -> str:
     sources = [Path(__file__), *(ROOT / "common" / "serving" / f"{name}.py" for name in _WRITERS)]
-    said = f"{n_items} {n_people}".encode() + b"".join(source.read_bytes() for source in sources)
-    return hashlib.sha256(said).hexdigest()[:16]
+    return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:16]
 
 
 def _write(content: LayerContent, directory: Path) -> None:

@@ -25,7 +25,7 @@ from common.usecases.publication import Publication
 from common.usecases.runs import RunLog, start_run
 from common.usecases.tombstones import newest_erasure, read_tombstones, reading_store
 from common.usecases.update import bring_up_to_date
-from common.usecases.versions import delete_abandoned_layers, next_version, read_manifest
+from common.usecases.versions import delete_abandoned_layers, layer_ids, next_version, read_manifest
 from common.usecases.workspace import workspace
 
 
@@ -83,7 +83,7 @@ def publish_base(
         publication = Publication(ctx, bundle, stored.erasure, work, [layer])
         landed = commit(ctx.serving_file, publication.change, now=ctx.now)
         assert landed is not None  # `change` always proposes a version
-        delete_abandoned_layers(ctx, landed, publication.made)
+        delete_abandoned_layers(ctx, publication.made, layer_ids(landed.bundle))
         if landed.erasure < reading_store(ctx, newest_erasure):
             erase_served(ctx)
     return bring_up_to_date(ctx, log)

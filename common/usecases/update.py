@@ -26,7 +26,7 @@ from common.usecases.bundles import make_layer, one_blas_thread
 from common.usecases.context import Context
 from common.usecases.layers.delta import delta_content, read_news
 from common.usecases.runs import RunLog, start_run
-from common.usecases.versions import NewLayer, delete_abandoned_layers, next_update
+from common.usecases.versions import NewLayer, delete_abandoned_layers, layer_ids, next_update
 from common.usecases.workspace import workspace
 
 
@@ -46,7 +46,7 @@ def bring_up_to_date(ctx: Context, log: RunLog) -> Bundle:
         step = _Step(ctx, log, work)
         document = commit(ctx.serving_file, step.change, now=ctx.now)
         assert document is not None  # `change` raises where there is none
-        delete_abandoned_layers(ctx, document, step.made)
+        delete_abandoned_layers(ctx, step.made, layer_ids(document.bundle))
     return document.bundle
 
 

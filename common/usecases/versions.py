@@ -5,7 +5,7 @@ Ingest erases people from what is served, so nothing here needs the index.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -22,6 +22,10 @@ from common.usecases.context import Context
 
 KEPT_VERSIONS: Final = 7
 """Trained versions that one can go back to: a week of nights. Each keeps its files in the bucket."""
+
+
+def layer_ids(bundle: Bundle) -> set[str]:
+    return {layer.layer_id for layer in bundle.layers}
 
 
 @dataclass(frozen=True)
@@ -61,12 +65,12 @@ def _file_ref(ctx: Context, layer_id: str, name: str, path: Path) -> FileRef:
     return FileRef(key=key, sha256=sha256, bytes=path.stat().st_size)
 
 
-def delete_abandoned_layers(ctx: Context, landed: ServingDocument, made: Sequence[NewLayer]) -> None:
-    """Deletes the rows of people in layers that a writer has made for versions that did not land: nobody else refers to
-    them, and they may hold somebody whom an erasure has taken out meanwhile."""
-    served = {layer.layer_id for layer in landed.bundle.layers}
+def delete_abandoned_layers(ctx: Context, made: Iterable[NewLayer], landed: Set[str]) -> None:
+    """Deletes the rows of people in layers that a writer has made for versions that did not land; `landed` are the ids
+    of those that did. Nobody else refers to them, and they may hold somebody whom an erasure has taken out meanwhile.
+    """
     for layer in made:
-        if layer.ref.layer_id not in served:
+        if layer.ref.layer_id not in landed:
             for name in filter(is_of_people, layer.ref.files):
                 ctx.bucket.delete(ctx.keys.serving_people_file(layer.ref.layer_id, name))
 

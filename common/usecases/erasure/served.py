@@ -15,7 +15,7 @@ from common.store.tombstones import Tombstones
 from common.usecases.context import Context
 from common.usecases.erasure.unserved import delete_unserved
 from common.usecases.tombstones import read_tombstones, read_tombstones_now
-from common.usecases.versions import NewLayer, kept_version, layer_without, read_manifest
+from common.usecases.versions import NewLayer, delete_abandoned_layers, kept_version, layer_without, read_manifest
 from common.usecases.workspace import workspace
 
 
@@ -46,14 +46,19 @@ class ServedErasure:
     dropped: int = 0
     deleted: int = 0
     _made: dict[tuple[str, int, int], NewLayer | None] = field(default_factory=dict)
+    _used: set[str] = field(default_factory=set)
 
     def carry_out(self) -> ServingDocument | None:
         """Returns what is current afterwards; None where nothing is published."""
-        return commit(self.ctx.serving_file, self._change, now=self.ctx.now)
+        landed = commit(self.ctx.serving_file, self._change, now=self.ctx.now)
+        made = [layer for layer in self._made.values() if layer is not None]
+        delete_abandoned_layers(self.ctx, made, self._used)
+        return landed
 
     def _change(self, snapshot: Snapshot[ServingDocument]) -> Proposal | None:
         served, stored = snapshot.document, self.ctx.store_file.read().document
         self.layers = self.versions = self.dropped = 0
+        self._used = set()
         if served is None or stored is None or served.erasure >= stored.erasure:
             return None
         step = _Step(self, read_tombstones(self.ctx, stored), served.erasure, stored.erasure)
@@ -64,6 +69,10 @@ class ServedErasure:
         history = tuple(ref for earlier in served.history if (ref := step.earlier(earlier)))
         fields = {**served.carried(), "bundle": bundle, "history": history, "erasure": stored.erasure}
         return Proposal(fields, tuple(step.files))
+
+    def use(self, layer: NewLayer) -> None:
+        """Notes that the version that is being made refers to the layer."""
+        self._used.add(layer.ref.layer_id)
 
     def layer(self, ref: LayerRef, tombstones: Tombstones, since: int, erasure: int) -> NewLayer | None:
         """The layer without whom erasures after `since` name, up to `erasure`; None if it has none of them."""
@@ -91,6 +100,7 @@ class _Step:
             made = self.of.layer(ref, self.tombstones, self.since, self.erasure)
             if made is not None:
                 self.of.layers += 1
+                self.of.use(made)
                 self.files += [file for file in made.files if file not in self.files]
             layers.append(made.ref if made else ref)
         return bundle.model_copy(update={"layers": tuple(layers)})

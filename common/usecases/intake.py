@@ -108,13 +108,15 @@ class Intake:
         landing.land()
         if landing.known:
             return self._already_in(info)
-        settle(self.ctx, info)
         made = landing.segment
         kept = made.events + made.items if made else 0
         erased = landing.erased
         if erased:
             refused = self.run.record.counts["rows_refused"] + erased
             self.run.note(counts={"rows_refused": refused}, reasons={"user_erased": erased})
+            _forget(self.ctx, info)
+        else:
+            settle(self.ctx, info)
         return self.run.finish(
             counts={"rows_kept": kept, "rows_repeated": batch.rows - erased - kept},
             notices=(*batch.notices, *notices),
@@ -125,8 +127,7 @@ class Intake:
         people = people_of(draft, work, self.ctx.settings.ingest_memory_bytes)
         if len(people):
             erase_people(self.ctx, self.run, people, info.modified)
-        _delete(self.ctx, info)
-        self.ctx.bucket.purge_versions(info.key)
+        _forget(self.ctx, info)
         return self.run.finish(notices=() if len(people) else ("the file names nobody",))
 
     def _already_in(self, info: ObjectInfo) -> RunRecord:
@@ -173,6 +174,12 @@ def is_kept(ctx: Context, info: ObjectInfo) -> bool:
     """Whether an upload stays for now after its commit."""
     days = ctx.settings.keep_uploads_days
     return days > 0 and ctx.now() - info.modified < timedelta(days=days)
+
+
+def _forget(ctx: Context, info: ObjectInfo) -> None:
+    """Deletes an upload that names people who were erased, whatever is kept otherwise."""
+    _delete(ctx, info)
+    ctx.bucket.purge_versions(info.key)
 
 
 def _delete(ctx: Context, info: ObjectInfo) -> None:

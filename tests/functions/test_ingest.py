@@ -72,6 +72,16 @@ def test_an_event_takes_in_its_upload(function: FlaskClient, context: Context) -
     assert record.endswith(f"{run['run_id']}.json")
 
 
+def test_an_event_of_a_list_of_people_erases_them(function: FlaskClient, context: Context) -> None:
+    bought = upload(context, "events/a.csv", events_csv("erika,a,2026-01-01,1", "v,b,2026-01-01,2"))
+    named = upload(context, "erasures/letters.csv", b"user_id\nerika\n")
+    _, run = runs_of(function.post("/", json=created(context, bought, named)))
+    assert (run["function"], run["state"], run["counts"]["events_erased"]) == ("erase", "done", 1)
+    assert "erika" not in json.dumps(run)
+    assert [row[1] for row in rows_of(context)] == ["b"]
+    assert keys_under(context, "incoming/") == []
+
+
 def test_a_call_without_an_event_takes_in_all_that_waits(function: FlaskClient, context: Context) -> None:
     upload(context, "events/a.csv", events_csv("u,a,2026-01-01,1"))
     upload(context, "items/a.csv", ITEMS)

@@ -74,6 +74,14 @@ def test_old_events_stay_out_and_new_ones_come_in(shop: Context, tmp_path: Path)
     assert [row[1] for row in rows_of(shop, PEOPLE) if row[0] == "a"] == ["x"]
 
 
+def test_an_upload_that_still_names_the_person_is_not_kept(tmp_path: Path) -> None:
+    shop = memory_context(tmp_path, keep_uploads_days=3)
+    erase(shop, "a", tmp_path / "work")
+    ingest(shop, "events/old.csv", OLD)
+    ingest(shop, "events/new.csv", events_csv("b,x,2026-02-01,1"))
+    assert [info.key for info in shop.bucket.list(shop.keys.incoming)] == ["incoming/events/new.csv"]
+
+
 def test_erasing_again_changes_nothing(shop: Context, tmp_path: Path) -> None:
     ingest(shop, "events/old.csv", OLD)
     erase(shop, "a", tmp_path / "work")

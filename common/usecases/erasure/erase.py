@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from common.bucket.commit import Proposal, commit
 from common.bucket.current import Snapshot
-from common.errors import CorruptError
+from common.errors import CorruptError, UnavailableError
 from common.ids import UserKey, new_id, split_user_key
 from common.schemas.data import U64
 from common.schemas.documents import RunRecord, StoreDocument
@@ -117,10 +117,11 @@ def _leave_receipt(ctx: Context, run: RunLog, stored: StoreDocument, requested_a
 
 
 def read_receipt(ctx: Context, run: RunRecord) -> ErasureReceipt:
-    """That of a run that has erased people."""
-    blob = ctx.bucket.get(run.details["receipt"])
+    """That of a run that has erased people. Raises `UnavailableError` for one that came after another had."""
+    key = run.details.get("receipt")
+    blob = ctx.bucket.get(key) if key else None
     if blob is None:
-        raise CorruptError(f"{run.details['receipt']} is gone")
+        raise UnavailableError(f"another call has carried the erasure out; its receipt is under {ctx.keys.erasures}")
     return ErasureReceipt.model_validate_json(blob.data)
 
 

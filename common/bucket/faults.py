@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from common.bucket.port import Blob, Bucket, Conflict, ObjectInfo
 from common.errors import BucketUnavailable
@@ -49,6 +49,7 @@ class Rule:
 class FaultyBucket:
     """Passes everything to `inner` but what a rule of `script` takes; rules may be added at any time."""
 
+    at_once: ClassVar[int] = 1
     inner: Bucket
     script: list[Rule] = field(default_factory=list)
     _late: list[Callable[[], object]] = field(default_factory=list)

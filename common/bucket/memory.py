@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import ClassVar
 
 from common.bucket.port import CONFLICT, Blob, Conflict, ObjectInfo
 
@@ -20,6 +21,7 @@ def _utc_now() -> datetime:
 class MemoryBucket:
     """Objects in a dictionary under one lock. As in S3, an ETag is the content's MD5: equal content, equal ETag."""
 
+    at_once: ClassVar[int] = 1
     now: Callable[[], datetime] = _utc_now
     _objects: dict[str, Blob] = field(default_factory=dict)
     _lock: threading.RLock = field(default_factory=threading.RLock)

@@ -58,6 +58,11 @@ Conflict = Literal[_Conflict.CONFLICT]
 class Bucket(Protocol):
     """See the module's docstring for the guarantees."""
 
+    @property
+    def at_once(self) -> int:
+        """How many calls from several threads are worth making at a time; 1 where calls have to come in order."""
+        ...
+
     def get(self, key: str) -> Blob | None: ...
 
     def fetch(self, key: str, path: Path) -> ObjectInfo | None:

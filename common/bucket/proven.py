@@ -23,6 +23,10 @@ class ProvenBucket:
         self._lock = threading.Lock()
         self._proven = False
 
+    @property
+    def at_once(self) -> int:
+        return self._inner.at_once
+
     def get(self, key: str) -> Blob | None:
         return self._inner.get(key)
 

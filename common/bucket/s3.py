@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from datetime import UTC
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from botocore.exceptions import ClientError
 
@@ -28,6 +28,9 @@ PARTS_AT_ONCE = 2
 
 class S3Bucket:
     """See `port.Bucket` for the guarantees."""
+
+    at_once: ClassVar[int] = 4
+    """Large files go up in parts, of which each has two in memory."""
 
     def __init__(self, location: S3Location) -> None:
         self._name = location.bucket

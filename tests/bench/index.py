@@ -48,7 +48,7 @@ def rows() -> list[Row]:
     with server_core(), faiss_threads(1):
         our_s, bare_s = _in_turns(ours, bare)
     recall, bare_recall = (_recall(vectors, queries, search) for search in (_ours(written, info, queries, None), bare))
-    about = f"{info.nprobe} of {info.nlist} lists"
+    about = f"{info.width(DEPTH)} of {info.nlist} lists"
     return [
         Row(TIME, f"{our_s * 1e3:.2f} ms ({about})", f"{bare_s * 1e3:.2f} ms (bare Faiss)", our_s / bare_s, "<= 1.2"),
         Row.bound(RECALL, f"{recall:.3f} (bare Faiss {bare_recall:.3f})", recall, f">= 0.98 of the best {DEPTH}"),
@@ -73,7 +73,7 @@ def _ours(written: Written, info: IndexInfo, queries: F32, histories: Sequence[I
 
 def _bare(written: Written, info: IndexInfo, vectors: F32, queries: F32) -> Search:
     index = _bare_index(written.directory / "bare.faiss", info, vectors)
-    index.nprobe = info.nprobe
+    index.nprobe = info.width(DEPTH)
     return lambda row: index.search(queries[row : row + 1], DEPTH)[1][0]
 
 

@@ -75,6 +75,8 @@ class Stepper(Generic[T]):
 class _Gate:
     """Stops its stepper before each operation."""
 
+    at_once = 1
+
     def __init__(self, bucket: Bucket, stepper: Stepper[T]) -> None:
         self._bucket = bucket
         self._stepper = stepper

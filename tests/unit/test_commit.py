@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import count
+from pathlib import Path
 from random import Random
+from threading import Barrier
 
 import pytest
 
@@ -13,7 +15,7 @@ from common.bucket.commit import LONGEST_S, NewFile, Proposal, commit
 from common.bucket.current import CurrentFile, Snapshot
 from common.bucket.faults import Fault, FaultyBucket, ProcessKilled, Rule
 from common.bucket.memory import MemoryBucket
-from common.bucket.port import Blob
+from common.bucket.port import Blob, Conflict
 from common.errors import BucketUnavailable, CommitContention, CorruptError
 from common.schemas.documents import MAX_COMMITS, StoreDocument
 
@@ -264,3 +266,32 @@ def test_what_is_no_document_is_never_written_over(data: bytes, problem: str) ->
     blob = writer.chain.get(KEY)
     assert blob is not None
     assert blob.data == data
+
+
+class _Wide(MemoryBucket):
+    """Each file's PUT waits for a second one to be under way."""
+
+    at_once = 2
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.meeting = Barrier(2, timeout=20)
+
+    def put(self, key: str, data: bytes | Path) -> str:
+        if key != KEY:
+            self.meeting.wait()
+        return super().put(key, data)
+
+
+def test_files_go_up_at_once_where_the_bucket_gains_by_it_and_before_the_document() -> None:
+    bucket = _Wide()
+    files = tuple(NewFile(f"store/file-{number}", b"x") for number in range(6))
+    seen: list[int] = []
+
+    def put_if(key: str, data: bytes, expect: str | None) -> str | Conflict:
+        seen.append(len(list(bucket.list("store/file-"))))
+        return _Wide.put_if(bucket, key, data, expect)
+
+    bucket.put_if = put_if  # type: ignore[method-assign]
+    assert commit(CurrentFile(bucket, KEY, StoreDocument), lambda _: Proposal({}, files), now=lambda: START) is not None
+    assert seen == [6]

@@ -7,6 +7,7 @@ from typing import Final
 
 import numpy as np
 
+from common.errors import FileRejected
 from common.schemas.data import U64
 from common.store.columns import ERASURES, match
 from common.store.draft import Draft, ReadOptions, drafting, keep_refused
@@ -20,23 +21,31 @@ _COLUMN: Final = "user_id"
 
 def read_erasures(source: Source, work: Path, options: ReadOptions) -> Draft:
     """Reads `source` into a draft in `work` whose `users` are those named. Raises `FileRejected` for a file that cannot
-    be read."""
+    be read, and for one of more columns: a file of events, put here by mistake, would erase all its people."""
     with drafting(source, work, options.memory_bytes) as (connection, table):
+        _require_one_column(table)
         place = match([column.name for column in table.columns], ERASURES)[_COLUMN]
         field = identifier(_COLUMN, table.columns[place].raw, table.columns[place].kind)
         number_ids(connection, table, field, "user_no")
         refused = keep_refused(connection, _refused(table, field))
         connection.execute("DELETE FROM user_ids WHERE problem IS NOT NULL")
         write_users(connection, options.pseudonymizer, everybody=True)
-    unused = len(table.columns) - 1
-    notices = (f"columns that were not read, and of which nothing is kept: {unused}",) if unused else ()
     return Draft(
         segment=work / "draft.duckdb",
         scratch=work / "scratch.duckdb",
         rows_read=table.rows,
         rows_refused=refused,
-        notices=(*source.notices, *notices),
+        notices=source.notices,
     )
+
+
+def _require_one_column(table: Table) -> None:
+    """Without naming the others: of a file without a header they are somebody's data."""
+    if len(table.columns) > 1:
+        raise FileRejected(
+            f"an erasure list has one column, {_COLUMN}, and this file has {len(table.columns)}: if it lists people to "
+            f"erase, upload their {_COLUMN} alone; events belong under incoming/events/"
+        )
 
 
 def people_of(draft: Draft, work: Path, memory_bytes: int) -> U64:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import socket
-from collections.abc import Iterable, Mapping
-from itertools import islice
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from itertools import cycle, islice
 
 HOST = "127.0.0.1"
 
@@ -20,8 +22,8 @@ DEFAULT_PORTS: dict[str, int] = {
 }
 """What listens where on the loopback interface. `s3` is the object store."""
 
-# The system takes a connection's own port from 32768 on (Linux) or higher, between our look and our use.
-_BELOW_EPHEMERAL = range(20_000, 32_000)
+# Below 32768, from where Linux takes the ports of connections: between our look and our use it could take one of these.
+_BLOCKS = range(20_000, 32_000, 200)
 
 
 class PortError(Exception):
@@ -45,9 +47,21 @@ def free_ports() -> dict[str, int]:
 
 
 def free_numbers(count: int) -> list[int]:
-    """Different ports that nobody listens on just now."""
-    candidates = random.sample(_BELOW_EPHEMERAL, len(_BELOW_EPHEMERAL))
-    return list(islice(filter(is_free, candidates), count))
+    """Different ports that nobody listens on just now, and that no other process is given meanwhile."""
+    numbers = list(islice(filter(is_free, islice(_own_block(), _BLOCKS.step)), count))
+    if len(numbers) < count:
+        raise PortError(f"there are not {count} free ports in a block of {_BLOCKS.step}")
+    return numbers
+
+
+@cache
+def _own_block() -> Iterator[int]:
+    """A block of ports over and over. Its first stays taken as long as this process lives, which marks the block."""
+    for first in random.sample(_BLOCKS, len(_BLOCKS)):
+        with contextlib.suppress(OSError):
+            socket.create_server((HOST, first)).detach()
+            return cycle(range(first + 1, first + _BLOCKS.step))
+    raise PortError(f"all blocks of ports from {_BLOCKS.start} to {_BLOCKS.stop} are in use")
 
 
 def is_free(port: int) -> bool:

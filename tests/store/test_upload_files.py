@@ -201,7 +201,7 @@ def test_a_key_that_no_longer_exists_is_done_and_said(shop: Context) -> None:
 
 
 def test_other_places_are_left_alone(shop: Context) -> None:
-    for key in ("incoming/a.csv", "incoming/erasures/a.csv", "elsewhere/events/a.csv"):
+    for key in ("incoming/a.csv", "incoming/returns/a.csv", "elsewhere/events/a.csv"):
         shop.bucket.put(key, events_csv(*ROWS))
         run = ingest_object(shop, key)
         assert run.state is RunState.REFUSED

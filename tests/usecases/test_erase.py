@@ -124,7 +124,7 @@ def test_a_tombstone_can_be_forgotten(shop: Context) -> None:
 
 
 def test_a_list_with_bad_rows_is_carried_out_for_the_good(shop: Context) -> None:
-    run = ingest(shop, "erasures/list.csv", b'user_id,why\nperson 1,asked\nperson 2,asked\n" ",asked\n')
+    run = ingest(shop, "erasures/list.csv", b'user_id\nperson 1\nperson 2\n" "\n')
     assert run.state is RunState.DONE
     assert (run.counts["people_named"], run.counts["rows_refused"]) == (2, 1)
     assert run.reasons == {"user_id_empty": 1}
@@ -136,6 +136,15 @@ def test_a_list_without_a_header_is_refused(shop: Context) -> None:
     assert run.state is RunState.REFUSED
     assert run.error is not None
     assert "user_id" in run.error["message"]
+    assert history_of(shop, "person 1")
+
+
+def test_a_file_of_events_among_the_lists_erases_nobody(shop: Context) -> None:
+    run = ingest(shop, "erasures/by-mistake.csv", events_csv(*everybody()))
+    assert run.state is RunState.REFUSED
+    assert run.error is not None
+    assert "has one column, user_id" in run.error["message"]
+    assert history_of(shop, ERIKA)
     assert history_of(shop, "person 1")
 
 

@@ -145,7 +145,7 @@ class Settings(BaseModel):
         description="What becomes of items that the person has bought, unless the request says otherwise: `hide`, "
         "`show`, `boost` puts them forward, `auto` does what training has found best on the shop's own data.",
     )
-    refresh_s: float = Field(1.0, gt=0, description="Seconds between checks for a newer bundle.")
+    refresh_s: float = Field(0.5, gt=0, description="Seconds between checks for a newer bundle.")
     max_n: int = Field(100, ge=1, le=1000, description="Largest n that a request may ask for.")
     max_layers: int = Field(
         8, ge=1, le=64, description="Delta layers that update leaves before it folds them into one."

@@ -23,7 +23,8 @@ class Answer(NamedTuple):
 
 class Answers:
     """Answers by their questions, the ones used last, in memory only: nothing in a bundle changes, so that an answer
-    holds until another bundle is served. Safe to call from several threads."""
+    holds until another bundle is served. The length of questions counts as well: whoever asks in order to fill the memory
+    pushes out answers, and no more. Safe to call from several threads."""
 
     def __init__(self, max_bytes: int = MAX_BYTES) -> None:
         self._answers: OrderedDict[Hashable, Answer] = OrderedDict()
@@ -44,9 +45,13 @@ class Answers:
 
     def _keep(self, question: Hashable, answer: Answer) -> None:
         before = self._answers.pop(question, None)
-        self._free += len(before.body) if before else 0
+        self._free += _size(question, before) if before else 0
         self._answers[question] = answer
-        self._free -= len(answer.body)
+        self._free -= _size(question, answer)
         while self._free < 0:
-            _, oldest = self._answers.popitem(last=False)
-            self._free += len(oldest.body)
+            self._free += _size(*self._answers.popitem(last=False))
+
+
+def _size(question: Hashable, answer: Answer) -> int:
+    """About how many bytes the two take. Python keeps a short text in twice its length."""
+    return len(answer.body) + 2 * len(repr(question))

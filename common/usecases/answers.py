@@ -23,8 +23,8 @@ class Answer(NamedTuple):
 
 class Answers:
     """Answers by their questions, the ones used last, in memory only: nothing in a bundle changes, so that an answer
-    holds until another bundle is served. The length of questions counts as well: whoever asks in order to fill the memory
-    pushes out answers, and no more. Safe to call from several threads."""
+    holds until another bundle is served. The length of questions counts as well: whoever asks in order to fill the
+    memory pushes out answers, and no more. Safe to call from several threads."""
 
     def __init__(self, max_bytes: int = MAX_BYTES) -> None:
         self._answers: OrderedDict[Hashable, Answer] = OrderedDict()

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import socket
 import subprocess
 import sys
@@ -39,15 +38,16 @@ def test_free_ports_are_free() -> None:
     require_free(free_ports())
 
 
-def test_two_processes_are_given_different_ports() -> None:
-    command = [sys.executable, "-c", "from infra.local.ports import free_numbers; print(free_numbers(100)); input()"]
-    with (
-        subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as one,
-        subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other,
-    ):
-        numbers = [process.stdout.readline() for process in (one, other) if process.stdout]
-        for process in (one, other):
-            process.communicate("\n")
-    first, second = (set(json.loads(line)) for line in numbers)
-    assert len(first) == len(second) == 100
-    assert not first & second
+ASK_TWICE = """
+from infra.local import ports
+ports._BLOCKS = range(19_000, 19_200, 200)  # one block
+print(next(ports._own_block.__wrapped__()))
+ports._own_block.__wrapped__()
+"""
+
+
+def test_a_block_of_ports_is_given_once() -> None:
+    """In a process of its own, as a block stays taken as long as its process lives."""
+    asked = subprocess.run([sys.executable, "-c", ASK_TWICE], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert asked.stdout == "19001\n"
+    assert "PortError: all blocks of ports from 19000 to 19200 are in use" in asked.stderr

@@ -13,7 +13,7 @@ import numpy as np
 from common.bucket.keys import Keys
 from common.bucket.port import Bucket
 from common.ids import UserKey, new_id, sha256_of_file, split_user_key
-from common.schemas.data import F32, I32, Catalogue, ItemLists, LayerContent, UserRows
+from common.schemas.data import F32, I32, TRENDING, Catalogue, ItemLists, LayerContent, UserRows
 from common.schemas.documents import Bundle, FileRef, LayerRef, ModelInfo, ServingDocument
 from common.serving.bundle import ServedBundle, open_bundle, write_layer
 
@@ -120,7 +120,7 @@ def user_rows(people: dict[UserKey, History], dim: int) -> UserRows:
 
 def model_info(dim: int, encoder: str = "als_fold_in", **fields: Any) -> ModelInfo:
     params = {"alpha": 1.0} if encoder == "als_fold_in" else {}
-    family = {"als_fold_in": "als", "constant": "popular"}[encoder]
+    family = {"als_fold_in": "als", "constant": "popular"}[encoder.removeprefix(TRENDING)]
     given = {"family": family, "version": "v1", "encoder_params": params, "trained_at": NOW, **fields}
     return ModelInfo(dim=dim, encoder=encoder, **given)
 

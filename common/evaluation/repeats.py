@@ -101,12 +101,11 @@ def judge_repeats(artifact: Artifact, cases: Cases, encode: Encoder, fallback: A
 def judge_as_served(
     artifact: Artifact, cases: Cases, encode: Encoder, fallback: Artifact, served: RepeatPurchases
 ) -> Judgement:
-    """What `judge` says, of all purchases only, with what people have hidden or put forward as `served` says."""
+    """What `judge` says, with what people have hidden or put forward as `served` says."""
     gains = _gains(artifact, cases, served.half_life_days)
     boosts = {"hide": _hiding(gains), "show": _Boost(gains, 0.0), "boost": _Boost(gains, served.boost)}
     blocks = _boosted(scores_of(artifact, cases, encode, fallback), boosts[served.decision])
-    found, asked = judge_scores(blocks, cases), Question.ALL
-    return Judgement({asked: found.metrics[asked]}, {asked: found.primary[asked]}, found.cold)
+    return judge_scores(blocks, cases)
 
 
 def _hiding(gains: Any) -> _Boost:

@@ -112,6 +112,9 @@ class Quantity(StrEnum):
 
 QUANTITY_CAP: Final = 5.0
 
+TRENDING: Final = "trending_"
+"""Before an encoder's name: the item vectors have the trend as one more column, and a query its length there."""
+
 
 class Weighting(BaseModel):
     """How much an event says about a person's taste. Training and fold-in use the same."""

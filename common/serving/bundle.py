@@ -10,7 +10,7 @@ import numpy as np
 
 from common.errors import CorruptError
 from common.ids import UserKey
-from common.schemas.data import EVENT_TYPES, F32, I32, Weighting
+from common.schemas.data import EVENT_TYPES, F32, I32, TRENDING, Weighting
 from common.schemas.documents import Bundle, FileRef
 from common.serving.encoders import ENCODERS, IMPERSONAL, prepare
 from common.serving.items import Items
@@ -53,6 +53,8 @@ class ServedBundle:
         self._people = [layer.people for layer in reversed(layers)]
         self._newest_first = layers[::-1]
         self._encode = ENCODERS[document.model.encoder]
+        # A trend is nobody's doing.
+        self._width = document.model.dim - document.model.encoder.startswith(TRENDING)
         self._arrays = prepare(layers[0].encoder)
         inverse = self._arrays.get("gram_inverse")
         self._metric = None if inverse is None else inverse.astype(np.float32)
@@ -72,10 +74,10 @@ class ServedBundle:
 
     def influence(self, item_nos: I32, causes: I32) -> F32:
         """(len(item_nos), len(causes)): how much an event with a cause adds to an item's score, to first order."""
-        vectors = self.items.vectors(item_nos)
+        vectors = self.items.vectors(item_nos)[:, : self._width]
         if self._metric is not None:
             vectors = vectors.dot(self._metric)
-        influence: F32 = vectors.dot(self.items.vectors(causes).T)
+        influence: F32 = vectors.dot(self.items.vectors(causes)[:, : self._width].T)
         return influence
 
     def bought_together(self, item_no: int) -> I32:

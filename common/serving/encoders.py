@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from common.schemas.data import F32, F64
+from common.schemas.data import F32, F64, TRENDING
 from common.serving.gru import gru
 
 Arrays = Mapping[str, npt.NDArray[Any]]
@@ -78,12 +78,27 @@ def constant(_vectors: F32, _weights: F32, _arrays: Arrays, _params: Mapping[str
     return np.ones(1, np.float32)
 
 
-ENCODERS: Final[dict[str, Encoder]] = {
+def _trending(encode: Encoder) -> Encoder:
+    """The encoder of the vectors without their last column, and behind it the length of what it returns."""
+
+    def encode_with_length(vectors: F32, weights: F32, arrays: Arrays, params: Mapping[str, float]) -> F32:
+        query = encode(vectors[:, :-1], weights, arrays, params)
+        return np.append(query, np.linalg.norm(query))
+
+    return encode_with_length
+
+
+_PERSONAL: Final[dict[str, Encoder]] = {
     "als_fold_in": als_fold_in,
-    "constant": constant,
     "gru": gru,
     "mapped_mean": mapped_mean,
     "weighted_mean": weighted_mean,
+}
+
+ENCODERS: Final[dict[str, Encoder]] = {
+    "constant": constant,
+    **_PERSONAL,
+    **{TRENDING + name: _trending(encode) for name, encode in _PERSONAL.items()},
 }
 
 IMPERSONAL: Final = frozenset({"constant"})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from common.config import Settings
+from common.config import Purchased, Settings
 from common.errors import BadRequest, RefusedError
 from common.evaluation.split import temporal_split
 from common.models.base import Model, TrainingData
@@ -35,8 +35,8 @@ class Order:
 @dataclass(frozen=True)
 class Choice:
     """`models`: the one to fit on everything, and the next best should it not be able to learn. `repeats` is what to do
-    under the first with what people have bought; None where nothing tells. `gist` and `full` are the figures behind it;
-    `refusal` says why nothing may be published."""
+    under the first with what people have bought, None where nothing tells, and `trend` its weight as `with_trend` takes
+    it. `gist` and `full` are the figures behind it; `refusal` says why nothing may be published."""
 
     models: tuple[Model, ...]
     gist: dict[str, Any]
@@ -44,6 +44,7 @@ class Choice:
     notices: tuple[str, ...] = ()
     refusal: str | None = None
     repeats: RepeatPurchases | None = None
+    trend: float = 0.0
 
 
 def choose(data: TrainingData, order: Order, settings: Settings, step: Step) -> Choice:
@@ -58,13 +59,15 @@ def choose(data: TrainingData, order: Order, settings: Settings, step: Step) -> 
     if refusal and order.served is None:
         notices = (*notices, f"popular is published until a model is better: {refusal}")
         published, refusal = finals.popular, None
+    decided = outcome.decisions.served(Purchased.AUTO) if published is finals.winner else None
     return Choice(
         models=(published.candidate.model, POPULAR.model),
         gist=figures.gist(outcome, published, settings.seed),
         full=figures.full(outcome, published, settings.seed),
         notices=notices,
         refusal=refusal,
-        repeats=outcome.repeats.served() if published is finals.winner else None,
+        repeats=decided.repeats if decided else None,
+        trend=decided.trend if decided else 0.0,
     )
 
 
@@ -106,9 +109,10 @@ def _unjudged(order: Order, reason: str) -> Choice:
     """What is served if there is a choice, or else the first family's defaults; popular if they cannot learn."""
     served = _served_model(order.served)
     models = [make(family) for family in order.families]
-    repeats = None
+    repeats, trend = None, 0.0
     if served and order.served and served.family in order.families:
         models.insert(0, served)
-        repeats = order.served.repeats
+        repeats, trend = order.served.repeats, order.served.encoder_params.get("trend", 0.0)
     gist = {"judged_by": None, "reason": reason}
-    return Choice((*models, POPULAR.model), gist, notices=(f"not judged: {reason}",), repeats=repeats)
+    notices = (f"not judged: {reason}",)
+    return Choice((*models, POPULAR.model), gist, notices=notices, repeats=repeats, trend=trend)

@@ -16,14 +16,12 @@ from common.config import Settings
 from common.errors import RefusedError
 from common.evaluation.cases import Question
 from common.evaluation.judge import PRIMARY, Judgement
-from common.evaluation.repeats import Repeats
 from common.evaluation.split import Split
 from common.schemas.data import Catalogue
-from common.schemas.documents import RepeatPurchases
 from common.tuning.records import TrialRecord
 from common.usecases.search import hold_search, select
 from common.usecases.standings import Kind, Standing, hold_baselines, hold_families, reserve_s
-from common.usecases.trials import POPULAR, Candidate, Stage, Trial
+from common.usecases.trials import POPULAR, Candidate, Decisions, Served, Stage, Trial
 
 TRIALS_TO_COME: Final = 5
 """A trial may take this part of the time left, because should it win as many are to come: itself, the one that judges
@@ -67,8 +65,8 @@ class Finals:
 @dataclass(frozen=True)
 class Outcome:
     """`question` has decided between the `trials` that were held on `stage`, popular's the last. `search` records all
-    that was searched, what was broken off included. `repeats` is what the winner gains by hiding or putting forward
-    what people have, on the same stage. `standings` are the night's table, the champion first; `newcomers` what the
+    that was searched, what was broken off included. `decisions` are on the same stage too: how the winner is to be
+    served. `standings` are the night's table, the champion first; `newcomers` what the
     popular list is worth to people whom nothing is known of."""
 
     question: Question
@@ -76,7 +74,7 @@ class Outcome:
     trials: tuple[Trial, ...]
     finals: Finals
     notices: tuple[str, ...]
-    repeats: Repeats
+    decisions: Decisions
     search: tuple[TrialRecord, ...] = ()
     standings: tuple[Standing, ...] = ()
     newcomers: dict[str, float] = field(default_factory=dict)
@@ -114,9 +112,9 @@ def hold_contest(
     trials = [*tried, *found.trials, popular]
     winner = select(trials, question, settings.seed)
     # Whatever time is left: what people are shown depends on it as much as on the model.
-    repeats = stage.repeats(winner.candidate)
+    decisions = stage.decide(winner.candidate, question)
     step("taking the last look", TRIALS_SHARE)
-    served = repeats.served(settings.purchased)
+    served = decisions.served(settings.purchased)
     finals = _hold_finals(final_stage, stage, trials, winner, served)
     standings = (*_first_rows(finals, winner, question, served), *_families(finals, stage, trials, question, deadline))
     return Outcome(
@@ -126,7 +124,7 @@ def hold_contest(
         finals=finals,
         notices=tuple(notices),
         search=found.records,
-        repeats=repeats,
+        decisions=decisions,
         standings=(*standings, *baselines),
         newcomers=final_stage.newcomers(),
     )
@@ -168,24 +166,22 @@ def _with_curve(stage: Stage, candidate: Candidate, question: Question, deadline
     return replace(stage.hold_trial(candidate, deadline, note), curve=curve)
 
 
-def _hold_finals(
-    final_stage: Stage, stage: Stage, trials: Sequence[Trial], winner: Trial, repeats: RepeatPurchases
-) -> Finals:
+def _hold_finals(final_stage: Stage, stage: Stage, trials: Sequence[Trial], winner: Trial, as_served: Served) -> Finals:
     """On the last window, or where nobody can be asked there on the one before, on which popular and what is served
     have been held already."""
     popular = trials[-1]
     served = next((trial for trial in trials if trial.candidate.origin == "served" and trial is not winner), None)
-    held = {id(winner): final_stage.hold_trial(winner.candidate, served=repeats)}
+    held = {id(winner): final_stage.hold_trial(winner.candidate, served=as_served)}
     if final_stage is not stage:
         others = [trial for trial in (popular, served) if trial and trial is not winner]
         held |= {id(trial): final_stage.hold_trial(trial.candidate) for trial in others}
     return Finals(final_stage, held[id(winner)], held.get(id(popular), popular), held.get(id(served), served))
 
 
-def _first_rows(finals: Finals, winner: Trial, question: Question, served: RepeatPurchases) -> list[Standing]:
+def _first_rows(finals: Finals, winner: Trial, question: Question, served: Served) -> list[Standing]:
     rows = [Standing.of_trial(Kind.CHAMPION, finals.winner, winner.score(question))]
-    if served.decision != "show":
-        rows.append(Standing.as_served(finals.winner, served.decision))
+    if served.repeats.decision != "show" or served.trend:
+        rows.append(Standing.as_served(finals.winner, served.repeats.decision))
     if finals.served:
         rows.append(Standing.of_trial(Kind.SERVED, finals.served))
     if finals.popular is not finals.winner:

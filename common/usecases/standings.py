@@ -41,8 +41,8 @@ class Kind(StrEnum):
 @dataclass(frozen=True)
 class Standing:
     """One row: judged, or left out for a reason. `candidate` is None for a baseline; `validation` is what a family's
-    best was chosen by. All rows are what a model ranks by itself but the champion's `AS_SERVED`, which is of all
-    purchases only: `purchased` says what is done about what people have bought."""
+    best was chosen by. All rows are what a model ranks by itself but the champion's `AS_SERVED`: with the trend, and
+    `purchased` says what is done about what people have bought."""
 
     kind: Kind
     name: str

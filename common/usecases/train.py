@@ -20,6 +20,7 @@ from common.errors import BadRequest, BucketUnavailable, RefusedError, SettingEr
 from common.models.artifact import Artifact
 from common.models.base import FitOptions, Model, TrainingData
 from common.models.registry import FAMILIES
+from common.models.trend import with_trend
 from common.schemas.documents import Bundle, ModelInfo, RunRecord, ServingDocument, StoreDocument
 from common.store.reader import open_store
 from common.usecases.choice import Order, choose
@@ -99,9 +100,12 @@ def _train(ctx: Context, order: Order, log: RunLog) -> RunRecord:
         _report(ctx, log, figures(choice.notices) | {"refusal": choice.refusal}, data)
         raise RefusedError(choice.refusal)
     artifact = _fit(data, choice.models, order, ctx.settings.seed, log)
+    repeats = None
+    if artifact.family == choice.models[0].family:
+        repeats = choice.repeats
+        artifact = with_trend(artifact, data.interactions, int(data.interactions.ts[-1]), choice.trend)
     log.step("publishing", PUBLISHING)
     _save(ctx, log.record.run_id, artifact)
-    repeats = choice.repeats if artifact.family == choice.models[0].family else None
     bundle = publish_base(ctx, artifact, choice.gist, document.seq, log, read, repeats)
     log.step("reporting", REPORTING)
     published = {"family": artifact.family, "params": artifact.params}

@@ -14,10 +14,12 @@ from common.evaluation.cases import Question, make_cases
 from common.evaluation.judge import PRIMARY, Judgement, judge
 from common.evaluation.repeats import Repeats, judge_as_served, judge_repeats
 from common.evaluation.split import Fold
+from common.evaluation.trend import Trend, judge_trend
 from common.models.artifact import Artifact
 from common.models.base import FitOptions, Model, TrainingData
 from common.models.popular import Popular
 from common.models.registry import make
+from common.models.trend import with_trend
 from common.schemas.data import Catalogue
 from common.schemas.documents import RepeatPurchases
 from common.serving.encoders import ENCODERS
@@ -42,7 +44,7 @@ POPULAR: Final = Candidate(make(Popular.family), "default")
 class Trial:
     """A candidate on one fold; `fit_s` in seconds, `dim` the width of its vectors, `peak_bytes` as `Usage` has it.
     `curve` is what it was worth after some of its iterations, where its family shows that; `as_served`, if asked for,
-    what it is worth of all purchases with what people have hidden or put forward as when it is served."""
+    what it is worth as it is served: with the trend, and with what people have hidden or put forward."""
 
     candidate: Candidate
     judgement: Judgement
@@ -54,6 +56,25 @@ class Trial:
 
     def score(self, question: Question) -> float:
         return self.judgement.metrics[question].get(PRIMARY, 0.0)
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """What a model's own scores leave open when it is served, judged on the validation window."""
+
+    trend: Trend
+    repeats: Repeats
+
+    def served(self, purchased: Purchased) -> Served:
+        return Served(self.repeats.served(purchased), self.trend.weight)
+
+
+@dataclass(frozen=True)
+class Served:
+    """How a model is served under the shop's setting; `trend` is the weight that `with_trend` takes."""
+
+    repeats: RepeatPurchases
+    trend: float = 0.0
 
 
 OnTheWay = Callable[[int, Judgement], None]
@@ -85,7 +106,7 @@ class Stage:
         candidate: Candidate,
         deadline: float = math.inf,
         on_the_way: OnTheWay | None = None,
-        served: RepeatPurchases | None = None,
+        served: Served | None = None,
     ) -> Trial:
         """Raises `RefusedError` where the candidate cannot learn from the past, or not until `deadline`, which is on
         the clock of `time.monotonic`. `on_the_way` may end the fit by an exception. With `served` the trial has
@@ -111,16 +132,24 @@ class Stage:
         cases = make_cases(self.cases.fold, self._options.seed, newcomers=True)
         return judge(self._fallback, cases, ENCODERS[self._fallback.encoder], self._fallback).metrics[Question.ALL]
 
-    def repeats(self, candidate: Candidate) -> Repeats:
-        """What to do with what people have already. Fits once more. Raises `RefusedError` as `hold_trial` does."""
+    def decide(self, candidate: Candidate, question: Question) -> Decisions:
+        """How to serve it: the trend by `question`, and with it what people have already. Fits once more. Raises
+        `RefusedError` as `hold_trial` does."""
         artifact = self._fit(candidate.model)
-        return judge_repeats(artifact, self.cases, ENCODERS[artifact.encoder], self._fallback)
+        trend = judge_trend(artifact, self.cases, ENCODERS[artifact.encoder], self._fallback, question)
+        trending = self._with_trend(artifact, trend.weight)
+        repeats = judge_repeats(trending, self.cases, ENCODERS[trending.encoder], self._fallback)
+        return Decisions(trend, repeats)
 
     def _judge(self, artifact: Artifact) -> Judgement:
         return judge(artifact, self.cases, ENCODERS[artifact.encoder], self._fallback)
 
-    def _judge_as_served(self, artifact: Artifact, served: RepeatPurchases) -> Judgement:
-        return judge_as_served(artifact, self.cases, ENCODERS[artifact.encoder], self._fallback, served)
+    def _judge_as_served(self, artifact: Artifact, served: Served) -> Judgement:
+        trending = self._with_trend(artifact, served.trend)
+        return judge_as_served(trending, self.cases, ENCODERS[trending.encoder], self._fallback, served.repeats)
+
+    def _with_trend(self, artifact: Artifact, weight: float) -> Artifact:
+        return with_trend(artifact, self._data.interactions, self._options.now_s, weight)
 
     def _fit(self, model: Model, **listeners: Any) -> Artifact:
         return model.fit(self._data, replace(self._options, **listeners))

@@ -29,7 +29,7 @@ from common.evaluation.judge import PRIMARY
 from common.evaluation.queries import rows_of
 from common.evaluation.split import temporal_split
 from common.models.base import TrainingData
-from common.models.registry import make
+from common.models.registry import FAMILIES, make
 from common.schemas.data import F64
 from common.usecases.trials import Candidate, Stage
 from common.usecases.usage import measured
@@ -77,6 +77,7 @@ def evaluate_champion(data: TrainingData, budget_s: float, **settings: object) -
             "people": {question: len(scores[question]) for question in Question},
         },
         "trials": len(found["trials"]),
+        "notices": list(run.notices),
         "rivals": [_compared(rival, scores) for rival in _rivals(stage, found["trials"])],
     }
 
@@ -102,13 +103,18 @@ def _asked(shop: LiveShop, cases: Cases, people: list[int], question: Question) 
 def _rivals(stage: Stage, trials: list[dict[str, Any]]) -> Iterator[Rival]:
     for baseline in BASELINES:
         yield Rival(baseline.name, partial(_hold_baseline, baseline, stage.cases))
-    for family in dict.fromkeys(trial["family"] for trial in trials):
+    for family in FAMILIES:
         own = [trial for trial in trials if trial["family"] == family]
-        yield Rival(family, partial(_hold_family, stage, own))
+        yield Rival(family, partial(_hold_family, stage, own or [_untried(family)]))
 
 
 def _hold_baseline(baseline: type[Baseline], cases: Cases) -> PerPerson:
     return judge_baseline(baseline(cases.fold), cases).primary
+
+
+def _untried(family: str) -> dict[str, Any]:
+    """A night that had no time for a family leaves its defaults to hold."""
+    return {"family": family, "params": {}, "metrics": {question: {} for question in Question}}
 
 
 def _hold_family(stage: Stage, trials: list[dict[str, Any]]) -> PerPerson:
@@ -150,6 +156,7 @@ def lines(found: dict[str, Any]) -> Iterator[str]:
     champion = found["champion"]
     scores = "   ".join(f"{question} {score:.4f}" for question, score in champion["score"].items())
     yield f"{champion['family']} as served, {PRIMARY}: {scores}; purchased: {champion['repeats']}"
+    yield from (f"  {notice}" for notice in found["notices"])
     for rival in found["rivals"]:
         if "left_out" in rival:
             yield f"  {rival['name']:24}{rival['left_out']}"

@@ -26,6 +26,7 @@ from common.usecases.report.files import fetch_page
 from common.usecases.train import TrainOptions, train
 from tests.shops import NOON, Event
 from tests.stored import read_served, served_document
+from tests.unit.test_trend import season_events
 
 pytestmark = pytest.mark.s3
 
@@ -139,6 +140,17 @@ def test_the_saved_artifact_is_what_is_served(shop: Context, tmp_path: Path) -> 
     artifact, served = Artifact.load(tmp_path), read_served(shop)
     for item_id, vector in zip(artifact.item_ids, artifact.item_vectors, strict=True):
         np.testing.assert_array_equal(served.items[item_id][2], vector)
+
+
+def test_where_seasons_change_what_sells_better_than_usual_is_served_first(shop: Context) -> None:
+    sell(shop, season_events())
+    run = train(shop, TrainOptions())
+    model = served_document(shop).bundle.model
+    assert model.encoder == "trending_als_fold_in"
+    assert model.encoder_params["trend"] == pytest.approx(metrics_file(shop, run)["trend"]["weight"])
+    kept = train(shop, TrainOptions(evaluate=False))
+    assert kept.state is RunState.DONE
+    assert served_document(shop).bundle.model.encoder_params == model.encoder_params
 
 
 def test_a_record_names_nobody(shop: Context) -> None:

@@ -25,6 +25,7 @@ from common.usecases.choice import Choice, Order, choose
 from common.usecases.contest import Finals, Outcome, hold_contest
 from common.usecases.trials import POPULAR, Candidate, Stage, Trial
 from tests.shops import TINY, Event, interactions
+from tests.unit.test_trend import seasons
 
 SMALL_ALS = {"factors": 4, "regularization": 0.1, "weighting": {"half_life_days": None}}
 SETTINGS = Settings(
@@ -114,6 +115,23 @@ def test_what_is_served_keeps_its_decision_about_purchases_where_nothing_judges_
     assert judged.repeats != model.repeats
     assert judged.repeats is not None
     assert judged.full["repeats"]["decision"] == judged.repeats.decision
+
+
+def test_what_is_served_keeps_its_trend_where_nothing_judges_it() -> None:
+    model = served(**SMALL_ALS).model_copy(update={"encoder_params": {"alpha": 40.0, "trend": 0.7}})
+    assert chosen(two_tastes(), evaluate=False, served=model).trend == 0.7
+    assert chosen(two_tastes(), evaluate=False, families=("popular",), served=model).trend == 0
+    judged = chosen(seasons(), served=model)
+    assert judged.trend not in (0, 0.7)
+    assert judged.full["trend"]["weight"] == judged.trend
+
+
+def test_the_champion_as_served_has_the_trend_and_is_better_for_it() -> None:
+    champion, as_served = contest(seasons(), [als()], time.monotonic() + 100).standings[:2]
+    assert champion.judgement is not None
+    assert as_served.judgement is not None
+    without, with_it = (row.judgement.metrics[Question.NEW][PRIMARY] for row in (champion, as_served))
+    assert with_it > 1.5 * without
 
 
 def test_selection_does_not_see_the_test_window() -> None:

@@ -131,7 +131,7 @@ def test_every_section_says_what_the_document_holds() -> None:
         "EASE is for up to 20,000 items",
         "4 settings were tried, 3 of them to the end",
         "put forward , 0.3100",
-        "als as served the champion, with what a person has bought put forward",
+        "als as served the champion as visitors get it put forward",
         "“als as served” is the champion with them put forward, so it is what customers see",
         "100.0 % of the recommendations",
         "25 of 100 products",

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from common.bucket.memory import MemoryBucket
+from common.models.trend import with_trend
 from common.schemas.data import EventType
 from common.schemas.documents import RepeatPurchases, RunState
 from common.usecases.context import Context
@@ -17,7 +18,7 @@ from common.usecases.recommend import Query, RecommendService
 from common.usecases.runs import start_run
 from common.usecases.update import update
 from tests.memory import memory_context
-from tests.shops import Event
+from tests.shops import Event, interactions
 from tests.stored import (
     Item,
     add_batch,
@@ -125,6 +126,25 @@ def test_a_new_item_is_found_among_its_like(shop: Context) -> None:
     assert set(served.similar["tea9"][:3]) == set(TEA)
     assert "tea9" in best(shop, "u01", 4)
     assert "tea9" not in best(shop, "u00", 2)
+
+
+def test_an_update_answers_a_trend_as_training_does(once: tuple[Path, MemoryBucket], tmp_path: Path) -> None:
+    """The trend is the last column: of a person the length of the rest, of a new item that of its like."""
+    shop = memory_context(tmp_path, once[1].copy())
+    artifact, covers_seq = fit(shop)
+    data = interactions(EVENTS)
+    publish(shop, with_trend(artifact, data, int(data.ts[-1]), 5.0), covers_seq)
+    before = read_served(shop)
+    add_batch(shop, [Event("newcomer", "tea1", 20), Event("u01", "shoe1", 20)], [Item("tea9", "tea", "assam", 5.5)])
+    update(shop)
+    served = read_served(shop)
+    for user in ("newcomer", "u01", "u00"):
+        vector = served.vectors[key(shop, user)]
+        assert vector[-1] == pytest.approx(np.linalg.norm(vector[:-1]), rel=1e-5)
+        assert vector[-1] > 0
+    trends = [before.items[tea][2][-1] for tea in TEA]
+    assert min(trends) <= served.items["tea9"][2][-1] <= max(trends)
+    assert set(served.similar["tea9"][:3]) == set(TEA)
 
 
 def test_a_new_price_shows_on_the_card_and_leaves_the_taste(shop: Context) -> None:

@@ -51,7 +51,7 @@ class Spread(_Part):
 class Row(_Part):
     """A line of the table. `ndcg` and `lead` (by how much the champion is ahead) by question, empty where nobody was
     asked; `metrics` by question and name, of which `people` may be the only one; `left_out` tells why there are none.
-    The champion "as_served" is about all purchases only, with what was bought before treated as `purchased` says.
+    The champion "as_served" has the trend, and what was bought before is treated as `purchased` says.
     """
 
     kind: Literal["champion", "as_served", "served", "family", "baseline"]
@@ -148,6 +148,7 @@ class Report(_Part):
     window: Window | None = None
     table: tuple[Row, ...] = ()
     repeats: Repeats | None = None
+    trending: bool = False
     attempts: tuple[Attempt, ...] = ()
     curves: tuple[Curve, ...] = ()
     popularity: Popularity | None = None

@@ -24,7 +24,7 @@ MODELS: Final[Mapping[str, str]] = {
 
 KINDS: Final[Mapping[str, str]] = {
     "champion": "champion",
-    "as_served": "the champion, with what a person has bought",
+    "as_served": "the champion as visitors get it",
     "served": "served until now",
     "family": "model",
     "baseline": "yardstick",

@@ -62,7 +62,7 @@ def base_content(artifact: Artifact, stock: Stock, changed: U64, threads: int) -
     groups = _learn_groups(artifact, stock, items, encoder)
     vectors = groups.vectors_of(items.catalogue)
     vectors[items.trained] = artifact.item_vectors
-    width = artifact.dim - encoder.has_bias(artifact.item_vectors)
+    width = artifact.dim - encoder.n_biases(artifact.item_vectors)
     of_codes = vectors[items.of_codes]
     users = _people(artifact, stock, items, changed, lambda codes, weights: encoder.query(of_codes[codes], weights))
     shelf = _shelf(stock, items)
@@ -108,7 +108,7 @@ def _learn_groups(artifact: Artifact, stock: Stock, items: _Items, encoder: Pers
     return learn_groups(
         vectors=artifact.item_vectors,
         catalogue=take(items.catalogue, items.trained),
-        biased=encoder.has_bias(artifact.item_vectors),
+        n_biases=encoder.n_biases(artifact.item_vectors),
         people=_queries(artifact, stock, encoder),
         unseen=take(items.catalogue, np.flatnonzero(~items.is_trained)),
     )

@@ -49,8 +49,8 @@ class Groups:
     """Where the items of each group point, and how far an unseen one goes.
 
     keys (n_groups,) uint64, sorted, hashes of the groups' names; directions (n_groups, dim) float32 of length 1, with
-    the mean bias in the last column where the family has one; unknown (dim,) float32 for an item of which nothing is
-    known: no direction, and the mean bias; scale (dim,) float32 makes a vector of a direction.
+    the mean biases in the last columns where the family has any; unknown (dim,) float32 for an item of which nothing is
+    known: no direction, and the mean biases; scale (dim,) float32 makes a vector of a direction.
     """
 
     keys: U64
@@ -73,13 +73,14 @@ class Groups:
         return self.directions_of(catalogue) * self.scale
 
 
-def learn_groups(vectors: F32, catalogue: Catalogue, biased: bool, people: F32, unseen: Catalogue) -> Groups:
-    """From trained items: vectors (n_items, dim) float32, a bias last if `biased`, and their catalogue rows.
+def learn_groups(vectors: F32, catalogue: Catalogue, n_biases: int, people: F32, unseen: Catalogue) -> Groups:
+    """From trained items: vectors (n_items, dim) float32, biases in their last `n_biases` columns, and their catalogue
+    rows.
 
     people (m, dim) float32 are query vectors, of which `SAMPLE` are looked at, and `unseen` the items that are to get a
     vector at once; later ones are counted as one for each group.
     """
-    width = vectors.shape[1] - biased
+    width = vectors.shape[1] - n_biases
     lengths = np.linalg.norm(vectors[:, :width], axis=1)
     rows = vectors.astype(np.float64)
     rows[:, :width] /= np.where(lengths > 0, lengths, 1)[:, None]
@@ -100,11 +101,11 @@ def _fair_length(vectors: F32, candidates: F32, width: int, people: F32) -> floa
     people = people[np.linspace(0, len(people) - 1, min(SAMPLE, len(people))).astype(np.int64)]
     places = min(PLACES, max(len(vectors) // 2, 1))
     taken = int(SHARE * places * len(people))
-    biases = candidates[:, width:].sum(axis=1) if width < candidates.shape[1] else np.zeros(1, dtype=np.float32)
     shortest = [np.empty(0, dtype=np.float32)]
     for start in range(0, len(people), AT_ONCE):
         some = people[start : start + AT_ONCE]
         worst = np.partition(some @ vectors.T, -places, axis=1)[:, -places, None]
+        biases = some[:, width:] @ candidates[:, width:].T
         enough = _lengths_to_reach(worst - biases, some[:, :width] @ candidates[:, :width].T)
         shortest.append(np.partition(enough, taken)[: taken + 1] if taken < len(enough) else enough)
     enough = np.sort(np.concatenate(shortest))

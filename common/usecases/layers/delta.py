@@ -80,7 +80,7 @@ def delta_content(below: Items, model: ModelInfo, news: News, min_pair_people: i
         cards=cards_of(overlay.catalogue),
         catalogue=overlay.catalogue,
         users=_people(overlay, model, encoder, news.people),
-        similar=_similar(overlay, encoder.has_bias(base.item_vectors), shelf.available, threads),
+        similar=_similar(overlay, encoder.n_biases(base.item_vectors), shelf.available, threads),
         popular=shelf.popular(),
         newest=shelf.newest(),
         popular_by_category=shelf.popular_by_category(),
@@ -140,7 +140,7 @@ def _together(overlay: Overlay, news: News, shelf: Shelf, min_people: int) -> It
     return kept.updated(found, numbers, touched, shelf.named_categories(), min_people)
 
 
-def _similar(overlay: Overlay, biased: bool, available: Bools, threads: int) -> I32:
+def _similar(overlay: Overlay, n_biases: int, available: Bools, threads: int) -> I32:
     """Trained items keep their neighbours; the others get those of their vector."""
     base = overlay.below.layers[0]
     similar = np.full((len(overlay.numbers), base.info.similar_k), -1, dtype=np.int32)
@@ -150,7 +150,7 @@ def _similar(overlay: Overlay, biased: bool, available: Bools, threads: int) -> 
         similar[place, : len(listed)] = listed
     asked = np.flatnonzero(~trained)
     if len(asked):
-        directions = np.concatenate([base.item_vectors, overlay.vectors[asked]])[:, : overlay.below.dim - biased]
+        directions = np.concatenate([base.item_vectors, overlay.vectors[asked]])[:, : overlay.below.dim - n_biases]
         rows = np.arange(base.info.n_items, len(directions), dtype=np.int32)
         among = np.flatnonzero(overlay.extras.neighbours & available[: base.info.n_items]).astype(np.int32)
         similar[asked] = similar_items(directions, base.info.similar_k, rows, threads, among)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from common.schemas.data import F32, I32, I64, U64, UserRows
+from common.schemas.data import F32, I32, I64, TRENDING, U64, UserRows
 from common.serving.encoders import ENCODERS, prepare
 from common.usecases.layers.histories import Histories
 
@@ -21,6 +21,7 @@ class PersonEncoder:
 
     def __init__(self, name: str, params: Mapping[str, float], arrays: Mapping[str, npt.NDArray[Any]]) -> None:
         self._encode = ENCODERS[name]
+        self._trending = name.startswith(TRENDING)
         self._params = params
         self._arrays = prepare(arrays)
 
@@ -28,10 +29,13 @@ class PersonEncoder:
         """(dim,) float32 from the vectors (m, dim) and weights (m,) of a history, oldest first."""
         return self._encode(vectors, weights, self._arrays, self._params)
 
-    def has_bias(self, item_vectors: F32) -> bool:
-        """Whether the last column of the item vectors is a bias: every query then answers it with 1."""
+    def n_biases(self, item_vectors: F32) -> int:
+        """How many of the item vectors' last columns are no part of a direction: the trend, if there is one, and before
+        it a bias, which every query answers with 1."""
+        last = -1 - self._trending
         probes = item_vectors[:2]
-        return all(float(self.query(probe[None], np.ones(1, np.float32))[-1]) == 1.0 for probe in probes)
+        has_bias = all(float(self.query(probe[None], np.ones(1, np.float32))[last]) == 1.0 for probe in probes)
+        return self._trending + has_bias
 
 
 def user_rows(keys: U64, histories: Histories, item_nos: I32, query: Query, vectors: F32) -> UserRows:

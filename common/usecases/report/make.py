@@ -45,6 +45,7 @@ def make_report(
         window=_window(figures["window"]) if "window" in figures else None,
         table=tuple(_row(row) for row in figures.get("table", ())),
         repeats=_repeats(figures.get("repeats")),
+        trending=bool(figures.get("trend", {}).get("weight")),
         attempts=tuple(_attempts(figures)),
         curves=_curves(figures),
         popularity=popularity,

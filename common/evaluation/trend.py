@@ -1,0 +1,73 @@
+"""How much what is bought more than usual of late is to gain: the weight at which people are guessed best."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+
+from common.evaluation.cases import Cases, Question
+from common.evaluation.judge import scores_of
+from common.evaluation.metrics import ndcg_at_k
+from common.evaluation.queries import Encoder, make_queries
+from common.evaluation.ranking import top_k
+from common.models.artifact import Artifact
+from common.models.trend import item_trends
+from common.schemas.data import F32, F64
+
+STEPS: Final = (0.05, 0.1, 0.2, 0.3, 0.4, 0.6)
+"""Weights that are tried, in multiples of a person's best score over the mean of all items by the length of their
+query, of the person in the middle."""
+
+K: Final = 10
+
+
+@dataclass(frozen=True)
+class Trend:
+    """`weight` as `with_trend` takes it, the best of those tried or 0; `tried` is NDCG@10 by weight."""
+
+    weight: float = 0.0
+    tried: Mapping[float, float] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "weight": self.weight,
+            "tried": [{"weight": weight, "ndcg": ndcg} for weight, ndcg in self.tried.items()],
+        }
+
+
+def judge_trend(artifact: Artifact, cases: Cases, encode: Encoder, fallback: Artifact, question: Question) -> Trend:
+    """A model that says the same of everybody has its own way to forget."""
+    if artifact.family == fallback.family:
+        return Trend()
+    lengths = np.linalg.norm(make_queries(artifact, cases.fold, cases.user_keys, encode), axis=1)
+    if not lengths.any():
+        return Trend()
+    gains = item_trends(cases.fold.past, cases.fold.cut_s)
+    unit = _unit(artifact, cases, encode, fallback, lengths)
+    weights = [0.0, *(step * unit for step in STEPS)]
+    relevant = cases.relevant(question)
+    hits = np.zeros((len(weights), relevant.shape[0], K), dtype=np.bool_)
+    for rows, scores in scores_of(artifact, cases, encode, fallback):
+        if question is Question.NEW:
+            owned = cases.owned[rows].tocoo()
+            scores[owned.row, owned.col] = -np.inf
+        gained = lengths[rows, np.newaxis] * gains
+        for weight, found in zip(weights, hits, strict=True):
+            found[rows] = top_k(scores + np.float32(weight) * gained, relevant[rows], K)[1]
+    n_relevant = np.diff(relevant.indptr).astype(np.int32)
+    asked = n_relevant > 0
+    tried = {w: float(ndcg_at_k(h[asked], n_relevant[asked], K).mean()) for w, h in zip(weights, hits, strict=True)}
+    return Trend(max(tried, key=lambda weight: tried[weight]), tried)
+
+
+def _unit(artifact: Artifact, cases: Cases, encode: Encoder, fallback: Artifact, lengths: F32 | F64) -> float:
+    leads: list[F32] = []
+    for rows, scores in scores_of(artifact, cases, encode, fallback):
+        known = scores > -np.inf
+        mean = np.where(known, scores, 0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+        said = lengths[rows] > 0
+        leads.append(((scores.max(axis=1) - mean)[said] / lengths[rows][said]).astype(np.float32))
+    return float(np.median(np.concatenate(leads)))

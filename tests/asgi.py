@@ -43,9 +43,22 @@ class Function:
         self, method: str, url: str, headers: Mapping[str, str] | None = None, body: bytes | list[bytes] = b""
     ) -> Answer:
         """`body` may be a list of pieces, as they come over a slow line."""
-        return self._runner.run(self._call(method, url, headers or {}, [body] if isinstance(body, bytes) else body))
+        pieces = [body] if isinstance(body, bytes) else body
+        left = [{"type": "http.request", "body": piece, "more_body": True} for piece in pieces]
+        left.append({"type": "http.request", "body": b"", "more_body": False})
+        sent = self._runner.run(self._call(method, url, headers or {}, left))
+        answered = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
+        return Answer(sent[0]["status"], answered, b"".join(message.get("body", b"") for message in sent[1:]))
 
-    async def _call(self, method: str, url: str, headers: Mapping[str, str], pieces: list[bytes]) -> Answer:
+    def leave(self, url: str, body: bytes) -> list[dict[str, Any]]:
+        """Posts the beginning of a body and goes: what the function sends nevertheless."""
+        left = [{"type": "http.request", "body": body, "more_body": True}, {"type": "http.disconnect"}]
+        return self._runner.run(self._call("POST", url, {}, left))
+
+    async def _call(
+        self, method: str, url: str, headers: Mapping[str, str], left: list[dict[str, Any]]
+    ) -> list[dict[str, Any]]:
+        """What is sent; `left` is what there is to receive."""
         raw_path, query_string = urlsplit(url).path.encode(), urlsplit(url).query.encode()
         scope = {
             "type": "http",
@@ -56,8 +69,6 @@ class Function:
             "query_string": query_string,
             "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
         }
-        left = [{"type": "http.request", "body": piece, "more_body": True} for piece in pieces]
-        left.append({"type": "http.request", "body": b"", "more_body": False})
         sent: list[dict[str, Any]] = []
 
         async def receive() -> dict[str, Any]:
@@ -67,5 +78,4 @@ class Function:
             sent.append(message)
 
         await self._app(scope, receive, send)
-        answered = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
-        return Answer(sent[0]["status"], answered, b"".join(message.get("body", b"") for message in sent[1:]))
+        return sent

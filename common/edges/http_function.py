@@ -7,17 +7,16 @@ import logging
 import os
 import time
 
-from starlette.requests import Request
-
 from common import logs
 from common.edges import problems
 from common.edges.http_cors import Cors
 from common.edges.http_metrics import CONTENT_TYPE as METRICS_TYPE
 from common.edges.http_metrics import Metrics
 from common.edges.http_openapi import openapi_document
+from common.edges.http_request import Disconnected, Message, Receive, Request, Send
 from common.edges.http_response import Response, json_response, problem_response
 from common.edges.http_routes import METHODS, Endpoint, Route, find_route
-from common.edges.http_storefront import Storefront, header
+from common.edges.http_storefront import Storefront
 from common.errors import RecsysError
 from common.usecases.recommend import RecommendService
 
@@ -25,8 +24,8 @@ log = logging.getLogger(__name__)
 
 
 class RecommendFunction:
-    """What functions-framework calls. Nothing is read or opened before the first request: the module is imported in the
-    master process, and neither Faiss's threads nor connections survive its fork."""
+    """An ASGI application. Nothing is read or opened before the first request: a server may import it in a master
+    process, and neither Faiss's threads nor connections survive a fork."""
 
     def __init__(self) -> None:
         self._metrics = Metrics()
@@ -35,11 +34,24 @@ class RecommendFunction:
         self._storefront: Storefront | None = None
         self._cors = Cors(())
 
-    async def handle(self, request: Request) -> Response:
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        request = Request(scope["method"], scope["raw_path"], scope["query_string"], scope["headers"], receive)
+        try:
+            response = await self._handle(request)
+        except Disconnected:
+            return
+        await response.send(send)
+
+    def close(self) -> None:
+        """Ends the thread that follows the bucket."""
+        if self._service is not None:
+            self._service.stop()
+
+    async def _handle(self, request: Request) -> Response:
         started = time.perf_counter()
         endpoint = Endpoint.NONE
         try:
-            route = find_route(request.scope["raw_path"])
+            route = find_route(request.raw_path)
             endpoint = route.endpoint
             response = await self._answer(request, route)
         except RecsysError as error:
@@ -47,23 +59,22 @@ class RecommendFunction:
             if status == 500:
                 logs.event(log, logging.ERROR, "request failed", code=error.code, detail=error.message)
             response = problem_response(document)
-        response.raw_headers += self._cors.headers(header(request, b"origin"))
-        self._metrics.answered(endpoint, response.status_code, time.perf_counter() - started)
+        except Disconnected:
+            raise
+        except Exception as error:
+            log.exception("request failed")
+            response = problem_response(problems.problem_of(error)[1])
+        response.headers += self._cors.headers(request.header(b"origin"))
+        self._metrics.answered(endpoint, response.status, time.perf_counter() - started)
         return response
 
-    def close(self) -> None:
-        """Ends the thread that follows the bucket."""
-        if self._service is not None:
-            self._service.stop()
-
     async def _answer(self, request: Request, route: Route) -> Response:
-        method: str = request.scope["method"]
-        response = _refuse(route.endpoint, method) or self._about_itself(route.endpoint)
+        response = _refuse(route.endpoint, request.method) or self._about_itself(route.endpoint)
         if response is not None:
             return response
         storefront = self._storefront or await self._open()
-        if method == "OPTIONS":
-            allowed = self._cors.preflight(header(request, b"origin"), METHODS[route.endpoint])
+        if request.method == "OPTIONS":
+            allowed = self._cors.preflight(request.header(b"origin"), METHODS[route.endpoint])
             return Response(204, b"text/plain", b"", allowed)
         return await storefront.answer(request, route)
 

@@ -27,7 +27,7 @@ class _StageTimes(Collector):
     def collect(self) -> Iterable[Metric]:
         family = HistogramMetricFamily(
             "recsys_stage_seconds",
-            "Time of each stage of an answer; an answer that was given before has only the first.",
+            "Time of each stage of an answer; an answer that was given before has none.",
             labels=["stage"],
         )
         for stage, histogram in self._stages:
@@ -62,9 +62,10 @@ class Metrics:
         self._requests_of(endpoint, status).inc()
         self._seconds_of(endpoint).observe(seconds)
 
-    def recommended(self, rungs: tuple[Rung, ...]) -> None:
-        for rung in set(rungs):
-            self._items_of[rung].inc(rungs.count(rung))
+    def recommended(self, rungs: Iterable[tuple[Rung, int]]) -> None:
+        """rungs: how many items of an answer came from where."""
+        for rung, n_items in rungs:
+            self._items_of[rung].inc(n_items)
 
     def exposition(self, service: RecommendService | None) -> bytes:
         """The text that Prometheus reads, with the state of the service as it is now."""

@@ -1,4 +1,4 @@
-"""Answers of the storefront API as ASGI sends them, with their headers."""
+"""Answers of the storefront API as the ASGI server takes them."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import json
 from collections.abc import Iterable
 from typing import Any, Final
 
-from starlette import responses
-
 from common.edges import problems
+from common.edges.http_request import Send
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -17,18 +16,17 @@ PRIVATE: Final = (b"cache-control", b"private, no-store")
 BRIEFLY: Final = (b"cache-control", b"public, max-age=5")
 
 
-class Response(responses.Response):
-    """A complete body with ready-made headers. Starlette's own constructor encodes and sorts out headers each time."""
+class Response:
+    """A complete body with ready-made headers."""
 
     def __init__(self, status: int, content_type: bytes, body: bytes, headers: Iterable[tuple[bytes, bytes]] = ()):
-        self.status_code = status
-        self.background = None
-        self.body = body
-        self.raw_headers: Headers = [
-            (b"content-type", content_type),
-            (b"content-length", b"%d" % len(body)),
-            *headers,
-        ]
+        self.status = status
+        self.headers: Headers = [(b"content-type", content_type), (b"content-length", b"%d" % len(body)), *headers]
+        self._body = body
+
+    async def send(self, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
+        await send({"type": "http.response.body", "body": self._body})
 
 
 def json_response(document: dict[str, Any], status: int = 200) -> Response:

@@ -7,8 +7,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-from starlette.requests import Request
-
 from common.config import Settings
 from common.edges.http_fields import (
     CardFields,
@@ -20,16 +18,23 @@ from common.edges.http_fields import (
     to_query,
 )
 from common.edges.http_metrics import Metrics
+from common.edges.http_request import Request
 from common.edges.http_response import BRIEFLY, JSON, PRIVATE, Response, json_response, problem_response
 from common.edges.http_routes import Endpoint, Route
 from common.edges.http_visitor import Visitors
 from common.edges.problems import problem
-from common.errors import BadRequest, NotReady, TooLarge
+from common.errors import BadRequest, NotReady
 from common.serving.stages import Laps, Stage
 from common.usecases.answers import Answer
 from common.usecases.recommend import Query, RecommendService
 
-MAX_BODY_BYTES: Final = 65_536
+CACHING: Final = {
+    Endpoint.RECOMMENDATIONS: PRIVATE,
+    Endpoint.ITEMS: PRIVATE,
+    Endpoint.SIMILAR: BRIEFLY,
+    Endpoint.BOUGHT_TOGETHER: BRIEFLY,
+    Endpoint.POPULAR: BRIEFLY,
+}
 
 
 class Storefront:
@@ -43,18 +48,51 @@ class Storefront:
         """Answers /readyz and the /v1/ endpoints. Raises the errors of `common.errors` that concern the caller."""
         if route.endpoint is Endpoint.READYZ:
             return self._readiness()
+        laps = Laps()
+        subject, body = None, None
         if route.endpoint is Endpoint.RECOMMENDATIONS:
-            query = await self._personal_query(request)
-            return await self._respond(query, self._service.recommend, PRIVATE)
+            body = await request.body() if request.method == "POST" else None
+            subject = self._visitors.subject(request.header(b"authorization"))
+        question = request.raw_path, request.query_string, body, subject
+        answer = self._service.remembered(question)
+        if answer is None:
+            answer = await self._make(request, route, body, subject, laps)
+            self._service.remember(question, answer)
+        self._metrics.recommended(answer.rungs)
+        return Response(200, JSON, answer.body, [CACHING[route.endpoint]])
+
+    async def _make(
+        self, request: Request, route: Route, body: bytes | None, subject: str | None, laps: Laps
+    ) -> Answer:
         if route.endpoint is Endpoint.ITEMS:
-            asked = read_query_string(CardFields, request.scope["query_string"])
-            return Response(200, JSON, self._service.cards(asked.item_id).body, [PRIVATE])
-        query, _ = query_of_string(ListFields, request.scope["query_string"], self._max_n)
+            return self._service.cards(read_query_string(CardFields, request.query_string).item_id)
+        query = self._query(request, route, body, subject)
+        laps.end(Stage.PARSE)
+        self._metrics.stages.add(laps)
+        ask = self._use_case(route)
+        # A filter that is new here costs milliseconds in the catalogue's files, which others should not wait for. The
+        # rest takes less time than handing it to a thread.
+        return ask(query) if self._service.is_quick(query) else await asyncio.to_thread(ask, query)
+
+    def _query(self, request: Request, route: Route, body: bytes | None, subject: str | None) -> Query:
+        if route.endpoint is not Endpoint.RECOMMENDATIONS:
+            return query_of_string(ListFields, request.query_string, self._max_n)[0]
+        if body is None:
+            query, bare_user_id = query_of_string(PersonFields, request.query_string, self._max_n)
+        elif request.query_string:
+            raise BadRequest("a POST takes its fields in the body, not in the query string")
+        else:
+            fields = read_body(body)
+            query, bare_user_id = to_query(fields, self._max_n), fields.user_id
+        user_id = self._visitors.named(subject, bare_user_id)
+        return query if user_id is None else query._replace(user_id=user_id)
+
+    def _use_case(self, route: Route) -> Callable[[Query], Answer]:
         if route.item_id is None:
-            return await self._respond(query, self._service.popular, BRIEFLY)
+            personal = route.endpoint is Endpoint.RECOMMENDATIONS
+            return self._service.recommend if personal else self._service.popular
         similar = route.endpoint is Endpoint.SIMILAR
-        ask = partial(self._service.similar if similar else self._service.bought_together, route.item_id)
-        return await self._respond(query, ask, BRIEFLY)
+        return partial(self._service.similar if similar else self._service.bought_together, route.item_id)
 
     def _readiness(self) -> Response:
         """503 while there is nothing to serve. A newer version that was refused is told; why stands in the log."""
@@ -68,45 +106,3 @@ class Storefront:
             return problem_response({**problem(503, NotReady.code, "nothing is published yet"), **state})
         about = {"bundle_id": served.document.bundle_id, "model": served.document.model.family, "age_s": watch.age_s()}
         return json_response({"status": "ready", **about, **state})
-
-    async def _personal_query(self, request: Request) -> Query:
-        scope = request.scope
-        body = await bounded_body(request) if scope["method"] == "POST" else None
-        laps = Laps()
-        if body is not None:
-            if scope["query_string"]:
-                raise BadRequest("a POST takes its fields in the body, not in the query string")
-            fields = read_body(body)
-            query, bare_user_id = to_query(fields, self._max_n), fields.user_id
-        else:
-            query, bare_user_id = query_of_string(PersonFields, scope["query_string"], self._max_n)
-        user_id = self._visitors.user_id(header(request, b"authorization"), bare_user_id)
-        query = query if user_id is None else query._replace(user_id=user_id)
-        laps.end(Stage.PARSE)
-        self._metrics.stages.add(laps)
-        return query
-
-    async def _respond(self, query: Query, ask: Callable[[Query], Answer], caching: tuple[bytes, bytes]) -> Response:
-        # A filter that is new here costs milliseconds in the catalogue's files, which others should not wait for. The
-        # rest takes less time than handing it to a thread.
-        answer = ask(query) if self._service.is_quick(query) else await asyncio.to_thread(ask, query)
-        self._metrics.recommended(answer.rungs)
-        return Response(200, JSON, answer.body, [caching])
-
-
-def header(request: Request, name: bytes) -> bytes | None:
-    """The first header of this lower-case name."""
-    for key, value in request.scope["headers"]:
-        if key == name:
-            return bytes(value)
-    return None
-
-
-async def bounded_body(request: Request) -> bytes:
-    """Raises `TooLarge` as soon as more has come than is accepted."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            raise TooLarge(f"the body has more than {MAX_BODY_BYTES} bytes")
-    return bytes(body)

@@ -26,21 +26,25 @@ class Visitors:
         self._allow_user_id = settings.allow_user_id
         self._checked: OrderedDict[bytes, tuple[str, float]] = OrderedDict()
 
-    def user_id(self, authorization: bytes | None, bare_user_id: str | None) -> str | None:
-        """The id of the person, or None for an anonymous call.
+    def named(self, subject: str | None, bare_user_id: str | None) -> str | None:
+        """The id of the person whom a token's subject or the call's field names, or None for an anonymous call.
 
-        Raises `Unauthorized` for a token that is malformed, unsigned, wrongly signed or expired, and for a bare user id
-        where the setting does not allow one: a wrong name must not be answered as if none were given.
+        Raises `Unauthorized` for both, and for a bare user id where the setting does not allow one: a wrong name must
+        not be answered as if none were given.
         """
-        if authorization is not None:
-            if bare_user_id is not None:
-                raise Unauthorized("the call names a person twice: by a token and by user_id")
-            return self._subject(authorization)
-        if bare_user_id is not None and not self._allow_user_id:
+        if bare_user_id is None:
+            return subject
+        if subject is not None:
+            raise Unauthorized("the call names a person twice: by a token and by user_id")
+        if not self._allow_user_id:
             raise Unauthorized("user_id is not accepted here: send a token signed by the shop's back end")
         return bare_user_id
 
-    def _subject(self, authorization: bytes) -> str:
+    def subject(self, authorization: bytes | None) -> str | None:
+        """The id of the person in the token of this header. Raises `Unauthorized` for one that is malformed, unsigned,
+        wrongly signed or expired."""
+        if authorization is None:
+            return None
         if authorization[: len(_BEARER)].lower() != _BEARER:
             raise Unauthorized("the Authorization header must be: Bearer <token>")
         token = authorization[len(_BEARER) :].strip()

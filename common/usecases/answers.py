@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from typing import Final, NamedTuple
 
 from common.serving.ranking import Rung
@@ -15,10 +15,12 @@ MAX_BYTES: Final = 16 << 20
 
 
 class Answer(NamedTuple):
-    """`body` is JSON; `rungs` says of each item where it came from, for the figures that are kept of answers."""
+    """`body` is JSON, made from the bundle of this id; `rungs` says how many of the items came from where, for the
+    figures that are kept of answers."""
 
     body: bytes
-    rungs: tuple[Rung, ...]
+    rungs: tuple[tuple[Rung, int], ...]
+    bundle_id: str
 
 
 class Answers:
@@ -26,30 +28,30 @@ class Answers:
     holds until another bundle is served. The length of questions counts as well: whoever asks in order to fill the
     memory pushes out answers, and no more. Safe to call from several threads."""
 
-    def __init__(self, max_bytes: int = MAX_BYTES) -> None:
+    def __init__(self, bundle_id: str = "", max_bytes: int = MAX_BYTES) -> None:
+        self.bundle_id = bundle_id
         self._answers: OrderedDict[Hashable, Answer] = OrderedDict()
         self._free = max_bytes
         self._lock = threading.Lock()
 
-    def find(self, question: Hashable, make: Callable[[], Answer]) -> Answer:
-        """The answer kept for the question, or the one that is made now. Raises what `make` raises."""
+    def find(self, question: Hashable) -> Answer | None:
         with self._lock:
             answer = self._answers.get(question)
             if answer is not None:
                 self._answers.move_to_end(question)
-                return answer
-        answer = make()
-        with self._lock:
-            self._keep(question, answer)
-        return answer
+            return answer
 
-    def _keep(self, question: Hashable, answer: Answer) -> None:
-        before = self._answers.pop(question, None)
-        self._free += _size(question, before) if before else 0
-        self._answers[question] = answer
-        self._free -= _size(question, answer)
-        while self._free < 0:
-            self._free += _size(*self._answers.popitem(last=False))
+    def keep(self, question: Hashable, answer: Answer) -> None:
+        """Does nothing with an answer from another bundle."""
+        if answer.bundle_id != self.bundle_id:
+            return
+        with self._lock:
+            before = self._answers.pop(question, None)
+            self._free += _size(question, before) if before else 0
+            self._answers[question] = answer
+            self._free -= _size(question, answer)
+            while self._free < 0:
+                self._free += _size(*self._answers.popitem(last=False))
 
 
 def _size(question: Hashable, answer: Answer) -> int:

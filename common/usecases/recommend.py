@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import partial
+from collections import Counter
+from collections.abc import Hashable
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -55,7 +56,7 @@ class RecommendService:
         self._pseudonymizer = context.shop.pseudonymizer
         self._purchased = context.settings.purchased
         self._stages = stages or Stages()
-        self._answers = "", Answers()
+        self._answers = Answers()
 
     def start(self) -> None:
         """Loads what is published, if anything is, and goes on to look for newer versions in a thread."""
@@ -72,10 +73,31 @@ class RecommendService:
         filters = [query.wanted, *(those for those, _ in promoted(query.wanted, query.promotions))]
         return all(bundle.selections.has(wanted) for wanted in filters)
 
+    def remembered(self, question: Hashable) -> Answer | None:
+        """What was answered to it, if the same is to be answered now. Raises `NotReady`."""
+        bundle_id = self._served().document.bundle_id
+        if bundle_id != self._answers.bundle_id:
+            # By its id: a reference would keep a replaced bundle open until somebody asks again.
+            self._answers = Answers(bundle_id)
+        return self._answers.find(question)
+
+    def remember(self, question: Hashable, answer: Answer) -> None:
+        """`question` says all that the answer follows from, beside the bundle."""
+        self._answers.keep(question, answer)
+
     def recommend(self, query: Query) -> Answer:
         """Raises `NotReady` while nothing is published."""
-        bundle, answers = self._served()
-        return answers.find(query, partial(self._recommend, bundle, query))
+        laps = Laps()
+        bundle = self._served()
+        wish = _general_wish(bundle, query)._replace(
+            person=self._person(bundle, query.user_id),
+            session=_session(bundle, query.session),
+            page=None if query.page is None else bundle.items.find(query.page),
+            promotions=query.promotions,
+        )
+        wish = with_purchased(bundle, wish, query.purchased or self._purchased)
+        laps.end(Stage.ENCODE)
+        return self._answer(bundle, wish, laps)
 
     def similar(self, item_id: str, query: Query) -> Answer:
         """Items like one; of the query, `n`, `wanted`, `exclude` and `variety` count.
@@ -90,47 +112,22 @@ class RecommendService:
 
     def popular(self, query: Query) -> Answer:
         """What is bought most; of the query, `n`, `wanted`, `exclude` and `variety` count."""
-        bundle, answers = self._served()
-        return answers.find(("popular", query), partial(self._general, bundle, query))
+        bundle = self._served()
+        return self._answer(bundle, _general_wish(bundle, query), Laps())
 
     def cards(self, item_ids: tuple[str, ...]) -> Answer:
         """What the catalogue says of these items, in this order; ids that it does not know are left out."""
-        bundle, _ = self._served()
-        return Answer(render_cards(bundle, _numbers(bundle, item_ids).tolist()), ())
+        bundle = self._served()
+        return Answer(render_cards(bundle, _numbers(bundle, item_ids).tolist()), (), bundle.document.bundle_id)
 
-    def _served(self) -> tuple[ServedBundle, Answers]:
-        """What is served now, and what was answered from it."""
+    def _served(self) -> ServedBundle:
         bundle = self.watch.current
         if bundle is None:
             raise NotReady("nothing is published yet: upload events and items, and let train run")
-        # By its id: a reference would keep a replaced bundle open until somebody asks again.
-        bundle_id, answers = self._answers
-        if bundle_id != bundle.document.bundle_id:
-            answers = Answers()
-            self._answers = bundle.document.bundle_id, answers
-        return bundle, answers
-
-    def _recommend(self, bundle: ServedBundle, query: Query) -> Answer:
-        laps = Laps()
-        wish = _general_wish(bundle, query)._replace(
-            person=self._person(bundle, query.user_id),
-            session=_session(bundle, query.session),
-            page=None if query.page is None else bundle.items.find(query.page),
-            promotions=query.promotions,
-        )
-        wish = with_purchased(bundle, wish, query.purchased or self._purchased)
-        laps.end(Stage.ENCODE)
-        return self._answer(bundle, wish, laps)
-
-    def _general(self, bundle: ServedBundle, query: Query) -> Answer:
-        return self._answer(bundle, _general_wish(bundle, query), Laps())
+        return bundle
 
     def _beside(self, item_id: str, query: Query, bought_together: bool) -> Answer:
-        bundle, answers = self._served()
-        make = partial(self._make_beside, bundle, item_id, query, bought_together)
-        return answers.find(("beside", bought_together, item_id, query), make)
-
-    def _make_beside(self, bundle: ServedBundle, item_id: str, query: Query, bought_together: bool) -> Answer:
+        bundle = self._served()
         page = bundle.items.find(item_id)
         if page is None:
             raise NotFound("the catalogue has no item of this id")
@@ -139,7 +136,8 @@ class RecommendService:
 
     def _answer(self, bundle: ServedBundle, wish: Wish, laps: Laps) -> Answer:
         picks = rank(bundle, wish, laps)
-        answer = Answer(render(bundle, picks), tuple([pick.rung for pick in picks]))
+        rungs = tuple(Counter([pick.rung for pick in picks]).items())
+        answer = Answer(render(bundle, picks), rungs, bundle.document.bundle_id)
         laps.end(Stage.WRITE)
         self._stages.add(laps)
         return answer

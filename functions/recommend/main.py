@@ -1,4 +1,9 @@
-"""recommend: answers the storefront from the published bundle."""
+"""recommend: answers the storefront from the published bundle.
+
+functions-framework --source functions/recommend/main.py --target recommend
+
+`server.py` serves the same without the framework.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +11,11 @@ import functions_framework.aio
 from starlette.requests import Request
 
 from common.edges.http_function import RecommendFunction
-from common.edges.http_response import Response
 
 _function = RecommendFunction()
 
 
 @functions_framework.aio.http
-async def recommend(request: Request) -> Response:
-    return await _function.handle(request)
+async def recommend(_request: Request) -> RecommendFunction:
+    """The framework calls what it is given as an ASGI response, with the request's own scope."""
+    return _function

@@ -11,6 +11,7 @@ from pathlib import Path
 from infra.images.engine import Engine, ImageError
 from infra.local.calls import StartError, wait_until_healthy
 from infra.local.children import Children
+from infra.local.manifest import read_manifest
 from infra.local.ports import HOST, free_ports
 
 INSIDE = Path(__file__).with_name("inside.py")
@@ -44,7 +45,8 @@ def _use_libraries(engine: Engine, target: str, writable: dict[str, Path]) -> No
 
 def _start_function(engine: Engine, target: str, writable: dict[str, Path]) -> None:
     port = free_ports()[target]
-    program = engine.program(target, ["functions-framework"], {"HOST": HOST, "PORT": str(port)}, writable)
+    command = read_manifest().function(target).container.command
+    program = engine.program(target, command, {"HOST": HOST, "PORT": str(port)}, writable)
     children = Children(writable["/tmp"] / "logs")
     try:
         child = children.start(target, program.command, program.env, program.cwd)

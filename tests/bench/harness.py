@@ -15,6 +15,8 @@ from common.bucket.s3 import S3Bucket
 from common.config import read_settings
 from infra.local.calls import wait_until_healthy
 from infra.local.children import Children
+from infra.local.launch import Program, launch_here
+from infra.local.manifest import Container, read_manifest
 from infra.local.object_store import ObjectStore
 from infra.local.ports import HOST, free_ports
 from tests.conftest import s3_bucket
@@ -24,9 +26,13 @@ BUCKET = "bench"
 TRIGGER_TOKEN = "token-of-the-benchmark"
 SERVER_CORE = 0
 START_S = 120.0
-RECOMMEND = ("recommend", "functions/recommend/main.py")
-TRAIN = ("train", "functions/train/main.py")
-EMPTY = ("empty", "tests/bench/empty_function.py")
+RECOMMEND, TRAIN, EMPTY = "recommend", "train", "empty"
+_EMPTY = Container(
+    image="",
+    command=("functions-framework",),
+    env={"FUNCTION_TARGET": "empty", "FUNCTION_SOURCE": "tests/bench/empty_function.py"},
+    secrets={},
+)
 
 
 @dataclass(frozen=True)
@@ -89,22 +95,19 @@ class Servers:
     def __exit__(self, *_: object) -> None:
         self._children.stop()
 
-    def function(self, which: tuple[str, str], env: Mapping[str, str], core: int | None = SERVER_CORE) -> int:
-        """The port of a function under functions-framework, once it answers; recommend has opened its bundle then.
-
-        `which` is its target and source; a `core` of None leaves it all cores.
-        """
-        target, source = which
-        path = "/v1/recommendations" if which == RECOMMEND else "/healthz"
-        return self.serve(target, function_command(target, source), env, path, core)
+    def function(self, name: str, env: Mapping[str, str], core: int | None = SERVER_CORE) -> int:
+        """The port of a function, once it answers; recommend has opened its bundle then. A `core` of None leaves it all
+        cores."""
+        program = function_program(name, env)
+        path = "/v1/recommendations" if name == RECOMMEND else "/healthz"
+        return self.serve(name, program.command, program.env, path, core)
 
     def serve(
         self, name: str, command: Sequence[str], env: Mapping[str, str], path: str, core: int | None = SERVER_CORE
     ) -> int:
-        """The port of a server whose `command` takes `--host` and `--port`, once `path` answers below 500."""
+        """The port of a server, once `path` answers below 500."""
         port = next(iter(free_ports().values()))
-        listening = [*command, "--host", HOST, "--port", str(port)]
-        child = self._children.start(name, pinned(listening, core), env, ROOT)
+        child = self._children.start(name, pinned(command, core), {**env, **listening_on(port)}, ROOT)
         wait_until_healthy(name, f"http://{HOST}:{port}{path}", child, self._children.log(name), START_S)
         return port
 
@@ -112,8 +115,16 @@ class Servers:
         return self._children[name].pid
 
 
-def function_command(target: str, source: str) -> list[str]:
-    return [tool("functions-framework"), "--target", target, "--source", source]
+def function_program(name: str, env: Mapping[str, str]) -> Program:
+    """A function as template.yaml starts it, or the empty one."""
+    container = _EMPTY if name == EMPTY else read_manifest().function(name).container
+    own = {key: value for key, value in container.env.items() if key.startswith("FUNCTION_")}
+    return launch_here(container, own | env)
+
+
+def listening_on(port: int) -> dict[str, str]:
+    """Where functions listen, and uvicorn's command line."""
+    return {"HOST": HOST, "PORT": str(port), "UVICORN_HOST": HOST, "UVICORN_PORT": str(port)}
 
 
 def tool(name: str) -> str:

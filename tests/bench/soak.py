@@ -16,8 +16,6 @@ import threading
 import time
 from itertools import cycle
 
-import psutil
-
 from common.bucket.keys import Keys
 from common.config import Shop as Settings
 from tests.bench.grocer import ALPHA, make_shop
@@ -62,8 +60,7 @@ def soak(minutes: float) -> list[Row]:
         requests = cycle(known_people(shop, made.environment["RECSYS_TOKEN_KEY"], hours=24))
         port = servers.function(RECOMMEND, made.environment)
         full = measure(port, requests, _FULL_LOAD_S).requests_per_s
-        [worker] = psutil.Process(servers.pid(RECOMMEND[0])).children()
-        watch = _MemoryWatch(worker.pid, minutes * 60)
+        watch = _MemoryWatch(servers.pid(RECOMMEND), minutes * 60)
         watch.start()
         load = observe(port, requests, minutes * 60, requests_per_s=_SHARE * full)
         watch.join()

@@ -21,8 +21,6 @@ from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
 
-import psutil
-
 from common.bucket.cache import FileCache
 from infra.local.ports import HOST, free_ports
 from tests.bench.harness import (
@@ -35,7 +33,8 @@ from tests.bench.harness import (
     anonymous_bytes,
     bench,
     client_cores,
-    function_command,
+    function_program,
+    listening_on,
     pinned,
 )
 from tests.bench.http_load import measure
@@ -99,7 +98,7 @@ def _shop(made: Bench, size: int, with_files: bool) -> _Shop:
     return _Shop(written, made.environment | own)
 
 
-def _start(which: tuple[str, str], environment: Mapping[str, str], question: bytes) -> float:
+def _start(which: str, environment: Mapping[str, str], question: bytes) -> float:
     """Seconds from the start of the process to the end of its first answer."""
     started = time.perf_counter()
     with _process(which, environment) as (_, port):
@@ -108,14 +107,15 @@ def _start(which: tuple[str, str], environment: Mapping[str, str], question: byt
 
 
 @contextmanager
-def _process(which: tuple[str, str], environment: Mapping[str, str]) -> Iterator[tuple[int, int]]:
+def _process(which: str, environment: Mapping[str, str]) -> Iterator[tuple[int, int]]:
     """Its process id and its port."""
     port = free_ports()["recommend"]
-    command = pinned([*function_command(*which), "--host", HOST, "--port", str(port)], SERVER_CORE)
+    program = function_program(which, {**environment, **listening_on(port)})
     log = Path(environment["HOME"]) / "start.log"
     with log.open("ab") as output:
+        command = pinned(program.command, SERVER_CORE)
         child = subprocess.Popen(
-            command, env=dict(environment), cwd=ROOT, stdout=output, stderr=output, start_new_session=True
+            command, env=program.env, cwd=program.cwd, stdout=output, stderr=output, start_new_session=True
         )
     try:
         yield child.pid, port
@@ -169,11 +169,10 @@ def _cold_row(cold: list[tuple[float, float]], warm_s: float, n_bytes: int) -> R
 
 
 def _memory(shop: _Shop) -> Row:
-    """The worker's anonymous pages under load, those among them that it shares with its parent included."""
+    """The worker's anonymous pages under load."""
     questions = cycle([shop.question(person) for person in range(_ASKED)])
     with _process(RECOMMEND, shop.environment) as (pid, port):
         _ask(port, shop.question())
         measure(port, questions, _LOAD_S)
-        [worker] = psutil.Process(pid).children()
-        megabytes = anonymous_bytes(worker.pid) / 1e6
+        megabytes = anonymous_bytes(pid) / 1e6
     return Row.bound(MEMORY, f"{megabytes:.0f} MB of anonymous pages", megabytes, "<= 160 MB")

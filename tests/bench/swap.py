@@ -137,7 +137,7 @@ def _swap(made: Bench, documents: Mapping[str, ServingDocument], requests: Itera
         port = servers.function(RECOMMEND, environment)
         # Each worker opens the bundle at its own first request.
         measure(port, requests, _WARM_UP_S)
-        publisher = _Publisher(made, documents[_NEW], servers.pid(RECOMMEND[0]))
+        publisher = _Publisher(made, documents[_NEW], servers.pid(RECOMMEND))
         publisher.start()
         load = observe(port, requests, _BEFORE_S + _AFTER_S, on_answer=witness)
         publisher.join()
@@ -157,14 +157,14 @@ class _Publisher(threading.Thread):
 
     def run(self) -> None:
         time.sleep(_BEFORE_S / 4)
-        self.workers = _connections(self._master.children())
+        self.workers = _connections([self._master, *self._master.children()])
         time.sleep(_BEFORE_S)
         self.published_s = time.perf_counter()
         self._bucket.put(Keys().serving_current, self._document)
 
 
 def _connections(workers: Sequence[psutil.Process]) -> dict[int, int]:
-    """The process behind each client's port."""
+    """The process behind each client's port. One worker needs no master and serves in its place."""
     return {
         connection.raddr.port: worker.pid
         for worker in workers

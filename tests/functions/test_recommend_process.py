@@ -1,44 +1,53 @@
-"""The recommend function as a process of its own, started as the README says, over a real socket."""
+"""The recommend function as a process of its own, started as template.yaml says, over a real socket."""
 
 from __future__ import annotations
 
 import json
 import os
-import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
 from common.edges.wiring import make_context
 from infra.local.children import Children
+from infra.local.launch import launch_here
+from infra.local.manifest import read_manifest
 from infra.local.object_store import ObjectStore
-from infra.local.ports import free_ports
+from infra.local.ports import HOST, free_ports
 from tests.bundles import publish
 from tests.conftest import TEST_BUCKET
 from tests.storefront_shop import shop_environment, shop_layer, token
 
-ROOT = Path(__file__).parents[2]
 START_S = 60.0
 
 
+class Process(NamedTuple):
+    url: str
+    pid: int
+
+    def mapped(self) -> str:
+        """The files that it has mapped."""
+        return Path(f"/proc/{self.pid}/maps").read_text()
+
+
 @pytest.fixture(scope="module")
-def url(object_store: ObjectStore, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def process(object_store: ObjectStore, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
     directory = tmp_path_factory.mktemp("shop")
     environment = shop_environment(object_store, TEST_BUCKET, directory)
     context = make_context(environment)
     publish(context.bucket, context.keys, [shop_layer(context.shop.pseudonymizer)], directory)
     port = str(free_ports()["recommend"])
-    program = str(Path(sys.executable).with_name("functions-framework"))
-    command = [program, "--source", "functions/recommend/main.py", "--target", "recommend", "--port", port]
+    own = {"PATH": os.environ["PATH"], "HOME": str(directory), "HOST": HOST, "PORT": port}
+    program = launch_here(read_manifest().function("recommend").container, own | environment)
     children = Children(directory / "logs")
-    children.start("recommend", command, {"PATH": os.environ["PATH"], "HOME": str(directory), **environment}, ROOT)
+    child = children.start("recommend", program.command, program.env, program.cwd)
     try:
-        yield _ready(f"http://127.0.0.1:{port}", children.log("recommend"))
+        yield Process(_ready(f"http://{HOST}:{port}", children.log("recommend")), child.pid)
     finally:
         children.stop()
 
@@ -60,31 +69,23 @@ def get(url: str, headers: dict[str, str] | None = None) -> Any:
         return json.load(answer)
 
 
-def mapped_by(port: str) -> str:
-    """The libraries that the processes serving on the port have mapped."""
-    found = ""
-    for process in Path("/proc").iterdir():
-        try:
-            if process.name.isdecimal() and f"--port\0{port}" in (process / "cmdline").read_text():
-                found += (process / "maps").read_text()
-        except OSError:
-            continue  # it has ended meanwhile
-    return found
-
-
-def test_answers_with_the_fast_loop_and_without_duckdb_until_a_filter_comes(url: str) -> None:
-    port = url.rpartition(":")[2]
-    answer = get(f"{url}/v1/recommendations?n=5", token())
+def test_answers_with_the_fast_loop_and_without_duckdb_until_a_filter_comes(process: Process) -> None:
+    answer = get(f"{process.url}/v1/recommendations?n=5", token())
     assert {item["rung"] for item in answer["items"]} == {"personal"}
-    mapped = mapped_by(port)
+    mapped = process.mapped()
     assert "uvloop" in mapped
     assert "httptools" in mapped
     assert "duckdb" not in mapped
-    filtered = get(f"{url}/v1/recommendations?n=5&category=c1", token())
+    filtered = get(f"{process.url}/v1/recommendations?n=5&category=c1", token())
     assert len(filtered["items"]) == 5
-    assert "duckdb" in mapped_by(port)
+    assert "duckdb" in process.mapped()
 
 
-def test_its_index_is_mapped_and_not_copied(url: str) -> None:
-    get(f"{url}/v1/popular")
-    assert "/cache/" in mapped_by(url.rpartition(":")[2])
+def test_its_index_is_mapped_and_not_copied(process: Process) -> None:
+    get(f"{process.url}/v1/popular")
+    assert "/cache/" in process.mapped()
+
+
+def test_it_says_nothing_of_what_serves_it(process: Process) -> None:
+    with urllib.request.urlopen(f"{process.url}/healthz", timeout=START_S) as answer:
+        assert "server" not in answer.headers

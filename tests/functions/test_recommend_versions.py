@@ -77,6 +77,29 @@ def test_a_bare_user_id_needs_the_setting(
     assert function.call("GET", "/v1/recommendations?user_id=ada", token()).status == 401
 
 
+def test_what_nobody_foresaw_is_told_to_the_log_and_not_to_the_caller(
+    function: Function,
+    publishing: Callable[[int], Bundle],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    publishing(1)
+
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError("of a person's own")
+
+    monkeypatch.setattr("common.usecases.recommend.rank", fail)
+    answer = function.call("GET", "/v1/recommendations")
+    assert (answer.status, answer.json()["code"]) == (500, "internal")
+    assert answer.headers["vary"] == "Origin"
+    assert "person" not in answer.body.decode()
+    assert "ZeroDivisionError" in capsys.readouterr().err
+
+
+def test_a_caller_who_leaves_before_the_whole_body_came_gets_no_answer(function: Function) -> None:
+    assert function.leave("/v1/recommendations", b'{"n": ') == []
+
+
 def test_a_wrong_setting_is_told_to_the_log_and_not_to_the_caller(
     function: Function, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

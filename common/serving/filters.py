@@ -122,6 +122,11 @@ class CatalogueFile:
             raise CorruptError(f"{FILE} of a served layer cannot be read: {error}") from None
         return np.asarray(found, dtype=np.int32)
 
+    def extra(self) -> list[dict[str, str]]:
+        """Of each row of the layer the shop's own columns."""
+        found = self._open().cursor().execute('SELECT extra FROM items ORDER BY "row"').fetchall()
+        return [extra for (extra,) in found]
+
     def _open(self) -> duckdb.DuckDBPyConnection:
         import duckdb
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from bisect import bisect_left
 from typing import NamedTuple
 
+import numpy as np
+
 from common.errors import CorruptError
 from common.ids import UserKey, split_user_key
-from common.schemas.data import F32, I32, I64, U64, Bools
+from common.schemas.data import F32, I32, I64, U64, Bools, UserRows
 
 
 class Person(NamedTuple):
@@ -44,6 +46,18 @@ class People:
                 return self._person(row)
             row += 1
         return None
+
+    def rows(self) -> UserRows:
+        """Everybody in the layer."""
+        return UserRows(
+            keys=np.stack([np.asarray(self._highs), np.asarray(self._lows)], axis=1),
+            vectors=self._vectors,
+            offsets=np.asarray(self._offsets),
+            items=self._items,
+            weights=self._weights,
+            purchased=self._purchased,
+            repeats=self._repeats,
+        )
 
     def _person(self, row: int) -> Person:
         history = slice(self._offsets[row], self._offsets[row + 1])

@@ -97,8 +97,8 @@ def attach_read_only(connection: Connection, alias: str, path: Path) -> None:
 
 def number(connection: Connection, query: str, parameters: Sequence[object] = ()) -> int:
     """The one whole number that `query` answers; an INSERT and a CREATE TABLE AS answer how many rows."""
-    row = connection.execute(query, parameters).fetchone()
-    assert row is not None
+    # All rows are fetched: DuckDB holds a connection to be busy until it was told that there are no more.
+    [row] = connection.execute(query, parameters).fetchall()
     return int(row[0])
 
 

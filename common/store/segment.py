@@ -110,9 +110,9 @@ def finish(connection: Connection, alias: str, path: Path) -> SegmentFile:
 
 def check_format(connection: Connection, alias: str, key: str) -> None:
     """Raises `CorruptError` for a segment of another version."""
-    found = connection.execute(f"SELECT max(format_version) FROM {alias}.about").fetchone()
-    if found != (SEGMENT_FORMAT,):
-        raise CorruptError(f"{key} has segment format {found and found[0]}; this release reads {SEGMENT_FORMAT}")
+    [(found,)] = connection.execute(f"SELECT max(format_version) FROM {alias}.about").fetchall()
+    if found != SEGMENT_FORMAT:
+        raise CorruptError(f"{key} has segment format {found}; this release reads {SEGMENT_FORMAT}")
 
 
 def _utc(moment: datetime | None) -> datetime | None:

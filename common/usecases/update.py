@@ -1,8 +1,8 @@
 """Update: what new batches of the store change becomes visible, without training.
 
 One delta layer holds the people whom the batches touch, with their whole history and a query vector from it; the items
-that are new or described differently; and the rankings. Above `max_layers` delta layers, the next one covers
-everything since the base and takes the place of them all, so that the cost follows the batch and now and then the day.
+that are new or described differently; and the rankings. So the cost follows the batch. Once that is served, `fold`
+keeps the number of layers small.
 
 What update leaves to the next training: the vectors of items, their neighbours, and, where the first catalogue of a
 shop comes after a base, the items that it does not list.
@@ -24,6 +24,7 @@ from common.serving.layer import open_layer
 from common.store.reader import open_store
 from common.usecases.bundles import make_layer, one_blas_thread
 from common.usecases.context import Context
+from common.usecases.fold import fold_layers
 from common.usecases.layers.delta import delta_content, read_news
 from common.usecases.runs import RunLog, start_run
 from common.usecases.versions import NewLayer, delete_abandoned_layers, layer_ids, next_update
@@ -47,7 +48,7 @@ def bring_up_to_date(ctx: Context, log: RunLog) -> Bundle:
         document = commit(ctx.serving_file, step.change, now=ctx.now)
         assert document is not None  # `change` raises where there is none
         delete_abandoned_layers(ctx, step.made, layer_ids(document.bundle))
-    return document.bundle
+    return fold_layers(ctx, log, document.bundle)
 
 
 @dataclass
@@ -71,9 +72,7 @@ class _Step:
         if stored is None or stored.seq <= served.bundle.covers_seq:
             return None
         bundle = served.bundle
-        kept = bundle.layers if len(bundle.layers) <= self.ctx.settings.max_layers else bundle.layers[:1]
-        below = bundle.model_copy(update={"layers": kept, "covers_seq": kept[-1].covers_seq})
-        content = self._content(stored, below)
+        content = self._content(stored, bundle)
         layer = make_layer(self.ctx, content, "delta", stored.seq, self.work / f"layer-{len(self.made)}")
         self.made.append(layer)
         now = self.ctx.now()
@@ -82,7 +81,7 @@ class _Step:
             "created_at": now,
             "created_by": "update",
             "covers_seq": stored.seq,
-            "layers": (*kept, layer.ref),
+            "layers": (*bundle.layers, layer.ref),
         }
         self.log.step("publishing")
         return next_update(served, bundle.model_copy(update=changes), layer)

@@ -151,15 +151,18 @@ def test_the_sweep_ends_what_was_interrupted_after_the_store(shop: Context, tmp_
 def test_whoever_is_about_to_publish_does_not_bring_them_back(
     tmp_path: Path, work: Callable[[Context], object], is_served: bool, every: int
 ) -> None:
-    """The erasure comes between two of the publisher's operations on the bucket: after each `every` of them."""
-    start = memory_context(tmp_path)
+    """The erasure comes between two of the publisher's operations on the bucket: after each `every` of them. An update
+    brings one layer more than there may be, so it folds them as well."""
+    start = memory_context(tmp_path, max_layers=1)
     add_batch(start, EVENTS, ITEMS)
     if is_served:
         publish(start, *fit(start))
         add_batch(start, [Event("u01", "shoe1", 20), Event("u02", "tea1", 20)])
+        update(start)
+        add_batch(start, [Event("u01", "shoe2", 21)])
     stored = start.bucket
     assert isinstance(stored, MemoryBucket)
-    for turn in range(2, 300, every):
+    for turn in range(2, 600, every):
         ctx = replace(start, bucket=FaultyBucket(stored.copy()))
         if not interleaved(ctx, work, turn, tmp_path / str(turn)):
             break

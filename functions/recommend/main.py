@@ -7,8 +7,11 @@ functions-framework --source functions/recommend/main.py --target recommend
 
 from __future__ import annotations
 
+from typing import cast
+
 import functions_framework.aio
 from starlette.requests import Request
+from starlette.responses import Response
 
 from common.edges.http_function import RecommendFunction
 
@@ -16,6 +19,6 @@ _function = RecommendFunction()
 
 
 @functions_framework.aio.http
-async def recommend(_request: Request) -> RecommendFunction:
+async def recommend(_request: Request) -> Response:
     """The framework calls what it is given as an ASGI response, with the request's own scope."""
-    return _function
+    return cast(Response, _function)

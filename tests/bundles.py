@@ -15,6 +15,7 @@ from common.bucket.port import Bucket
 from common.ids import UserKey, new_id, sha256_of_file, split_user_key
 from common.schemas.data import F32, I32, TRENDING, Catalogue, ItemLists, LayerContent, UserRows
 from common.schemas.documents import Bundle, FileRef, LayerRef, ModelInfo, ServingDocument
+from common.serving.ahead import write_ahead
 from common.serving.bundle import ServedBundle, open_bundle, write_layer
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -126,9 +127,15 @@ def model_info(dim: int, encoder: str = "als_fold_in", **fields: Any) -> ModelIn
 
 
 def describe(
-    contents: Sequence[LayerContent], model: ModelInfo, directory: Path, keys: Keys | None = None
+    contents: Sequence[LayerContent],
+    model: ModelInfo,
+    directory: Path,
+    keys: Keys | None = None,
+    *,
+    ahead: bool = False,
 ) -> tuple[Bundle, dict[str, Path]]:
-    """Writes the layers, the first as a base; returns the document and the files by key."""
+    """Writes the layers, the first as a base; returns the document and the files by key. `ahead` makes the answers of
+    the base's people, as training does."""
     keys = keys or Keys()
     paths: dict[str, Path] = {}
     layers = []
@@ -136,14 +143,31 @@ def describe(
         kind = "delta" if number else "base"
         layer_directory = directory / f"layer-{number}"
         layer_directory.mkdir()
-        files = {}
-        for name, path in write_layer(content, kind, layer_directory, threads=1).items():
-            sha256 = sha256_of_file(path)
-            files[name] = FileRef(key=keys.serving_file(sha256), sha256=sha256, bytes=path.stat().st_size)
-            paths[files[name].key] = path
+        named = write_layer(content, kind, layer_directory, threads=1)
         sizes = {"n_items": len(content.item_nos), "n_users": len(content.users.keys)}
+        files = _refs(named, paths, keys)
         layers.append(LayerRef(layer_id=f"l{number}", kind=kind, covers_seq=number, files=files, **sizes))
-    bundle = Bundle(
+    bundle = _document(model, layers)
+    if ahead:
+        base = _document(model, layers[:1])
+        made = write_ahead(open_bundle(base, lambda ref: paths[ref.key]), directory / "layer-0")
+        layers[0] = layers[0].model_copy(update={"files": {**layers[0].files, **_refs(made, paths, keys)}})
+        bundle = bundle.model_copy(update={"layers": tuple(layers)})
+    return bundle, paths
+
+
+def _refs(named: dict[str, Path], paths: dict[str, Path], keys: Keys) -> dict[str, FileRef]:
+    """Adds to `paths`, which goes by keys."""
+    refs = {}
+    for name, path in named.items():
+        sha256 = sha256_of_file(path)
+        refs[name] = FileRef(key=keys.serving_file(sha256), sha256=sha256, bytes=path.stat().st_size)
+        paths[refs[name].key] = path
+    return refs
+
+
+def _document(model: ModelInfo, layers: Sequence[LayerRef]) -> Bundle:
+    return Bundle(
         bundle_id=new_id(NOW),
         created_at=NOW,
         created_by="train",
@@ -151,19 +175,21 @@ def describe(
         model=model,
         layers=tuple(layers),
     )
-    return bundle, paths
 
 
-def open_layers(contents: Sequence[LayerContent], directory: Path, **model: Any) -> ServedBundle:
+def open_layers(
+    contents: Sequence[LayerContent], directory: Path, *, ahead: bool = False, **model: Any
+) -> ServedBundle:
     """The layers as recommend sees them, without a bucket."""
-    bundle, paths = describe(contents, model_info(contents[0].item_vectors.shape[1], **model), directory)
+    info = model_info(contents[0].item_vectors.shape[1], **model)
+    bundle, paths = describe(contents, info, directory, ahead=ahead)
     return open_bundle(bundle, lambda ref: paths[ref.key])
 
 
 def publish(bucket: Bucket, keys: Keys, contents: Sequence[LayerContent], directory: Path, **model: Any) -> Bundle:
-    """Puts the files and then the document, whatever was there before."""
-    dim = contents[0].item_vectors.shape[1]
-    bundle, paths = describe(contents, model_info(dim, **model), directory, keys)
+    """Puts the files and then the document, whatever was there before; answers are made ahead, as training does."""
+    info = model_info(contents[0].item_vectors.shape[1], **model)
+    bundle, paths = describe(contents, info, directory, keys, ahead=True)
     for key, path in paths.items():
         bucket.put(key, path)
     commit_id = new_id(NOW)

@@ -18,6 +18,7 @@ from common.serving.layer import Layer, open_layer
 from common.serving.layer_writer import write_layer
 from common.serving.people import Person
 from common.serving.selection import Selections
+from common.serving.standing import Standing
 
 __all__ = ["ServedBundle", "open_bundle", "write_layer"]
 
@@ -46,6 +47,7 @@ class ServedBundle:
         self.document = document
         self.items = Items(layers)
         self.selections = Selections(self.items)
+        self.standing = Standing.of(self.items, self.selections.available)
         weighting = Weighting.model_validate(document.model.params.get("weighting", {}))
         self.event_weights = dict(zip(EVENT_TYPES, weighting.event_weights().tolist(), strict=True))
         self.personal = document.model.encoder not in IMPERSONAL

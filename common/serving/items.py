@@ -45,6 +45,10 @@ class Items:
         live: Bools = self._defining[self.layers[position].item_nos] == position
         return live
 
+    def redefined(self) -> I32:
+        """The numbers of all items that a delta defines, ascending: what it brings, and what it says otherwise."""
+        return np.flatnonzero(self._defining > 0).astype(np.int32)
+
     def rows_in(self, position: int, item_nos: I32) -> I32:
         """The rows of those of the items that the layer defines."""
         if len(self.layers) == 1:

@@ -19,7 +19,7 @@ from common.serving.filters import FILE as CATALOGUE_FILE
 from common.serving.filters import CatalogueFile
 from common.serving.index import IndexInfo, VectorIndex
 from common.serving.lookup import ItemLookup
-from common.serving.people import People
+from common.serving.people import AHEAD_PREFIX, Ahead, People
 
 INDEX_FILE: Final = "items.faiss"
 ENCODER_PREFIX: Final = "encoder_"
@@ -70,12 +70,16 @@ class LayerFiles:
     def array(self, name: str, dtype: npt.DTypeLike, *shape: int | None) -> npt.NDArray[Any]:
         return load_array(self.path(f"{name}.npy"), name, dtype, shape)
 
+    def has(self, name: str) -> bool:
+        """Whether the layer has the array."""
+        return f"{name}.npy" in self._ref.files
+
     def optional(self, name: str) -> I32 | None:
-        return self.array(name, np.int32, None) if f"{name}.npy" in self._ref.files else None
+        return self.array(name, np.int32, None) if self.has(name) else None
 
     def first(self, *names: str) -> str:
         """The first of the arrays that the layer has; the last if it has none."""
-        return next((name for name in names if f"{name}.npy" in self._ref.files), names[-1])
+        return next(filter(self.has, names), names[-1])
 
     def strings(self, name: str, n: int) -> Strings:
         return Strings.load(self.path(f"{name}.bin"), self.path(f"{name}{OFFSETS}.npy"), name, n)
@@ -147,6 +151,20 @@ def _open_people(files: LayerFiles, info: LayerInfo) -> People:
         purchased=files.array("history_purchased", np.bool_, len(items)),
         # Layers of before repeated purchases were counted have weights only.
         repeats=files.array(files.first("history_repeats", "history_weights"), np.float32, len(items)),
+        ahead=_open_ahead(files, info.n_users),
+    )
+
+
+def _open_ahead(files: LayerFiles, n: int) -> Ahead | None:
+    """None for deltas, for bases of before answers were made ahead, and where there are too many people for it."""
+    if not files.has(f"{AHEAD_PREFIX}items"):
+        return None
+    items = files.array(f"{AHEAD_PREFIX}items", np.int32, n, None)
+    return Ahead(
+        items=items,
+        scores=files.array(f"{AHEAD_PREFIX}scores", np.float32, *items.shape),
+        causes=files.array(f"{AHEAD_PREFIX}causes", np.int32, *items.shape),
+        reasons=files.array(f"{AHEAD_PREFIX}reasons", np.int8, *items.shape),
     )
 
 

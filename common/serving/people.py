@@ -3,32 +3,70 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from common.errors import CorruptError
 from common.ids import UserKey, split_user_key
-from common.schemas.data import F32, I32, I64, U64, Bools, UserRows
+from common.schemas.data import F32, I8, I32, I64, U64, Bools, UserRows
+
+AHEAD_PREFIX: Final = "user_ahead_"
+
+
+class Ahead(NamedTuple):
+    """What each of a layer's people is shown who ask nothing in particular, best first.
+
+    items (n, k) int32 numbers, -1 behind the last; scores (n, k) float32; causes (n, k) int32, the item that a reason
+    names, -1 for none; reasons (n, k) int8, codes of `common.serving.ahead`.
+    """
+
+    items: I32
+    scores: F32
+    causes: I32
+    reasons: I8
+
+
+class AheadOf(NamedTuple):
+    """One person's row."""
+
+    ahead: Ahead
+    row: int
+
+    def rows(self) -> Iterator[tuple[int, float, int, int]]:
+        """(item, score, cause, reason) of each place."""
+        row = self.row
+        items, scores, causes, reasons = self.ahead
+        return zip(items[row].tolist(), scores[row].tolist(), causes[row].tolist(), reasons[row].tolist(), strict=True)
 
 
 class Person(NamedTuple):
     """What is known of a person: `items` (h,) int32 numbers, oldest first, their `weights` (h,) float32, which of them
-    were `purchased` (h,) bool, how much of each, as `UserRows.repeats` (h,) float32, and the (dim,) query vector, None
-    where the encoder makes it from the items."""
+    were `purchased` (h,) bool, how much of each, as `UserRows.repeats` (h,) float32, the (dim,) query vector, None
+    where the encoder makes it from the items, and what was ranked ahead of any question."""
 
     vector: F32 | None
     items: I32
     weights: F32
     purchased: Bools
     repeats: F32
+    ahead: AheadOf | None = None
 
 
 class People:
     """Columns as in `UserRows`, except `keys` (2, n): all first halves, then all second halves."""
 
     def __init__(
-        self, keys: U64, vectors: F32, offsets: I64, items: I32, weights: F32, purchased: Bools, repeats: F32
+        self,
+        keys: U64,
+        vectors: F32,
+        offsets: I64,
+        items: I32,
+        weights: F32,
+        purchased: Bools,
+        repeats: F32,
+        ahead: Ahead | None = None,
     ) -> None:
         if len(vectors) not in (0, keys.shape[1]) or offsets[-1] != len(items):
             raise CorruptError(f"{keys.shape[1]} people have {len(vectors)} vectors and histories to {offsets[-1]}")
@@ -37,13 +75,17 @@ class People:
         self._offsets = offsets.data
         self._items, self._weights, self._purchased = items, weights, purchased
         self._repeats = repeats
+        self._ahead = ahead
+
+    def __len__(self) -> int:
+        return len(self._highs)
 
     def find(self, key: UserKey) -> Person | None:
         high, low = split_user_key(key)
         row = bisect_left(self._highs, high)
         while row < len(self._highs) and self._highs[row] == high:
             if self._lows[row] == low:
-                return self._person(row)
+                return self.person(row)
             row += 1
         return None
 
@@ -59,7 +101,7 @@ class People:
             repeats=self._repeats,
         )
 
-    def _person(self, row: int) -> Person:
+    def person(self, row: int) -> Person:
         history = slice(self._offsets[row], self._offsets[row + 1])
         return Person(
             vector=self._vectors[row] if len(self._vectors) else None,
@@ -67,4 +109,5 @@ class People:
             weights=self._weights[history],
             purchased=self._purchased[history],
             repeats=self._repeats[history],
+            ahead=AheadOf(self._ahead, row) if self._ahead else None,
         )

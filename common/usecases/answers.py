@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Hashable
 from typing import Final, NamedTuple
 
 from common.serving.ranking import Rung
@@ -23,6 +22,10 @@ class Answer(NamedTuple):
     bundle_id: str
 
 
+Question = tuple[bytes, bytes, bytes | None, str | None]
+"""All that an answer follows from beside the bundle: path, query string, body, and the person of the token."""
+
+
 class Answers:
     """Answers by their questions, the ones used last, in memory only: nothing in a bundle changes, so that an answer
     holds until another bundle is served. The length of questions counts as well: whoever asks in order to fill the
@@ -30,18 +33,18 @@ class Answers:
 
     def __init__(self, bundle_id: str = "", max_bytes: int = MAX_BYTES) -> None:
         self.bundle_id = bundle_id
-        self._answers: OrderedDict[Hashable, Answer] = OrderedDict()
+        self._answers: OrderedDict[Question, Answer] = OrderedDict()
         self._free = max_bytes
         self._lock = threading.Lock()
 
-    def find(self, question: Hashable) -> Answer | None:
+    def find(self, question: Question) -> Answer | None:
         with self._lock:
             answer = self._answers.get(question)
             if answer is not None:
                 self._answers.move_to_end(question)
             return answer
 
-    def keep(self, question: Hashable, answer: Answer) -> None:
+    def keep(self, question: Question, answer: Answer) -> None:
         """Does nothing with an answer from another bundle."""
         if answer.bundle_id != self.bundle_id:
             return
@@ -54,6 +57,7 @@ class Answers:
                 self._free += _size(*self._answers.popitem(last=False))
 
 
-def _size(question: Hashable, answer: Answer) -> int:
+def _size(question: Question, answer: Answer) -> int:
     """About how many bytes the two take. Python keeps a short text in twice its length."""
-    return len(answer.body) + 2 * len(repr(question))
+    path, query_string, body, subject = question
+    return len(answer.body) + 2 * (len(path) + len(query_string) + len(body or b"") + len(subject or ""))

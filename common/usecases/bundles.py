@@ -10,8 +10,10 @@ from threadpoolctl import threadpool_limits
 
 from common.ids import new_id
 from common.schemas.data import LayerContent
-from common.schemas.documents import LayerRef
-from common.serving.bundle import write_layer
+from common.schemas.documents import Bundle, LayerRef
+from common.serving.ahead import write_ahead
+from common.serving.bundle import open_bundle, write_layer
+from common.serving.encoders import IMPERSONAL
 from common.usecases.context import Context
 from common.usecases.versions import NewLayer, with_files
 
@@ -21,6 +23,16 @@ def one_blas_thread() -> AbstractContextManager[object]:
     other, on a busy machine a hundred times as long as they take."""
     limits: AbstractContextManager[object] = threadpool_limits(1, "blas")
     return limits
+
+
+def with_answers_ahead(ctx: Context, bundle: Bundle, base: NewLayer, directory: Path) -> NewLayer:
+    """The one layer of `bundle` with what its people are shown, or as it is where the model has nothing for anybody's
+    own, or there are more people than the setting allows."""
+    if base.ref.n_users > ctx.settings.people_ahead or bundle.model.encoder in IMPERSONAL:
+        return base
+    served = open_bundle(bundle, ctx.path_of)
+    more = with_files(ctx, base.ref, write_ahead(served, directory))
+    return NewLayer(more.ref, (*base.files, *more.files))
 
 
 def make_layer(

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from common.ids import UserKey
 from common.schemas.data import EVENT_TYPES, I64, EventType, Interactions
 from common.schemas.documents import StoreDocument
+from common.serving.ahead import items_ahead
 from common.serving.bundle import ServedBundle
 from common.store.reader import open_store
 from common.usecases.bundle_now import open_or_newer
@@ -48,12 +49,14 @@ class ExportedItem(_Part):
 
 
 class ExportedProfile(_Part):
-    """The row of what is served: the history, oldest first, and the model's vector where it keeps one."""
+    """The row of what is served: the history, oldest first, the model's vector where it keeps one, and the ids of what
+    was ranked for the person ahead of any question, best first."""
 
     bundle_id: str
     model: str
     items: tuple[ExportedItem, ...]
     vector: tuple[float, ...] | None
+    ranked: tuple[str, ...] = ()
 
 
 class PersonExport(_Part):
@@ -127,6 +130,7 @@ def _profile(bundle: ServedBundle, key: UserKey) -> ExportedProfile | None:
             for no, weight, purchased, repeats in rows
         ),
         vector=None if person.vector is None else tuple(np.asarray(person.vector).tolist()),
+        ranked=tuple(_item_id(bundle, no) for no in items_ahead(person)),
     )
 
 

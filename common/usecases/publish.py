@@ -17,7 +17,7 @@ from common.schemas.data import U64, Catalogue, Interactions
 from common.schemas.documents import Bundle, BundleRef, ModelInfo, RepeatPurchases, ServingDocument, StoreDocument
 from common.store.interactions import unique_keys
 from common.store.reader import open_store
-from common.usecases.bundles import make_layer, one_blas_thread
+from common.usecases.bundles import make_layer, one_blas_thread, with_answers_ahead
 from common.usecases.context import Context
 from common.usecases.erasure.served import erase_served
 from common.usecases.layers.base import Stock, base_content
@@ -80,6 +80,8 @@ def publish_base(
             model=model,
             layers=(layer.ref,),
         )
+        with one_blas_thread():
+            layer = with_answers_ahead(ctx, bundle, layer, work / "layer")
         publication = Publication(ctx, bundle, stored.erasure, work, [layer])
         landed = commit(ctx.serving_file, publication.change, now=ctx.now)
         assert landed is not None  # `change` always proposes a version

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -12,16 +11,18 @@ from common.config import Purchased
 from common.errors import NotFound, NotReady
 from common.ids import UserKey
 from common.schemas.data import I32, EventType
+from common.serving.ahead import picks_ahead
 from common.serving.answer import render, render_cards
 from common.serving.bundle import ServedBundle
 from common.serving.evidence import SessionItem
 from common.serving.filters import AVAILABLE, Filter
 from common.serving.people import Person
 from common.serving.promotions import Promotion, promoted
-from common.serving.ranking import Wish, rank
+from common.serving.purchased import decide, with_purchased
+from common.serving.ranking import Pick, Wish, rank
 from common.serving.stages import Laps, Stage, Stages
 from common.serving.variety import ANY, Variety
-from common.usecases.answers import Answer, Answers
+from common.usecases.answers import Answer, Answers, Question
 from common.usecases.bundle_watch import BundleWatch
 from common.usecases.context import Context
 
@@ -45,6 +46,11 @@ class Query(NamedTuple):
     purchased: Purchased | None = None
     variety: Variety = ANY
     promotions: tuple[Promotion, ...] = ()
+
+    def is_plain(self) -> bool:
+        """Whether it asks nothing but what `n` items the person is to be shown."""
+        narrowed = self.session or self.page is not None or self.exclude or self.promotions
+        return not narrowed and self.wanted == AVAILABLE and self.variety == ANY
 
 
 class RecommendService:
@@ -73,7 +79,7 @@ class RecommendService:
         filters = [query.wanted, *(those for those, _ in promoted(query.wanted, query.promotions))]
         return all(bundle.selections.has(wanted) for wanted in filters)
 
-    def remembered(self, question: Hashable) -> Answer | None:
+    def remembered(self, question: Question) -> Answer | None:
         """What was answered to it, if the same is to be answered now. Raises `NotReady`."""
         bundle_id = self._served().document.bundle_id
         if bundle_id != self._answers.bundle_id:
@@ -81,16 +87,20 @@ class RecommendService:
             self._answers = Answers(bundle_id)
         return self._answers.find(question)
 
-    def remember(self, question: Hashable, answer: Answer) -> None:
-        """`question` says all that the answer follows from, beside the bundle."""
+    def remember(self, question: Question, answer: Answer) -> None:
         self._answers.keep(question, answer)
 
     def recommend(self, query: Query) -> Answer:
         """Raises `NotReady` while nothing is published."""
         laps = Laps()
         bundle = self._served()
+        person = self._person(bundle, query.user_id)
+        picks = self._made_ahead(bundle, query, person)
+        if picks is not None:
+            laps.end(Stage.ENCODE)
+            return self._written(bundle, picks, laps)
         wish = _general_wish(bundle, query)._replace(
-            person=self._person(bundle, query.user_id),
+            person=person,
             session=_session(bundle, query.session),
             page=None if query.page is None else bundle.items.find(query.page),
             promotions=query.promotions,
@@ -135,7 +145,16 @@ class RecommendService:
         return self._answer(bundle, wish, Laps())
 
     def _answer(self, bundle: ServedBundle, wish: Wish, laps: Laps) -> Answer:
-        picks = rank(bundle, wish, laps)
+        return self._written(bundle, rank(bundle, wish, laps), laps)
+
+    def _made_ahead(self, bundle: ServedBundle, query: Query, person: Person | None) -> list[Pick] | None:
+        if person is None or person.ahead is None or not query.is_plain():
+            return None
+        purchased = query.purchased or self._purchased
+        as_ranked = purchased is Purchased.AUTO or decide(bundle, purchased) is decide(bundle, Purchased.AUTO)
+        return picks_ahead(bundle, person, query.n) if as_ranked else None
+
+    def _written(self, bundle: ServedBundle, picks: list[Pick], laps: Laps) -> Answer:
         rungs = tuple(Counter([pick.rung for pick in picks]).items())
         answer = Answer(render(bundle, picks), rungs, bundle.document.bundle_id)
         laps.end(Stage.WRITE)
@@ -147,25 +166,6 @@ class RecommendService:
             return None
         key: UserKey = self._pseudonymizer.user_key(user_id)
         return bundle.find_person(key)
-
-
-def with_purchased(bundle: ServedBundle, wish: Wish, purchased: Purchased) -> Wish:
-    """The wish, with what is to become of items that its person has bought."""
-    decided = _decide(bundle, purchased)
-    if decided is Purchased.BOOST:
-        return wish._replace(boost=bundle.boost)
-    if decided is Purchased.SHOW or wish.person is None:
-        return wish
-    bought = wish.person.items[wish.person.purchased]
-    return wish._replace(hide=np.append(wish.hide, bought) if len(wish.hide) else bought)
-
-
-def _decide(bundle: ServedBundle, purchased: Purchased) -> Purchased:
-    """Hidden where it is left to training, and training could not judge it."""
-    if purchased is not Purchased.AUTO:
-        return purchased
-    repeats = bundle.document.model.repeats
-    return Purchased(repeats.decision) if repeats else Purchased.HIDE
 
 
 def _general_wish(bundle: ServedBundle, query: Query) -> Wish:

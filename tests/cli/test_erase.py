@@ -84,6 +84,7 @@ def test_an_export_says_all_that_is_kept(shop: Context, tmp_path: Path) -> None:
         "session": None,
     }
     assert [item["item_id"] for item in exported["served"]["items"]] == ["x", "y", "z"]
+    assert exported["served"]["ranked"] == []  # there is nothing that ann does not have
     assert exported["erased_until"] is None
     path = tmp_path / "ann.json"
     assert run("export", "ann", "--out", path).exit_code == 0

@@ -261,6 +261,20 @@ def test_a_family_in_the_settings_that_is_not_known_stops_the_run(context_with: 
         train(context_with(train_families="als,svd"), TrainOptions())
 
 
+@pytest.mark.parametrize(("people_ahead", "expected"), [(1_000, True), (1, False)])
+def test_answers_are_made_ahead_for_as_many_people_as_the_shop_allows(
+    context_with: MakeContext, people_ahead: int, expected: bool
+) -> None:
+    ctx = context_with(people_ahead=people_ahead)
+    sell(ctx, two_tastes())
+    train(ctx, TrainOptions())
+    document = ctx.serving_file.read().document
+    assert document is not None
+    (base,) = document.bundle.layers
+    assert ("user_ahead_items.npy" in base.files) is expected
+    assert all(ctx.bucket.head(file.key) for file in base.files.values())
+
+
 def test_a_run_tells_how_far_it_is(shop: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     sell(shop, two_tastes())
     seen: list[RunRecord] = []

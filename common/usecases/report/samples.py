@@ -15,8 +15,8 @@ from common.ids import join_user_key
 from common.schemas.data import EVENT_TYPES, I64, NO_USER, U64, EventType, Interactions
 from common.serving.bundle import ServedBundle
 from common.serving.evidence import Reason
+from common.serving.purchased import with_purchased
 from common.serving.ranking import Pick, Wish, rank
-from common.usecases.recommend import with_purchased
 from common.usecases.report.popularity import popularity_of, sold_by_item
 
 N: Final = 10

@@ -59,7 +59,7 @@ class GRU4Rec(Model):
         from common.models.gru.training import Trainer
 
         config = cast(GRU4RecConfig, self.config)
-        sessions, items = _numbered(_sequences(data.interactions, config))
+        sessions, items = _sequences(data.interactions, config).numbered()
         with _alone(options.seed):
             trainer = Trainer(config, sessions, len(items), options.seed)
             snapshot = partial(self._artifact, trainer.network, items, data.interactions, options.now_s)
@@ -114,12 +114,6 @@ def _sequences(data: Interactions, config: GRU4RecConfig) -> Sequences:
             sequences=len(sequences),
         )
     return sessions
-
-
-def _numbered(sequences: Sequences) -> tuple[Sequences, I64]:
-    """The sequences with items numbered from 0 without gaps, and (n_items,) the code of each number."""
-    items, numbers = np.unique(sequences.items, return_inverse=True)
-    return Sequences(sequences.offsets, numbers.astype(np.int32), sequences.people), items.astype(np.int64)
 
 
 def _within(sequences: Sequences, items: I64, n_items: int) -> Sequences:

@@ -1,22 +1,32 @@
 """item2vec: items as words, what was bought together as sentences; Barkan and Koenigstein (2016), by `gensim`.
 
-A query is the mean of the vectors of the items given, by weight, and an item's score its cosine to that.
+The library learns two vectors of each item: what it says of its company (`contexts`) and what company it is found in
+(`outputs`). A query is the mean of the contexts of the items given, by weight, and an item's score is its output times
+that, which is what the library trains. The cosine of contexts, which the paper takes, is no such thing: on gowalla,
+held out of train, NDCG@20 is .02 by cosine and .08 by outputs for the same vectors.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
 from typing import Any, ClassVar, Final, cast
 
 import numpy as np
 from pydantic import Field
+from scipy.sparse import csr_matrix
+from threadpoolctl import threadpool_limits
 
 from common.errors import RefusedError
 from common.models.artifact import Artifact
 from common.models.base import Capabilities, FitOptions, Model, ModelConfig, TrainingData
+from common.models.history_map import People, fit_history_map
+from common.models.matrix import weight_matrix
 from common.models.sessions import Sequences, people_of, sessions_of
 from common.models.space import WEIGHTING, Choice, Float, Int, Space, Width
-from common.schemas.data import F32, I64, Interactions, Weighting
+from common.schemas.data import F32, Interactions, Weighting
 
 BATCH_WORDS: Final = 1_000
 """What a thread takes at a time, so that small shops occupy all threads too. A longer sentence is cut into several: of
@@ -30,15 +40,30 @@ class SentenceOf(StrEnum):
     PERSON = "person"
 
 
+class Architecture(StrEnum):
+    """What each item is told from: one by one from every item around it, or from the mean of them all."""
+
+    SKIP_GRAM = "skip_gram"
+    CBOW = "cbow"
+
+
 class Item2VecConfig(ModelConfig):
+    """Negatives are drawn by count ** ns_exponent, so the library learns how much more often an item is met here than
+    there; `popularity` · ln(count) is put back into the item's bias, as BPR does it.
+    """
+
     embedding_size: int = Field(64, ge=2, le=1024)
     sentence_of: SentenceOf = SentenceOf.PERSON
+    architecture: Architecture = Architecture.CBOW
     window: int = Field(20, ge=1)
+    shuffle: bool = Field(False, description="Each epoch in another order: where the order of events says nothing.")
     epochs: int = Field(20, ge=1)
     negative: int = Field(5, ge=1)
     ns_exponent: float = Field(0.75, ge=-2, le=2)
+    popularity: float = Field(0.5, ge=0, le=1)
     sample: float = Field(1e-3, ge=0)
     learning_rate: float = Field(0.025, gt=0)
+    people: People = People.HISTORY
     weighting: Weighting = Weighting(half_life_days=28)
 
 
@@ -54,25 +79,40 @@ class Item2Vec(Model):
         **WEIGHTING,
         "embedding_size": Width((32, 64, 100, 128, 200)),
         "sentence_of": Choice(tuple(SentenceOf)),
+        "architecture": Choice(tuple(Architecture)),
         "window": Int(3, 50, log=True),
+        "shuffle": Choice((False, True)),
         "epochs": Int(10, 200, log=True),
         "negative": Int(5, 50, log=True),
         "ns_exponent": Float(-1.0, 1.0),
+        "popularity": Float(0.0, 1.0),
         "sample": Float(1e-5, 1e-2, log=True),
+        "learning_rate": Float(0.01, 0.2, log=True),
+        "people": Choice(tuple(People)),
     }
 
     def fit(self, data: TrainingData, options: FitOptions) -> Artifact:
         config = cast(Item2VecConfig, self.config)
-        sentences = _sentences(data.interactions, config)
-        items = np.unique(sentences.items).astype(np.int64)
+        sentences, items = _sentences(data.interactions, config).numbered()
+        contexts, outputs = _learn(sentences, len(items), config, options)
+        counts = np.bincount(sentences.items)
+        item_vectors = np.column_stack([outputs, config.popularity * np.log(counts)]).astype(np.float32)
+        ones = np.ones(len(sentences.items), dtype=np.float32)
+        in_sentences = csr_matrix((ones, sentences.items, sentences.offsets), shape=(len(sentences), len(items)))
+        in_histories = weight_matrix(data.interactions, config.weighting, options.now_s)[:, items]
+        people = np.flatnonzero(np.diff(in_histories.indptr) if config.people is People.FACTORS else [])
+        with threadpool_limits(1, "blas"):
+            history_map = fit_history_map(in_sentences, item_vectors, _queries(in_sentences, contexts))
+            user_vectors = _queries(in_histories[people], contexts)
         return Artifact(
             family=self.family,
             params=config.model_dump(mode="json"),
             item_ids=tuple(data.interactions.item_ids[item] for item in items),
-            item_vectors=_learn(sentences, items, config, options),
-            user_keys=np.empty((0, 2), dtype=np.uint64),
-            user_vectors=np.empty((0, config.embedding_size), dtype=np.float32),
-            encoder="weighted_mean",
+            item_vectors=item_vectors,
+            user_keys=data.interactions.user_keys[people],
+            user_vectors=user_vectors,
+            encoder="mapped_mean",
+            encoder_arrays={"map": history_map},
         )
 
 
@@ -84,16 +124,36 @@ def _sentences(data: Interactions, config: Item2VecConfig) -> Sequences:
     return sentences
 
 
-def _learn(sentences: Sequences, items: I64, config: Item2VecConfig, options: FitOptions) -> F32:
-    """(n_items, embedding_size) float32 of unit length, for the item codes `items`."""
+def _queries(cells: Any, contexts: F32) -> F32:
+    """(n, embedding_size + 1) float32: for each row of the csr_matrix (n, n_items), none of them empty, the mean of the
+    items' contexts by weight, and 1."""
+    means = (cells @ contexts) / np.asarray(cells.sum(axis=1))
+    return np.column_stack([means, np.ones(len(means))]).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class _Corpus:
+    """What the library reads once to count the words and once an epoch."""
+
+    sentences: Sequences
+    random: np.random.Generator | None
+
+    def __iter__(self) -> Iterator[list[str]]:
+        words = np.array([str(item) for item in range(self.sentences.items.max() + 1)], dtype=object)
+        for start, end in pairwise(self.sentences.offsets.tolist()):
+            items = self.sentences.items[start:end]
+            yield words[self.random.permutation(items) if self.random else items].tolist()
+
+
+def _learn(sentences: Sequences, n_items: int, config: Item2VecConfig, options: FitOptions) -> tuple[F32, F32]:
+    """The contexts and the outputs of the items, (n_items, embedding_size) float32 each."""
     # Importing gensim takes seconds, which only a fit of this family is to pay.
     from gensim.models import Word2Vec
 
-    words = np.array([str(item) for item in range(items[-1] + 1)], dtype=object)[sentences.items]
     library = Word2Vec(
-        sentences=[sentence.tolist() for sentence in np.split(words, sentences.offsets[1:-1])],
+        sentences=_Corpus(sentences, np.random.default_rng(options.seed) if config.shuffle else None),
         vector_size=config.embedding_size,
-        sg=1,
+        sg=int(config.architecture is Architecture.SKIP_GRAM),
         window=config.window,
         epochs=config.epochs,
         negative=config.negative,
@@ -106,10 +166,11 @@ def _learn(sentences: Sequences, items: I64, config: Item2VecConfig, options: Fi
         workers=options.threads,
         callbacks=[_progress(config.epochs, options)],
     )
-    vectors = library.wv.get_normed_vectors()[[library.wv.key_to_index[str(item)] for item in items]]
-    if not np.isfinite(vectors).all():
+    rows = [library.wv.key_to_index[str(item)] for item in range(n_items)]
+    contexts, outputs = library.wv.vectors[rows], library.syn1neg[rows]
+    if not (np.isfinite(contexts).all() and np.isfinite(outputs).all()):
         raise RefusedError("item2vec did not converge: lower learning_rate")
-    return np.asarray(vectors, dtype=np.float32)
+    return contexts, outputs
 
 
 def _progress(epochs: int, options: FitOptions) -> Any:

@@ -39,6 +39,11 @@ class Sequences:
         offsets = np.concatenate([[0], np.cumsum(self.lengths[kept])])
         return Sequences(offsets, self.items[np.repeat(kept, self.lengths)], self.people[kept])
 
+    def numbered(self) -> tuple[Sequences, I64]:
+        """The same with items numbered from 0 without gaps, and (n_items,) the code of each number, ascending."""
+        items, numbers = np.unique(self.items, return_inverse=True)
+        return Sequences(self.offsets, numbers.astype(np.int32), self.people), items.astype(np.int64)
+
     def cut(self, longest: int) -> Sequences:
         """The same, those of more items in pieces of `longest` and a rest."""
         pieces = -(-self.lengths // longest)

@@ -105,7 +105,7 @@ def _shop() -> Interactions:
 
 IMAGES = {
     "ingest": (("common.usecases.ingest",), (reads_uploads,)),
-    "recommend": (("common.usecases.recommend", "httptools", "jwt", "uvloop"), (reads_uploads, searches)),
+    "recommend": (("common.usecases.recommend", "httptools", "uvicorn", "uvloop"), (reads_uploads, searches)),
     "update": (("common.cli.app", "common.usecases.update", "common.usecases.sweep"), (reads_uploads, searches)),
     "train": (("common.cli.app", "common.usecases.train", "psycopg"), (reads_uploads, searches, fits)),
 }

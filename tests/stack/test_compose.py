@@ -95,6 +95,26 @@ def test_containers_are_confined(name: str) -> None:
     assert "mem_limit" in service
 
 
+ADDED_BACK = {"tls": ["NET_BIND_SERVICE"], "seaweedfs": ["CHOWN", "SETGID", "SETUID"]}
+"""Caddy's ports are below 1024; SeaweedFS's entry point gives /data to a user of its own and becomes that user."""
+
+
+@pytest.mark.parametrize("name", sorted(SERVICES.keys() - OURS))
+def test_images_of_others_may_do_no_more_than_they_need(name: str) -> None:
+    service = SERVICES[name]
+    assert service["cap_drop"] == ["ALL"]
+    assert service.get("cap_add", []) == ADDED_BACK.get(name, [])
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert "mem_limit" in service
+
+
+@pytest.mark.parametrize("name", sorted(OURS))
+def test_only_what_listens_is_asked_for_its_health(name: str) -> None:
+    """The image's own check asks for the function's port, on which nothing listens where something else runs."""
+    expected = {"disable": True} if "command" in SERVICES[name] else None
+    assert SERVICES[name].get("healthcheck") == expected
+
+
 def test_only_the_way_in_is_reached_from_outside() -> None:
     assert [name for name, service in SERVICES.items() if "ports" in service] == ["tls"]
     caddyfile = (INFRA / "Caddyfile").read_text()

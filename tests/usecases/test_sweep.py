@@ -1,0 +1,72 @@
+"""One sweep: what waits is taken in and served, and what nothing refers to is removed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from common.bucket.faults import Fault, FaultyBucket, Rule
+from common.bucket.memory import MemoryBucket
+from common.errors import BucketUnavailable
+from common.usecases.context import Context, utc_now
+from common.usecases.garbage import MIN_AGE
+from common.usecases.sweep import sweep
+from common.usecases.watch import recent_runs
+from tests.memory import memory_context
+from tests.store.shop import events_csv, keys_under
+
+PURCHASE = events_csv("u,a,2026-01-01,1")
+
+
+@pytest.fixture
+def bucket() -> FaultyBucket:
+    return FaultyBucket(MemoryBucket())
+
+
+@pytest.fixture
+def ctx(tmp_path: Path, bucket: FaultyBucket) -> Context:
+    """At a time when what is put now is old enough to be removed."""
+    context = memory_context(tmp_path, bucket)
+    return replace(context, now=lambda: utc_now() + 2 * MIN_AGE)
+
+
+def left_over(ctx: Context) -> str:
+    key = ctx.keys.store_delta("0" * 64)
+    ctx.bucket.put(key, b"left by a writer that was killed")
+    return key
+
+
+def test_takes_in_updates_and_removes(ctx: Context) -> None:
+    unused = left_over(ctx)
+    ctx.bucket.put(f"{ctx.keys.incoming_events}a.csv", PURCHASE)
+    report = sweep(ctx)
+    assert [run.function for run in report.runs] == ["ingest", "update"]
+    assert report.deleted == (unused,)
+
+
+def test_an_upload_that_fails_holds_nothing_back(ctx: Context, bucket: FaultyBucket) -> None:
+    unused = left_over(ctx)
+    bad, good = f"{ctx.keys.incoming_events}bad.csv", f"{ctx.keys.incoming_events}good.csv"
+    for key in (bad, good):
+        ctx.bucket.put(key, PURCHASE)
+    bucket.script.append(Rule("fetch", Fault.FAIL_BEFORE, bad))
+    with pytest.raises(BucketUnavailable):
+        sweep(ctx)
+    assert keys_under(ctx, ctx.keys.incoming) == [bad]
+    assert {(run.function, run.state) for run in recent_runs(ctx, 9)} == {
+        ("ingest", "failed"),
+        ("ingest", "done"),
+        ("update", "done"),
+    }
+    assert unused not in keys_under(ctx, ctx.keys.store)
+
+
+def test_an_update_that_fails_leaves_the_garbage_collection(ctx: Context, bucket: FaultyBucket) -> None:
+    unused = left_over(ctx)
+    ctx.bucket.put(f"{ctx.keys.incoming_events}a.csv", PURCHASE)
+    bucket.script.append(Rule("get", Fault.FAIL_BEFORE, ctx.keys.serving_current))
+    with pytest.raises(BucketUnavailable):
+        sweep(ctx)
+    assert unused not in keys_under(ctx, ctx.keys.store)

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import time
+from collections.abc import Callable, Mapping
 
 from common import logs
 from common.edges import problems
@@ -17,7 +18,7 @@ from common.edges.http_request import Disconnected, Message, Receive, Request, S
 from common.edges.http_response import Response, json_response, problem_response
 from common.edges.http_routes import METHODS, Endpoint, Route, find_route
 from common.edges.http_storefront import Storefront
-from common.errors import RecsysError
+from common.errors import NotReady, RecsysError
 from common.usecases.recommend import RecommendService
 
 log = logging.getLogger(__name__)
@@ -30,9 +31,16 @@ class RecommendFunction:
     def __init__(self) -> None:
         self._metrics = Metrics()
         self._opening = asyncio.Lock()
+        self._start: asyncio.Task[Storefront] | None = None
         self._service: RecommendService | None = None
         self._storefront: Storefront | None = None
         self._cors = Cors(())
+        self._about_itself: Mapping[Endpoint, Callable[[], Response]] = {
+            Endpoint.HEALTHZ: lambda: json_response({"status": "ok"}),
+            Endpoint.STARTEDZ: self._started,
+            Endpoint.METRICS: lambda: Response(200, METRICS_TYPE, self._metrics.exposition(self._service)),
+            Endpoint.OPENAPI: lambda: json_response(openapi_document()),
+        }
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         request = Request(scope["method"], scope["raw_path"], scope["query_string"], scope["headers"], receive)
@@ -69,24 +77,32 @@ class RecommendFunction:
         return response
 
     async def _answer(self, request: Request, route: Route) -> Response:
-        response = _refuse(route.endpoint, request.method) or self._about_itself(route.endpoint)
-        if response is not None:
-            return response
+        refused = _refuse(route.endpoint, request.method)
+        if refused is not None:
+            return refused
+        tell = self._about_itself.get(route.endpoint)
+        if tell is not None:
+            return tell()
         storefront = self._storefront or await self._open()
         if request.method == "OPTIONS":
             allowed = self._cors.preflight(request.header(b"origin"), METHODS[route.endpoint])
             return Response(204, b"text/plain", b"", allowed)
         return await storefront.answer(request, route)
 
-    def _about_itself(self, endpoint: Endpoint) -> Response | None:
-        """What can be told before anything is opened."""
-        if endpoint is Endpoint.HEALTHZ:
-            return json_response({"status": "ok"})
-        if endpoint is Endpoint.METRICS:
-            return Response(200, METRICS_TYPE, self._metrics.exposition(self._service))
-        if endpoint is Endpoint.OPENAPI:
-            return json_response(openapi_document())
-        return None
+    def _started(self) -> Response:
+        """503 until the first attempt to load what is published has ended, also where nothing was.
+
+        The attempt goes on behind the answer: a probe does not wait for as long as a large bundle takes. What an
+        attempt fails of is raised by the next call, and the one after that makes another.
+        """
+        if self._storefront is not None:
+            return json_response({"status": "started"})
+        if self._start is None:
+            self._start = asyncio.create_task(self._open())
+        elif self._start.done():
+            failed, self._start = self._start, None
+            failed.result()
+        return problem_response(problems.problem(503, NotReady.code, "what is published is being loaded"))
 
     async def _open(self) -> Storefront:
         async with self._opening:

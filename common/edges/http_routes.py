@@ -20,6 +20,7 @@ class Endpoint(StrEnum):
     BOUGHT_TOGETHER = "bought_together"
     POPULAR = "popular"
     HEALTHZ = "healthz"
+    STARTEDZ = "startedz"
     READYZ = "readyz"
     METRICS = "metrics"
     OPENAPI = "openapi"
@@ -33,6 +34,7 @@ PATHS: Final = {
     Endpoint.BOUGHT_TOGETHER: "/v1/items/{item_id}/bought-together",
     Endpoint.POPULAR: "/v1/popular",
     Endpoint.HEALTHZ: "/healthz",
+    Endpoint.STARTEDZ: "/startedz",
     Endpoint.READYZ: "/readyz",
     Endpoint.METRICS: "/metrics",
     Endpoint.OPENAPI: "/openapi.json",

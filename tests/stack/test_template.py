@@ -18,6 +18,8 @@ FUNCTIONS = {function.name: function for function in MANIFEST.functions}
 JOBS = {job.name: job for job in MANIFEST.jobs}
 PARTS = [*MANIFEST.functions, *MANIFEST.jobs]
 SET_BY_KNATIVE = {"PORT", "K_SERVICE", "K_CONFIGURATION", "K_REVISION"}
+START_S = 600
+"""What a start may take, and how long Knative waits for a revision (progress-deadline)."""
 LONGEST_REQUEST_S = 600
 """Knative's max-revision-timeout-seconds."""
 
@@ -164,7 +166,10 @@ def test_probes_suit_the_function(name: str) -> None:
         assert "tcpSocket" in probe
         assert "livenessProbe" not in container
     else:
-        assert probe["httpGet"]["path"] == "/healthz"
+        assert probe["httpGet"]["path"] == "/startedz"
+        assert container["startupProbe"]["httpGet"] == probe["httpGet"]
+        assert container["startupProbe"]["periodSeconds"] * container["startupProbe"]["failureThreshold"] == START_S
+        assert container["livenessProbe"]["httpGet"]["path"] == "/healthz"
 
 
 def test_bucket_events_name_what_functions_handle() -> None:

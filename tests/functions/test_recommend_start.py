@@ -1,0 +1,97 @@
+"""When an instance of recommend says that visitors may come: once what is published has been loaded."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from common.bucket.memory import MemoryBucket
+from common.bucket.port import ObjectInfo
+from common.errors import SettingError
+from common.usecases.context import Context
+from tests.asgi import Function
+from tests.bundles import publish
+from tests.memory import memory_context
+from tests.storefront_shop import SOURCE, shop_layer
+
+DEADLINE_S = 15.0
+
+
+class SlowBucket(MemoryBucket):
+    """Tells nothing of an object before `answers` is set."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.answers = threading.Event()
+
+    def head(self, key: str) -> ObjectInfo | None:
+        assert self.answers.wait(DEADLINE_S)
+        return super().head(key)
+
+
+@pytest.fixture
+def bucket() -> SlowBucket:
+    return SlowBucket()
+
+
+@pytest.fixture
+def context(bucket: SlowBucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Context:
+    context = memory_context(tmp_path, bucket)
+    monkeypatch.setattr("common.edges.wiring.make_context", lambda _environment: context)
+    return context
+
+
+@pytest.fixture
+def function(context: Context, bucket: SlowBucket) -> Iterator[Function]:
+    function = Function("recommend", SOURCE)
+    yield function
+    bucket.answers.set()
+    function.close()
+
+
+def statuses_of_start(function: Function) -> list[int]:
+    """What the probe is answered until it is anything but 503."""
+    statuses: list[int] = []
+    deadline = time.monotonic() + DEADLINE_S
+    while statuses[-1:] in ([], [503]):
+        assert time.monotonic() < deadline, "did not start in time"
+        statuses.append(function.call("GET", "/startedz").status)
+        time.sleep(0.005)
+    return statuses
+
+
+def test_a_start_waits_for_what_is_published(
+    function: Function, context: Context, bucket: SlowBucket, tmp_path: Path
+) -> None:
+    publish(bucket, context.keys, [shop_layer(context.shop.pseudonymizer)], tmp_path)
+    for _ in range(3):
+        answer = function.call("GET", "/startedz")
+        assert (answer.status, answer.json()["code"]) == (503, "not_ready")
+    assert function.call("GET", "/healthz").status == 200
+    bucket.answers.set()
+    assert statuses_of_start(function)[-1] == 200
+    assert function.call("GET", "/v1/popular").status == 200
+
+
+def test_a_start_ends_where_nothing_is_published(function: Function, bucket: SlowBucket) -> None:
+    bucket.answers.set()
+    assert statuses_of_start(function)[-1] == 200
+    assert function.call("GET", "/readyz").status == 503
+
+
+def test_a_start_that_fails_is_told_and_tried_again(
+    function: Function, context: Context, bucket: SlowBucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket.answers.set()
+
+    def wrong(_environment: object) -> Context:
+        raise SettingError("RECSYS_BUCKET is not set")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("common.edges.wiring.make_context", wrong)
+        assert statuses_of_start(function)[-1] == 500
+    assert statuses_of_start(function)[-1] == 200

@@ -36,6 +36,14 @@ def problems(document: Any) -> list[str]:
     return []
 
 
+def pod_of(document: Any) -> Any | None:
+    """The pod that a document describes; None where it describes none."""
+    spec = document.get("spec", {})
+    if document["kind"] == "CronJob":
+        spec = spec["jobTemplate"]["spec"]
+    return spec.get("template", {}).get("spec")
+
+
 def _rules_of_knative(document: Any) -> list[str]:
     """What its webhook refuses and the schema does not say."""
     spec = document["spec"]["template"]["spec"]

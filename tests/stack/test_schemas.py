@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from infra.local.manifest import TEMPLATE
-from tests.stack.manifests import problems
+from tests.stack.manifests import pod_of, problems
 
 OVERLAYS = sorted(path.parent for path in TEMPLATE.parent.glob("infra/kubernetes/*/kustomization.yaml"))
 TEMPLATE_DOCUMENTS = list(yaml.safe_load_all(TEMPLATE.read_text()))
@@ -55,6 +55,29 @@ def test_template(doc: Any) -> None:
 def test_overlays(overlay: Path) -> None:
     found = {f"{doc['kind']} {doc['metadata']['name']}": problems(doc) for doc in rendered(overlay)}
     assert {name: problem for name, problem in found.items() if problem} == {}
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda overlay: overlay.name)
+def test_the_namespace_takes_no_pod_that_asks_for_more_than_those_that_are_there(overlay: Path) -> None:
+    """Kubernetes' Pod Security Standard "restricted", as far as these pods could break it."""
+    [namespace] = [doc for doc in rendered(overlay) if doc["kind"] == "Namespace"]
+    assert namespace["metadata"]["labels"] == {"pod-security.kubernetes.io/enforce": "restricted"}
+    pods = [pod for doc in rendered(overlay) if (pod := pod_of(doc))]
+    assert len(pods) >= 6
+    for pod in pods:
+        assert not {"hostNetwork", "hostPID", "hostIPC"} & pod.keys()
+        assert all(volume.keys() & {"emptyDir", "secret", "configMap"} for volume in pod["volumes"])
+        for context in (container["securityContext"] for container in pod["containers"]):
+            assert context["runAsNonRoot"] is True
+            assert context["allowPrivilegeEscalation"] is False
+            assert context["capabilities"] == {"drop": ["ALL"]}
+            assert context["seccompProfile"] == {"type": "RuntimeDefault"}
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda overlay: overlay.name)
+def test_no_pod_is_given_a_key_to_the_cluster(overlay: Path) -> None:
+    pods = {doc["metadata"]["name"]: pod for doc in rendered(overlay) if (pod := pod_of(doc))}
+    assert [name for name, pod in pods.items() if pod.get("automountServiceAccountToken") is not False] == []
 
 
 FAULTS_OF_A_SERVICE: dict[str, tuple[Fault, str]] = {

@@ -38,6 +38,10 @@ def service(name: str) -> Any:
     return next(doc for doc in DOCUMENTS if doc["kind"] == "Service" and doc["metadata"]["name"] == name)
 
 
+def network_policy() -> Any:
+    return next(doc["spec"] for doc in DOCUMENTS if doc["kind"] == "NetworkPolicy")
+
+
 def test_says_first_that_it_is_not_sam() -> None:
     first = TEMPLATE.read_text().splitlines()[0]
     assert first.startswith("#")
@@ -147,6 +151,29 @@ def test_containers_are_confined(pod: Any) -> None:
     assert set(mounts.values()) == writable
     assert {"requests", "limits"} <= container["resources"].keys()
     assert "memory" in container["resources"]["limits"]
+
+
+def test_calls_come_from_the_gateway_the_monitoring_and_the_namespace_itself() -> None:
+    policy = network_policy()
+    assert policy["podSelector"] == {}
+    assert set(policy["policyTypes"]) == {"Ingress", "Egress"}
+    [rule] = policy["ingress"]
+    own, others = rule["from"]
+    assert own == {"podSelector": {}}
+    [expression] = others["namespaceSelector"]["matchExpressions"]
+    assert (expression["key"], expression["operator"]) == ("kubernetes.io/metadata.name", "In")
+    assert set(expression["values"]) == {"knative-serving", "kourier-system", "monitoring"}
+
+
+def test_nothing_is_called_but_the_namespace_itself_names_and_https() -> None:
+    own, names_of_hosts, store = network_policy()["egress"]
+    assert own == {"to": [{"podSelector": {}}]}
+    [resolver] = names_of_hosts["to"]
+    assert resolver == {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}}
+    assert {(port["protocol"], port["port"]) for port in names_of_hosts["ports"]} == {("UDP", 53), ("TCP", 53)}
+    [anywhere] = store["to"]
+    assert "169.254.169.254/32" in anywhere["ipBlock"]["except"]
+    assert [(port["protocol"], port["port"]) for port in store["ports"]] == [("TCP", 443)]
 
 
 def test_the_cache_setting_fits_its_volume() -> None:

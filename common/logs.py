@@ -1,4 +1,5 @@
-"""Structured logs: one JSON object a line on standard error, with the function's name and the run or request id.
+"""Structured logs: one JSON object a line on standard error, with the function's name and the ids of the request and
+the run that it belongs to.
 
 No log line carries a user id, a pseudonym, an address or an item list of a person.
 """
@@ -8,10 +9,15 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
 _FIELDS = "recsys_fields"
+_bound: ContextVar[Mapping[str, str]] = ContextVar("recsys_log_fields", default=MappingProxyType({}))
 
 
 class JsonFormatter(logging.Formatter):
@@ -26,6 +32,7 @@ class JsonFormatter(logging.Formatter):
             "function": self._function,
             "event": record.getMessage(),
         }
+        line.update(_bound.get())
         line.update(getattr(record, _FIELDS, {}))
         if record.exc_info:
             line["error"] = self.formatException(record.exc_info)
@@ -40,6 +47,16 @@ def configure(function: str, level: str = "info") -> None:
     logger.handlers[:] = [handler]
     logger.setLevel(level.upper())
     logger.propagate = False
+
+
+@contextmanager
+def bound(**fields: str) -> Iterator[None]:
+    """Every line that is logged within carries these fields. Threads that are started within do not know of them."""
+    token = _bound.set({**_bound.get(), **fields})
+    try:
+        yield
+    finally:
+        _bound.reset(token)
 
 
 def event(logger: logging.Logger, level: int, message: str, **fields: object) -> None:

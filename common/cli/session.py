@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from common import logs
 from common.errors import (
     CorruptError,
     InputError,
@@ -30,6 +33,8 @@ UNFORESEEN: Final = 1
 LOG_WIDTH: Final = 160
 """Columns where no window says how many there are."""
 
+log = logging.getLogger(__name__)
+
 _STATUS_OF: Final[Mapping[type[RecsysError], int]] = {
     SettingError: 3,
     InputError: 4,
@@ -45,18 +50,19 @@ class Session:
     def __init__(self, as_json: bool) -> None:
         from rich.console import Console
 
+        logs.configure("recsys", "warning")
         self.as_json = as_json
         self.console: Console = Console(stderr=as_json, highlight=False)
         if not self.console.is_terminal:
             self.console.width = LOG_WIDTH
 
     def context(self) -> Context:
-        """Raises `SettingError`."""
-        from common import logs
+        """Where nobody watches, as in a job, the log tells what a function's would. Raises `SettingError`."""
         from common.edges.wiring import make_context
 
         ctx = make_context(os.environ)
-        logs.configure("recsys", "warning")
+        if not sys.stderr.isatty():
+            logs.configure("recsys", ctx.settings.log_level)
         return ctx
 
     def answer(self, document: Any, show: Callable[[Console], None]) -> None:
@@ -83,6 +89,8 @@ def status_of(error: RecsysError) -> int:
 
 
 def _report(current: Session, error: RecsysError) -> None:
+    if not sys.stderr.isatty():
+        logs.event(log, logging.ERROR, "command failed", code=error.code, detail=error.message)
     if current.as_json:
         document = {"error": {"code": error.code, "message": error.message}}
         current.answer(document, lambda _console: None)

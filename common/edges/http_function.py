@@ -35,11 +35,11 @@ class RecommendFunction:
         self._service: RecommendService | None = None
         self._storefront: Storefront | None = None
         self._cors = Cors(())
-        self._about_itself: Mapping[Endpoint, Callable[[], Response]] = {
-            Endpoint.HEALTHZ: lambda: json_response({"status": "ok"}),
+        self._about_itself: Mapping[Endpoint, Callable[[Request], Response]] = {
+            Endpoint.HEALTHZ: lambda _request: json_response({"status": "ok"}),
             Endpoint.STARTEDZ: self._started,
-            Endpoint.METRICS: lambda: Response(200, METRICS_TYPE, self._metrics.exposition(self._service)),
-            Endpoint.OPENAPI: lambda: json_response(openapi_document()),
+            Endpoint.METRICS: lambda _request: Response(200, METRICS_TYPE, self._metrics.exposition(self._service)),
+            Endpoint.OPENAPI: lambda _request: json_response(openapi_document()),
         }
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -62,34 +62,28 @@ class RecommendFunction:
             route = find_route(request.raw_path)
             endpoint = route.endpoint
             response = await self._answer(request, route)
-        except RecsysError as error:
-            status, document = problems.problem_of(error)
-            if status == 500:
-                logs.event(log, logging.ERROR, "request failed", code=error.code, detail=error.message)
-            response = problem_response(document)
         except Disconnected:
             raise
         except Exception as error:
-            log.exception("request failed")
-            response = problem_response(problems.problem_of(error)[1])
+            response = _failed(request, error)
         response.headers += self._cors.headers(request.header(b"origin"))
         self._metrics.answered(endpoint, response.status, time.perf_counter() - started)
         return response
 
     async def _answer(self, request: Request, route: Route) -> Response:
-        refused = _refuse(route.endpoint, request.method)
+        refused = _refuse(request, route.endpoint)
         if refused is not None:
             return refused
         tell = self._about_itself.get(route.endpoint)
         if tell is not None:
-            return tell()
+            return tell(request)
         storefront = self._storefront or await self._open()
         if request.method == "OPTIONS":
             allowed = self._cors.preflight(request.header(b"origin"), METHODS[route.endpoint])
             return Response(204, b"text/plain", b"", allowed)
         return await storefront.answer(request, route)
 
-    def _started(self) -> Response:
+    def _started(self, request: Request) -> Response:
         """503 until the first attempt to load what is published has ended, also where nothing was.
 
         The attempt goes on behind the answer: a probe does not wait for as long as a large bundle takes. What an
@@ -102,7 +96,8 @@ class RecommendFunction:
         elif self._start.done():
             failed, self._start = self._start, None
             failed.result()
-        return problem_response(problems.problem(503, NotReady.code, "what is published is being loaded"))
+        loading = problems.problem(503, NotReady.code, "what is published is being loaded")
+        return problem_response(loading, request.find_id())
 
     async def _open(self) -> Storefront:
         async with self._opening:
@@ -122,11 +117,24 @@ class RecommendFunction:
         return Storefront(service, context.settings, self._metrics)
 
 
-def _refuse(endpoint: Endpoint, method: str) -> Response | None:
+def _failed(request: Request, error: Exception) -> Response:
+    """The answer to a request that raised `error`, which is logged where the fault is not the caller's."""
+    request_id = request.find_id()
+    status, document = problems.problem_of(error)
+    with logs.bound(request_id=request_id):
+        if not isinstance(error, RecsysError):
+            log.exception("request failed")
+        elif status == 500:
+            logs.event(log, logging.ERROR, "request failed", code=error.code, detail=error.message)
+    return problem_response(document, request_id)
+
+
+def _refuse(request: Request, endpoint: Endpoint) -> Response | None:
     if endpoint is Endpoint.NONE:
-        return problem_response(problems.problem(404, "not_found", "there is no such path; see /openapi.json"))
+        nowhere = problems.problem(404, "not_found", "there is no such path; see /openapi.json")
+        return problem_response(nowhere, request.find_id())
     allowed = METHODS[endpoint]
-    if method not in allowed:
+    if request.method not in allowed:
         problem = problems.problem(405, "method_not_allowed", f"this path takes {', '.join(allowed)}")
-        return problem_response(problem, [(b"allow", ", ".join(allowed).encode())])
+        return problem_response(problem, request.find_id(), [(b"allow", ", ".join(allowed).encode())])
     return None

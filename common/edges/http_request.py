@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, Final, NamedTuple
 
+from common.edges.request_id import HEADER, request_id_of
 from common.errors import TooLarge
 
 Message = MutableMapping[str, Any]
@@ -12,6 +13,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 MAX_BODY_BYTES: Final = 65_536
+_REQUEST_ID: Final = HEADER.lower().encode()
 
 
 class Disconnected(Exception):
@@ -33,6 +35,11 @@ class Request(NamedTuple):
             if key == name:
                 return value
         return None
+
+    def find_id(self) -> str:
+        """For what goes wrong with it; a new one at each call where the caller gave none that is well-formed."""
+        given = self.header(_REQUEST_ID)
+        return request_id_of(None if given is None else given.decode("latin-1"))
 
     async def body(self) -> bytes:
         """Raises `TooLarge` as soon as more has come than is accepted, and `Disconnected`."""

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from common.edges import problems
 from common.edges.http_request import Send
+from common.edges.request_id import HEADER
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -33,9 +34,12 @@ def json_response(document: dict[str, Any], status: int = 200) -> Response:
     return Response(status, JSON, json.dumps(document, ensure_ascii=False).encode())
 
 
-def problem_response(document: dict[str, Any], headers: Iterable[tuple[bytes, bytes]] = ()) -> Response:
+def problem_response(
+    document: dict[str, Any], request_id: str, headers: Iterable[tuple[bytes, bytes]] = ()
+) -> Response:
     """`document` is one of `problems`."""
     status: int = document["status"]
     usual = [(name.lower().encode(), value.encode()) for name, value in problems.headers_of(status).items()]
-    body = json.dumps(document, ensure_ascii=False).encode()
-    return Response(status, problems.CONTENT_TYPE.encode(), body, [PRIVATE, *usual, *headers])
+    named = (HEADER.lower().encode(), request_id.encode())
+    body = json.dumps({**document, "request_id": request_id}, ensure_ascii=False).encode()
+    return Response(status, problems.CONTENT_TYPE.encode(), body, [PRIVATE, named, *usual, *headers])

@@ -47,7 +47,7 @@ class Storefront:
     async def answer(self, request: Request, route: Route) -> Response:
         """Answers /readyz and the /v1/ endpoints. Raises the errors of `common.errors` that concern the caller."""
         if route.endpoint is Endpoint.READYZ:
-            return self._readiness()
+            return self._readiness(request)
         laps = Laps()
         subject, body = None, None
         if route.endpoint is Endpoint.RECOMMENDATIONS:
@@ -94,7 +94,7 @@ class Storefront:
         similar = route.endpoint is Endpoint.SIMILAR
         return partial(self._service.similar if similar else self._service.bought_together, route.item_id)
 
-    def _readiness(self) -> Response:
+    def _readiness(self, request: Request) -> Response:
         """503 while there is nothing to serve. A newer version that was refused is told; why stands in the log."""
         watch = self._service.watch
         refusal, served = watch.refusal, watch.current
@@ -103,6 +103,7 @@ class Storefront:
             "refused": refusal and {"bundle_id": refusal.bundle_id, "at": refusal.at.isoformat()},
         }
         if served is None:
-            return problem_response({**problem(503, NotReady.code, "nothing is published yet"), **state})
+            nothing = problem(503, NotReady.code, "nothing is published yet")
+            return problem_response({**nothing, **state}, request.find_id())
         about = {"bundle_id": served.document.bundle_id, "model": served.document.model.family, "age_s": watch.age_s()}
         return json_response({"status": "ready", **about, **state})

@@ -4,6 +4,7 @@
   succeed, such as a refused file or an object that is gone: it is recorded, and a 4xx or 5xx would only make a store
   that delivers in order send it again for ever, with every later event waiting behind it.
 * 4xx: the call itself is wrong (token, body). 503: try again later. 500: something is wrong inside.
+* Every answer names its request in `X-Request-Id`, as the caller did if that is well-formed, and so do the log lines.
 * `GET /healthz` and `GET /metrics` need no token: these functions are reachable from within the cluster only.
 """
 
@@ -26,6 +27,7 @@ from common import logs
 from common.bucket.keys import Keys
 from common.edges import bucket_events, problems
 from common.edges.bucket_events import EventKind, ObjectEvent
+from common.edges.request_id import HEADER, request_id_of
 from common.edges.wiring import make_context
 from common.errors import InputError, RecsysError, RefusedError, SettingError, TooLarge, Unauthorized
 from common.schemas.documents import RunRecord, RunState
@@ -57,18 +59,26 @@ class Trigger(Generic[Order]):
         self._metrics = _Metrics(function)
 
     def handle(self, request: Request) -> Response:
+        request_id = request_id_of(request.headers.get(HEADER))
+        with logs.bound(request_id=request_id):
+            response = self._answer(request, request_id)
+        response.headers[HEADER] = request_id
+        return response
+
+    def _answer(self, request: Request, request_id: str) -> Response:
         route = (request.method, request.path)
         if route == ("GET", "/healthz"):
             return _json({"status": "ok"})
         if route == ("GET", "/metrics"):
             return Response(self._metrics.exposition(), content_type=CONTENT_TYPE_LATEST)
         if request.path != "/":
-            return _problem(problems.problem(404, "not_found", "this function answers /, /healthz and /metrics"))
+            detail = "this function answers /, /healthz and /metrics"
+            return _problem(problems.problem(404, "not_found", detail), request_id)
         if request.method != "POST":
-            return _problem(problems.problem(405, "method_not_allowed", "call this function by POST"))
-        return self._call(request)
+            return _problem(problems.problem(405, "method_not_allowed", "call this function by POST"), request_id)
+        return self._call(request, request_id)
 
-    def _call(self, request: Request) -> Response:
+    def _call(self, request: Request, request_id: str) -> Response:
         started = time.monotonic()
         outcomes = ["internal"]
         try:
@@ -79,7 +89,10 @@ class Trigger(Generic[Order]):
             outcomes = [error.code]
             level = logging.ERROR if status == 500 else logging.WARNING
             logs.event(log, level, "call failed", code=error.code, detail=error.message)
-            return _problem(document)
+            return _problem(document, request_id)
+        except Exception as error:
+            log.exception("call failed")
+            return _problem(problems.problem_of(error)[1], request_id)
         finally:
             self._metrics.observe(outcomes, time.monotonic() - started)
 
@@ -99,8 +112,6 @@ class Trigger(Generic[Order]):
             logs.event(log, logging.WARNING, "refused", code=error.code, detail=error.message)
             _, document = problems.problem_of(error)
             return _json({"runs": [], "refused": document}), [RunState.REFUSED]
-        for record in records:
-            _log_run(record)
         answer = _json({"runs": [record.model_dump(mode="json") for record in records]})
         return answer, [record.state for record in records]
 
@@ -169,17 +180,12 @@ def _check_token(ctx: Context, authorization: str) -> None:
         raise Unauthorized("this function needs its bearer token: RECSYS_TRIGGER_TOKEN")
 
 
-def _log_run(record: RunRecord) -> None:
-    fields = {"run_id": record.run_id, "state": record.state.value, "counts": record.counts}
-    logs.event(log, logging.INFO, "run", **fields, timings_s=record.timings_s, error=record.error)
-
-
 def _json(content: Mapping[str, Any]) -> Response:
     return Response(json.dumps(content), content_type="application/json")
 
 
-def _problem(document: Mapping[str, Any]) -> Response:
-    response = _json(document)
+def _problem(document: Mapping[str, Any], request_id: str) -> Response:
+    response = _json({**document, "request_id": request_id})
     response.status_code = document["status"]
     response.content_type = problems.CONTENT_TYPE
     response.headers.update(problems.headers_of(document["status"]))

@@ -38,12 +38,14 @@ def start_run(ctx: Context, function: Function, upload: Upload | None = None) ->
 class RunLog:
     """Keeps one run's record up to date.
 
-    As a context manager it records an exception that leaves the block as a failure, and lets it go on.
+    As a context manager it records an exception that leaves the block as a failure, and lets it go on; every line that
+    is logged within carries the run's id.
     """
 
     def __init__(self, ctx: Context, record: RunRecord) -> None:
         self._ctx = ctx
         self._record = record
+        self._bound = logs.bound(run_id=record.run_id)
         self._step_began = time.monotonic()
         self._shown = 0.0
         self._write()
@@ -108,18 +110,28 @@ class RunLog:
         return self._end(RunState.FAILED, self._record.progress)
 
     def __enter__(self) -> RunLog:
+        self._bound.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is not None and self._record.state is RunState.RUNNING:
-            self.fail(error)
+        try:
+            if error is not None and self._record.state is RunState.RUNNING:
+                self.fail(error)
+        finally:
+            self._bound.__exit__(None, None, None)
 
     def _end(self, state: RunState, progress: float) -> RunRecord:
         self._update(state=state, step="", progress=progress, timings_s=self.timings(), finished_at=self._ctx.now())
         self._write()
+        self._log()
         return self._record
+
+    def _log(self) -> None:
+        record = self._record
+        told = {"state": record.state.value, "counts": record.counts, "timings_s": record.timings_s}
+        logs.event(log, logging.INFO, "run", function=record.function, **told, error=record.error)
 
     def timings(self) -> dict[str, float]:
         """The record's timings with the step that ends now."""

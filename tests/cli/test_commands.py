@@ -81,6 +81,20 @@ def test_a_store_that_does_not_answer_is_for_later(shop: Context, monkeypatch: p
     assert run("status").exit_code == 6
 
 
+def test_a_job_logs_its_runs_as_a_function_does(shop: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = [json.loads(line) for line in run("sweep").stderr.splitlines()]
+    assert [(line["event"], line["function"], line["state"]) for line in lines] == [("run", "update", "done")]
+    assert lines[0]["run_id"]
+    monkeypatch.setenv("RECSYS_LOG_LEVEL", "warning")
+    assert run("sweep").stderr == ""
+
+
+def test_a_job_that_fails_says_so_in_its_log(shop: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RECSYS_BUCKET")
+    [line] = run("sweep").stderr.splitlines()
+    assert (json.loads(line)["level"], json.loads(line)["code"]) == ("error", "setting")
+
+
 def test_setup_can_be_repeated_and_says_who_serves_without_rules(shop: Context, tmp_path: Path) -> None:
     first = answer("setup")
     assert answer("setup") == first

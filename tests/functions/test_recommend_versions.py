@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -94,6 +96,30 @@ def test_what_nobody_foresaw_is_told_to_the_log_and_not_to_the_caller(
     assert answer.headers["vary"] == "Origin"
     assert "person" not in answer.body.decode()
     assert "ZeroDivisionError" in capsys.readouterr().err
+
+
+def test_log_header_and_body_name_a_failed_request_alike(
+    function: Function,
+    publishing: Callable[[int], Bundle],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    publishing(1)
+    assert "x-request-id" not in function.call("GET", "/v1/recommendations", {"X-Request-Id": "page-7"}).headers
+    capsys.readouterr()
+    monkeypatch.setattr("common.usecases.recommend.rank", lambda *_: 1 / 0)
+    for given, told in (("page-7", "page-7"), ('a"} b', "[0-9a-f]{32}"), ("x" * 65, "[0-9a-f]{32}")):
+        answer = function.call("GET", "/v1/recommendations?n=3", {"X-Request-Id": given})
+        [line] = capsys.readouterr().err.splitlines()
+        assert json.loads(line)["request_id"] == answer.headers["x-request-id"] == answer.json()["request_id"]
+        assert re.fullmatch(told, answer.headers["x-request-id"])
+
+
+@pytest.mark.parametrize(("path", "status"), [("/else", 404), ("/readyz", 503), ("/v1/items/%ff/similar", 400)])
+def test_every_problem_names_its_request(function: Function, path: str, status: int) -> None:
+    answer = function.call("GET", path, {"X-Request-Id": "page-7"})
+    assert answer.status == status
+    assert answer.headers["x-request-id"] == answer.json()["request_id"] == "page-7"
 
 
 def test_a_caller_who_leaves_before_the_whole_body_came_gets_no_answer(function: Function) -> None:

@@ -182,13 +182,42 @@ def test_health_and_metrics_need_no_token() -> None:
     assert 'recsys_call_seconds_count{function="ingest"} 2.0' in metrics
 
 
-def test_an_unforeseen_error_is_counted_and_left_to_the_framework() -> None:
+def test_an_unforeseen_error_is_counted_and_told_to_the_log_only(capsys: pytest.CaptureFixture[str]) -> None:
     def work(ctx: Context, events: list[ObjectEvent]) -> list[RunRecord]:
-        raise ZeroDivisionError
+        raise ZeroDivisionError("of a person's own")
 
     client = client_of(work)
-    assert client.post("/", headers=AUTHORIZED).status_code == 500
+    response = client.post("/", headers=AUTHORIZED)
+    assert (response.status_code, response.content_type) == (500, "application/problem+json")
+    assert "person" not in response.text
+    assert "ZeroDivisionError: of a person's own" in capsys.readouterr().err
     assert 'outcome="internal"} 1.0' in client.get("/metrics").text
+
+
+@pytest.mark.parametrize("error", [CorruptError("store/base-1 is damaged"), ZeroDivisionError()])
+def test_log_header_and_body_name_the_request_alike(error: Exception, capsys: pytest.CaptureFixture[str]) -> None:
+    def work(ctx: Context, events: list[ObjectEvent]) -> list[RunRecord]:
+        raise error
+
+    response = client_of(work).post("/", headers={**AUTHORIZED, "X-Request-Id": "shop-42"})
+    [line] = capsys.readouterr().err.splitlines()
+    assert response.json is not None
+    assert (
+        json.loads(line)["request_id"] == response.headers["X-Request-Id"] == response.json["request_id"] == "shop-42"
+    )
+
+
+@pytest.mark.parametrize("hostile", ["", "x" * 65, 'a"} b', "ann@shop.example"])
+def test_an_id_that_is_none_is_replaced(hostile: str) -> None:
+    response = client_of(Recorder()).post("/else", headers={**AUTHORIZED, "X-Request-Id": hostile})
+    assert response.json is not None
+    assert response.headers["X-Request-Id"] == response.json["request_id"]
+    assert re.fullmatch("[0-9a-f]{32}", response.headers["X-Request-Id"])
+
+
+def test_what_succeeds_is_named_too() -> None:
+    response = client_of(Recorder()).post("/", headers={**AUTHORIZED, "X-Request-Id": "shop-42"})
+    assert (response.status_code, response.headers["X-Request-Id"]) == (200, "shop-42")
 
 
 @pytest.mark.parametrize(("method", "path", "status"), [("GET", "/", 405), ("PUT", "/", 405), ("POST", "/else", 404)])

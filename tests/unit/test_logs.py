@@ -35,6 +35,21 @@ def test_a_line_carries_its_fields_and_its_error(capsys: pytest.CaptureFixture[s
     assert "ValueError: broken" in second["error"]
 
 
+def test_lines_carry_what_is_bound_around_them(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("ingest")
+    logger = logging.getLogger("common.test")
+    with logs.bound(request_id="q1"):
+        with logs.bound(run_id="r1"):
+            logs.event(logger, logging.INFO, "inner", state="done")
+        logs.event(logger, logging.INFO, "outer")
+    logs.event(logger, logging.INFO, "after")
+    inner, outer, after = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert (inner["request_id"], inner["run_id"], inner["state"]) == ("q1", "r1", "done")
+    assert outer["request_id"] == "q1"
+    assert "run_id" not in outer
+    assert "request_id" not in after
+
+
 def test_lines_below_the_level_are_not_written(capsys: pytest.CaptureFixture[str]) -> None:
     logs.configure("train", level="warning")
     logs.event(logging.getLogger("common.test"), logging.INFO, "quiet")

@@ -783,6 +783,8 @@ export interface components {
             status: number;
             code: string;
             detail: string;
+            /** @description As in the header `X-Request-Id` and in the function's log. */
+            request_id: string;
         };
     };
     responses: never;

@@ -90,6 +90,14 @@ class Keys:
         return f"{self.runs}{run_id}.json"
 
     @property
+    def last_runs(self) -> str:
+        return f"{self.prefix}last-runs/"
+
+    def last_run(self, function: str, outcome: str) -> str:
+        """Put when a run of this function ends so: what a listing says of it is when that was, the last time."""
+        return f"{self.last_runs}{function}-{outcome}"
+
+    @property
     def erasures(self) -> str:
         return f"{self.prefix}erasures/"
 

@@ -9,11 +9,12 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
-from prometheus_client.metrics_core import HistogramMetricFamily, Metric
+from prometheus_client.metrics_core import GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from common.serving.ranking import Rung
 from common.serving.stages import BOUNDS_S, Stages
+from common.usecases.activity import Activity
 from common.usecases.recommend import RecommendService
 
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST.encode()
@@ -36,18 +37,47 @@ class _StageTimes(Collector):
         yield family
 
 
+class _BucketActivity(Collector):
+    """What the bucket told of all functions and jobs when it was looked at last; nothing before that."""
+
+    def __init__(self) -> None:
+        self.seen: Activity | None = None
+
+    def collect(self) -> Iterable[Metric]:
+        runs = GaugeMetricFamily(
+            "recsys_last_run_timestamp_seconds",
+            "When a run of a function or job last ended so.",
+            labels=["function", "outcome"],
+        )
+        upload = GaugeMetricFamily(
+            "recsys_oldest_upload_seconds", "How long the oldest upload has waited to be taken in; 0 if none waits."
+        )
+        reports = GaugeMetricFamily("recsys_quarantine_reports", "Reports in the quarantine.")
+        if self.seen is not None:
+            for labels, ended in self.seen.last_runs.items():
+                runs.add_metric(labels, ended.timestamp())
+            upload.add_metric((), self.seen.oldest_upload_s)
+            reports.add_metric((), self.seen.quarantine_reports)
+        yield from (runs, upload, reports)
+
+
 class Metrics:
     def __init__(self) -> None:
         self._registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         self.stages = Stages()
         registry.register(_StageTimes(self.stages))
+        self._activity = _BucketActivity()
+        registry.register(self._activity)
         self._requests = Counter("recsys_requests", "Requests.", ["endpoint", "status"], registry=registry)
         self._seconds = Histogram(
             "recsys_request_seconds", "Time to an answer.", ["endpoint"], buckets=_SECONDS, registry=registry
         )
         self._items = Counter("recsys_items", "Items in answers, by rung.", ["rung"], registry=registry)
         self._age = Gauge("recsys_bundle_age_seconds", "Age of the served bundle.", registry=registry)
+        self._model_age = Gauge(
+            "recsys_model_age_seconds", "Time since the served model was trained.", registry=registry
+        )
         self._bundle = Gauge("recsys_bundle", "The served bundle.", ["bundle_id", "model"], registry=registry)
         self._refused = Gauge("recsys_bundle_refused", "1 while a newer version is refused.", registry=registry)
         self._store = Gauge("recsys_store_answers", "1 while the bucket answers.", registry=registry)
@@ -75,6 +105,7 @@ class Metrics:
 
     def _observe(self, service: RecommendService) -> None:
         watch = service.watch
+        self._activity.seen = watch.activity
         self._refused.set(watch.refusal is not None)
         self._store.set(watch.store_answers)
         self._bundle.clear()
@@ -82,3 +113,4 @@ class Metrics:
             document = watch.current.document
             self._bundle.labels(document.bundle_id, document.model.family).set(1)
             self._age.set(watch.age_s() or 0)
+            self._model_age.set(watch.model_age_s() or 0)

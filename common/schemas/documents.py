@@ -59,6 +59,15 @@ class Upload(_Document):
     etag: str
     modified: datetime | None = None
 
+    def is_same(self, other: Upload) -> bool:
+        """The same content uploaded again under its key has another time, and is not the same upload."""
+        if (self.key, self.etag) != (other.key, other.etag):
+            return False
+        if self.modified is None or other.modified is None:
+            return True
+        # A listing tells milliseconds, a HEAD whole seconds.
+        return self.modified.replace(microsecond=0) == other.modified.replace(microsecond=0)
+
 
 class Segment(_Document):
     """One immutable DuckDB file. `seq` is the number of the newest batch in it; a delta is one batch."""
@@ -114,6 +123,10 @@ class StoreDocument(CurrentDocument):
     def segments(self) -> tuple[Segment, ...]:
         folded = (self.base, self.catalogue)
         return tuple(segment for segment in folded if segment) + self.deltas
+
+    def has(self, upload: Upload) -> bool:
+        """Whether a commit has taken it in."""
+        return any(upload.is_same(other) for segment in self.segments for other in segment.uploads)
 
     def noting(self, uploads: tuple[Upload, ...]) -> StoreDocument:
         """With `uploads` of which no row is left noted at the newest segment, so that they are not read once more."""

@@ -1,9 +1,11 @@
-"""Keeps the newest published bundle open: looks at the current document every few seconds and swaps whole bundles."""
+"""Keeps the newest published bundle open: looks at the current document every few seconds and swaps whole bundles. Once
+a minute it also looks at what goes on in the bucket, for the metrics."""
 
 from __future__ import annotations
 
 import logging
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,11 +14,14 @@ from typing import Final
 
 from common import logs
 from common.bucket.current import CurrentFile
-from common.errors import BucketUnavailable, CorruptError
+from common.errors import BucketUnavailable, CorruptError, RecsysError
 from common.schemas.documents import Bundle, ServingDocument
 from common.serving.bundle import ServedBundle, open_bundle
+from common.usecases.activity import Activity, read_activity
 from common.usecases.context import Context
 
+# What listings cost is money at some providers.
+ACTIVITY_EVERY_S: Final = 60.0
 # A version that could not be opened is tried again: what was wrong may have been this machine's disk.
 RETRY_REFUSED_S: Final = 60.0
 PARALLEL_FETCHES: Final = 8
@@ -38,13 +43,15 @@ class BundleWatch:
     """`current` is replaced in one assignment, and a replaced bundle lives as long as a request holds it.
 
     A version that is damaged is refused and told in `refusal`, and the one before goes on. While the bucket does not
-    answer, `store_answers` is False and everything else goes on too.
+    answer, `store_answers` is False and everything else goes on too. `activity` is None until it was looked at.
     """
 
     def __init__(self, context: Context) -> None:
         self.current: ServedBundle | None = None
         self.refusal: Refusal | None = None
         self.store_answers = True
+        self.activity: Activity | None = None
+        self._activity_due = 0.0
         self._context = context
         self._file = CurrentFile(context.bucket, context.keys.serving_current, ServingDocument)
         self._etag: str | None = None
@@ -66,6 +73,12 @@ class BundleWatch:
             return None
         return (self._context.now() - self.current.document.created_at).total_seconds()
 
+    def model_age_s(self) -> float | None:
+        """Seconds since the served model was trained; None while there is none."""
+        if self.current is None:
+            return None
+        return (self._context.now() - self.current.document.model.trained_at).total_seconds()
+
     def refresh(self) -> None:
         """Takes up what is published, if that is news. Raises nothing for a store that is away or a damaged version."""
         try:
@@ -81,9 +94,20 @@ class BundleWatch:
         while not self._stopping.wait(self._context.settings.refresh_s):
             try:
                 self.refresh()
+                self._look_at_activity()
             except Exception:
                 # Whatever it is (a full disk, a defect), ending the thread would serve an old version for ever.
-                log.exception("refreshing the served bundle failed; trying again")
+                log.exception("following the bucket failed; trying again")
+
+    def _look_at_activity(self) -> None:
+        """Keeps what was seen last where the bucket does not let itself be listed."""
+        if not self.store_answers or time.monotonic() < self._activity_due:
+            return
+        self._activity_due = time.monotonic() + ACTIVITY_EVERY_S
+        try:
+            self.activity = read_activity(self._context)
+        except RecsysError as error:
+            logs.event(log, logging.WARNING, "the bucket could not be listed for the metrics", error=error.message)
 
     def _take_up(self) -> None:
         info = self._context.bucket.head(self._context.keys.serving_current)

@@ -18,12 +18,8 @@ COMMIT_DEADLINE_S: Final = 120.0
 
 
 def is_known(document: StoreDocument | None, upload: Upload) -> bool:
-    """Whether a commit has taken in this upload already.
-
-    The same content uploaded again under its key has another time: it is read again, and its rows are compared.
-    """
-    segments = document.segments if document else ()
-    return any(_same(upload, other) for segment in segments for other in segment.uploads)
+    """Whether a commit has taken in this upload already. Another of the same content is read, and its rows compared."""
+    return document is not None and document.has(upload)
 
 
 @dataclass
@@ -70,12 +66,3 @@ class Landing:
 
 def _carried(document: StoreDocument | None) -> dict[str, Any]:
     return document.carried() if document else {}
-
-
-def _same(upload: Upload, other: Upload) -> bool:
-    if (upload.key, upload.etag) != (other.key, other.etag):
-        return False
-    if upload.modified is None or other.modified is None:
-        return True
-    # A listing tells milliseconds, a HEAD whole seconds.
-    return upload.modified.replace(microsecond=0) == other.modified.replace(microsecond=0)

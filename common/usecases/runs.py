@@ -1,5 +1,7 @@
 """Run records: what a function is doing and how it ended, as `runs/<id>.json`.
 
+The end of a run is also left under `last-runs/`, by function and outcome, where one listing finds it for the metrics.
+
 A record is for people (`recsys status`, an admin who looks for a file), never for control: a run whose record cannot
 be written goes on.
 """
@@ -125,6 +127,7 @@ class RunLog:
     def _end(self, state: RunState, progress: float) -> RunRecord:
         self._update(state=state, step="", progress=progress, timings_s=self.timings(), finished_at=self._ctx.now())
         self._write()
+        self._put(self._ctx.keys.last_run(self._record.function, state.value), self._record.run_id.encode())
         self._log()
         return self._record
 
@@ -146,8 +149,10 @@ class RunLog:
 
     def _write(self) -> None:
         self._shown = time.monotonic()
-        body = self._record.model_dump_json(indent=1).encode()
+        self._put(self._ctx.keys.run(self._record.run_id), self._record.model_dump_json(indent=1).encode())
+
+    def _put(self, key: str, body: bytes) -> None:
         try:
-            self._ctx.bucket.put(self._ctx.keys.run(self._record.run_id), body)
+            self._ctx.bucket.put(key, body)
         except BucketUnavailable as error:
             logs.event(log, logging.WARNING, "run record not written", run_id=self._record.run_id, detail=error.message)

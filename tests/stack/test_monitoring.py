@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
 
 import promql_parser
 import pytest
@@ -16,6 +16,7 @@ from common.edges.http_routes import Endpoint
 from common.edges.triggers import Trigger
 from common.schemas.documents import RunState
 from common.serving.ranking import Rung
+from common.usecases.runs import Function
 from infra.local.manifest import TEMPLATE
 
 MONITORING = TEMPLATE.parent / "infra" / "monitoring"
@@ -26,15 +27,14 @@ QUERIES = {rule["alert"]: rule["expr"] for rule in RULES} | {
     for panel in DASHBOARD["panels"]
     for target in panel["targets"]
 }
-OF_KUBERNETES = {"kube_job_status_failed", "kube_cronjob_status_last_successful_time"}
+OF_KUBERNETES = {"kube_job_status_failed"}
 """Of kube-state-metrics."""
 
 VALUES = {
     "endpoint": set(Endpoint),
     "rung": set(Rung),
-    "function": {"ingest", "update", "train"},
+    "function": set(get_args(Function)),
     "outcome": {*RunState, "internal"},
-    "cronjob": {"train-nightly"},
     "namespace": {"recsys"},
 }
 
@@ -101,3 +101,10 @@ def test_every_figure_of_ours_is_on_the_dashboard_or_raises_an_alert() -> None:
 def test_every_alert_is_in_the_runbook() -> None:
     runbook = (TEMPLATE.parent / "docs" / "runbook.md").read_text()
     assert [rule["alert"] for rule in RULES if f"`{rule['alert']}`" not in runbook] == []
+
+
+@pytest.mark.parametrize("name", ["UploadsRefused", "UploadsWait", "NightMissing"])
+def test_what_jobs_do_is_asked_of_recommend(name: str) -> None:
+    """A job is over before Prometheus could ask it."""
+    of_recommend = set(series(Metrics().exposition(None).decode()))
+    assert {selector.name for selector in selectors(QUERIES[name])} <= of_recommend

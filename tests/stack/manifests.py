@@ -5,6 +5,8 @@ A field that they do not know is a problem.
 
 from __future__ import annotations
 
+import subprocess
+import sysconfig
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,10 @@ from typing import Any
 import jsonschema
 import kubernetes_validate
 import yaml
+
+from infra.local.manifest import TEMPLATE
+
+OVERLAYS = sorted(path.parent for path in TEMPLATE.parent.glob("infra/kubernetes/*/kustomization.yaml"))
 
 KUBERNETES = "1.34"
 """The oldest that Knative 1.22 runs on."""
@@ -36,12 +42,27 @@ def problems(document: Any) -> list[str]:
     return []
 
 
-def pod_of(document: Any) -> Any | None:
-    """The pod that a document describes; None where it describes none."""
+@cache
+def rendered(overlay: Path) -> tuple[Any, ...]:
+    """What kustomize, as kubectl has it, makes of an overlay."""
+    kubectl = Path(sysconfig.get_path("scripts")) / "kubectl"
+    command = [kubectl, "kustomize", "--load-restrictor", "LoadRestrictionsNone", overlay]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    return tuple(yaml.safe_load_all(result.stdout))
+
+
+def pod_template(document: Any) -> Any:
+    """Labels and spec of the pods that a document makes; empty where it makes none."""
     spec = document.get("spec", {})
     if document["kind"] == "CronJob":
         spec = spec["jobTemplate"]["spec"]
-    return spec.get("template", {}).get("spec")
+    return spec.get("template", {})
+
+
+def pod_of(document: Any) -> Any | None:
+    """The pod that a document describes; None where it describes none."""
+    return pod_template(document).get("spec")
 
 
 def _rules_of_knative(document: Any) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, get_args
 
 import promql_parser
@@ -12,12 +13,13 @@ import pytest
 import yaml
 
 from common.edges.http_metrics import Metrics
-from common.edges.http_routes import Endpoint
+from common.edges.http_routes import PATHS, Endpoint
 from common.edges.triggers import Trigger
 from common.schemas.documents import RunState
 from common.serving.ranking import Rung
 from common.usecases.runs import Function
-from infra.local.manifest import TEMPLATE
+from infra.local.manifest import TEMPLATE, read_manifest
+from tests.stack.manifests import OVERLAYS, pod_of, pod_template, rendered
 
 MONITORING = TEMPLATE.parent / "infra" / "monitoring"
 RULES = yaml.safe_load((MONITORING / "alerts.yaml").read_text())["groups"][0]["rules"]
@@ -27,6 +29,8 @@ QUERIES = {rule["alert"]: rule["expr"] for rule in RULES} | {
     for panel in DASHBOARD["panels"]
     for target in panel["targets"]
 }
+POD_MONITOR = yaml.safe_load((MONITORING / "podmonitor.yaml").read_text())
+SCRAPE = yaml.safe_load((MONITORING / "scrape.yaml").read_text())["scrape_configs"]
 OF_KUBERNETES = {"kube_job_status_failed"}
 """Of kube-state-metrics."""
 
@@ -108,3 +112,44 @@ def test_what_jobs_do_is_asked_of_recommend(name: str) -> None:
     """A job is over before Prometheus could ask it."""
     of_recommend = set(series(Metrics().exposition(None).decode()))
     assert {selector.name for selector in selectors(QUERIES[name])} <= of_recommend
+
+
+LABELS_OF_TARGETS = {"namespace", "pod"}
+"""What the dashboard takes from the target. The operator names every target so."""
+
+
+def test_one_host_scrapes_every_function_under_the_labels_that_are_asked_for() -> None:
+    compose = yaml.safe_load((TEMPLATE.parent / "infra" / "compose.yaml").read_text())
+    [job] = SCRAPE
+    assert job.keys() <= {"job_name", "scrape_interval", "metrics_path", "static_configs"}
+    found = {config["labels"]["pod"]: config for config in job["static_configs"]}
+    assert found.keys() == {function.name for function in read_manifest().functions} <= compose["services"].keys()
+    for name, config in found.items():
+        assert config["targets"] == [f"{name}:8080"]
+        assert config["labels"].keys() == LABELS_OF_TARGETS
+        assert config["labels"]["namespace"] in VALUES["namespace"]
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda overlay: overlay.name)
+def test_the_operator_finds_every_function_and_nothing_else(overlay: Path) -> None:
+    assert (POD_MONITOR["apiVersion"], POD_MONITOR["kind"]) == ("monitoring.coreos.com/v1", "PodMonitor")
+    assert POD_MONITOR["metadata"]["namespace"] in VALUES["namespace"]
+    assert POD_MONITOR["spec"].keys() == {"selector", "podMetricsEndpoints"}
+    wanted = POD_MONITOR["spec"]["selector"]["matchLabels"].items()
+    [endpoint] = POD_MONITOR["spec"]["podMetricsEndpoints"]
+    templates = {doc["metadata"]["name"]: pod_template(doc) for doc in rendered(overlay) if pod_of(doc)}
+    found = {
+        name: template["spec"]["containers"][0]["ports"]
+        for name, template in templates.items()
+        if wanted <= template.get("metadata", {}).get("labels", {}).items()
+    }
+    port = [{"containerPort": endpoint["portNumber"]}]
+    assert found == {function.name: port for function in read_manifest().functions}
+
+
+def test_the_operator_leaves_our_own_labels_alone() -> None:
+    """It adds `endpoint`, after which `recsys_requests_total` would name the port's instead of the API's."""
+    [endpoint] = POD_MONITOR["spec"]["podMetricsEndpoints"]
+    assert endpoint.keys() == {"portNumber", "path", "interval", "honorLabels"}
+    assert endpoint["honorLabels"] is True
+    assert endpoint["path"] == PATHS[Endpoint.METRICS]

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import copy
-import subprocess
-import sysconfig
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +11,11 @@ import pytest
 import yaml
 
 from infra.local.manifest import TEMPLATE
-from tests.stack.manifests import pod_of, problems
+from tests.stack.manifests import OVERLAYS, pod_of, problems, rendered
 
-OVERLAYS = sorted(path.parent for path in TEMPLATE.parent.glob("infra/kubernetes/*/kustomization.yaml"))
 TEMPLATE_DOCUMENTS = list(yaml.safe_load_all(TEMPLATE.read_text()))
 
 Fault = Callable[[Any], None]
-
-
-@cache
-def rendered(overlay: Path) -> tuple[Any, ...]:
-    """What kustomize, as kubectl has it, makes of an overlay."""
-    kubectl = Path(sysconfig.get_path("scripts")) / "kubectl"
-    command = [kubectl, "kustomize", "--load-restrictor", "LoadRestrictionsNone", overlay]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stderr
-    return tuple(yaml.safe_load_all(result.stdout))
 
 
 def document(kind: str, name: str) -> Any:

@@ -15,6 +15,7 @@ import jsonschema
 import kubernetes_validate
 import yaml
 
+from common.config import Settings
 from infra.local.manifest import TEMPLATE
 
 OVERLAYS = sorted(path.parent for path in TEMPLATE.parent.glob("infra/kubernetes/*/kustomization.yaml"))
@@ -30,7 +31,12 @@ SET_BY_KNATIVE = {"PORT", "K_SERVICE", "K_CONFIGURATION", "K_REVISION"}
 
 
 def problems(document: Any) -> list[str]:
-    """What a cluster would refuse in one document, each with the path of the field; empty where all is well."""
+    """What a cluster would refuse in one document, each with the path of the field, or what could not work there; empty
+    where all is well."""
+    return _refusals(document) or _unending_training(document)
+
+
+def _refusals(document: Any) -> list[str]:
     if document["apiVersion"].startswith("serving.knative.dev/"):
         validator = jsonschema.Draft202012Validator(_knative_schema())
         found = [f"{error.json_path}: {error.message}" for error in validator.iter_errors(document)]
@@ -52,11 +58,34 @@ def rendered(overlay: Path) -> tuple[Any, ...]:
     return tuple(yaml.safe_load_all(result.stdout))
 
 
+def _unending_training(document: Any) -> list[str]:
+    """Times that are over before training stops searching: it would be ended with nothing to show for."""
+    pod = pod_of(document) or {}
+    [container] = pod.get("containers", [{"image": ""}])
+    if "/train:" not in container["image"]:
+        return []
+    env = {variable["name"]: variable.get("value") for variable in container["env"]}
+    budget_s = env.get("RECSYS_TRAIN_BUDGET_S", Settings.model_fields["train_budget_s"].default)
+    limits = {
+        "timeoutSeconds": pod.get("timeoutSeconds"),
+        "activeDeadlineSeconds": job_of(document).get("activeDeadlineSeconds"),
+        "CLOUD_RUN_TIMEOUT_SECONDS": env.get("CLOUD_RUN_TIMEOUT_SECONDS"),
+    }
+    return [
+        f"training may search for {budget_s} s, and {name} is {limit}"
+        for name, limit in limits.items()
+        if limit is not None and float(budget_s) >= float(limit)
+    ]
+
+
+def job_of(document: Any) -> Any:
+    """The spec of the Job that a CronJob makes; empty for anything else."""
+    return document["spec"]["jobTemplate"]["spec"] if document["kind"] == "CronJob" else {}
+
+
 def pod_template(document: Any) -> Any:
     """Labels and spec of the pods that a document makes; empty where it makes none."""
-    spec = document.get("spec", {})
-    if document["kind"] == "CronJob":
-        spec = spec["jobTemplate"]["spec"]
+    spec = job_of(document) or document.get("spec", {})
     return spec.get("template", {})
 
 

@@ -110,6 +110,38 @@ def test_a_fault_in_an_object_of_kubernetes_is_found(name: str) -> None:
     assert problems(planted)
 
 
+def set_budget(doc: Any, value: str) -> None:
+    spec = doc["spec"]["jobTemplate"]["spec"] if doc["kind"] == "CronJob" else doc["spec"]
+    [variable] = [
+        variable
+        for variable in spec["template"]["spec"]["containers"][0]["env"]
+        if variable["name"] == "RECSYS_TRAIN_BUDGET_S"
+    ]
+    variable["value"] = value
+
+
+@pytest.mark.parametrize(
+    ("name", "budget_s", "mentioned"),
+    [
+        ("train", "600", ["timeoutSeconds is 600", "CLOUD_RUN_TIMEOUT_SECONDS is 600"]),
+        ("train-nightly", "14400", ["activeDeadlineSeconds is 14400"]),
+    ],
+)
+def test_a_search_that_is_not_over_in_time_is_found(name: str, budget_s: str, mentioned: list[str]) -> None:
+    [planted] = [copy.deepcopy(doc) for doc in TEMPLATE_DOCUMENTS if doc["metadata"]["name"] == name]
+    set_budget(planted, budget_s)
+    assert [problem.partition(", and ")[2] for problem in problems(planted)] == mentioned
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda overlay: overlay.name)
+def test_it_is_found_in_what_an_overlay_makes(overlay: Path) -> None:
+    trainings = [copy.deepcopy(doc) for doc in rendered(overlay) if "/train:" in yaml.safe_dump(doc)]
+    assert len(trainings) == 2
+    for planted in trainings:
+        set_budget(planted, "86400")
+        assert "may search for 86400 s" in " ".join(problems(planted))
+
+
 @pytest.mark.parametrize("name", ["k3s", "eu-managed"])
 def test_an_overlay_for_a_place_names_no_image_and_no_store_of_the_template(name: str) -> None:
     [overlay] = [overlay for overlay in OVERLAYS if overlay.name == name]

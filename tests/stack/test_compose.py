@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -136,6 +137,17 @@ def test_the_stores_answer_at_one_address_and_one_of_them_runs() -> None:
         assert SERVICES[name]["profiles"] == [name]
         assert SERVICES[name]["networks"]["default"]["aliases"] == ["object-store"]
     assert re.search(r"@sha256:[0-9a-f]{64}$", SERVICES["minio"]["image"])
+
+
+def test_the_reader_reads_and_lists_and_no_more() -> None:
+    """Of both stores: what recommend does needs both."""
+    script = SERVICES["minio-reader"]["command"][0]
+    [policy] = re.findall(r"echo '(.*?)'", script, flags=re.DOTALL)
+    [statement] = json.loads(policy)["Statement"]
+    assert statement["Action"] == ["s3:GetObject", "s3:ListBucket"]
+    assert re.findall(r"mc admin policy (?:create|attach) store (\w+)", script) == ["reader", "reader"]
+    identities = json.loads(COMPOSE["configs"]["identities"]["content"])["identities"]
+    assert [identity["actions"] for identity in identities if identity["name"] == "reader"] == [["Read", "List"]]
 
 
 def test_minio_calls_the_functions_that_the_setup_names() -> None:

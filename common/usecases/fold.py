@@ -10,7 +10,6 @@ from pathlib import Path
 
 from common.bucket.commit import Proposal, commit
 from common.bucket.current import Snapshot
-from common.ids import new_id
 from common.schemas.documents import Bundle, ServingDocument
 from common.serving.items import Items
 from common.serving.layer import open_layer
@@ -57,11 +56,4 @@ class _Fold:
         content = fold_content(Items(tuple(open_layer(ref, self.ctx.path_of) for ref in bundle.layers)))
         layer = make_layer(self.ctx, content, "delta", bundle.covers_seq, self.work / f"layer-{len(self.made)}")
         self.made.append(layer)
-        now = self.ctx.now()
-        changes = {
-            "bundle_id": new_id(now),
-            "created_at": now,
-            "created_by": "update",
-            "layers": (bundle.layers[0], layer.ref),
-        }
-        return next_update(served, bundle.model_copy(update=changes), layer)
+        return next_update(served, bundle.layers[:1], layer, self.ctx.now())

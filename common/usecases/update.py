@@ -16,7 +16,6 @@ from pathlib import Path
 from common.bucket.commit import Proposal, commit
 from common.bucket.current import Snapshot
 from common.errors import NotReady
-from common.ids import new_id
 from common.schemas.data import LayerContent
 from common.schemas.documents import Bundle, RunRecord, ServingDocument, StoreDocument
 from common.serving.items import Items
@@ -75,16 +74,8 @@ class _Step:
         content = self._content(stored, bundle)
         layer = make_layer(self.ctx, content, "delta", stored.seq, self.work / f"layer-{len(self.made)}")
         self.made.append(layer)
-        now = self.ctx.now()
-        changes = {
-            "bundle_id": new_id(now),
-            "created_at": now,
-            "created_by": "update",
-            "covers_seq": stored.seq,
-            "layers": (*bundle.layers, layer.ref),
-        }
         self.log.step("publishing")
-        return next_update(served, bundle.model_copy(update=changes), layer)
+        return next_update(served, bundle.layers, layer, self.ctx.now())
 
     def _content(self, stored: StoreDocument, below: Bundle) -> LayerContent:
         self.log.step("reading")

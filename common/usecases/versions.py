@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -75,9 +76,16 @@ def delete_abandoned_layers(ctx: Context, made: Iterable[NewLayer], landed: Set[
                 ctx.bucket.delete(ctx.keys.serving_people_file(layer.ref.layer_id, name))
 
 
-def next_update(document: ServingDocument, bundle: Bundle, layer: NewLayer) -> Proposal:
-    """`bundle` in place of the one that it brings up to date. What it replaces is not kept: the same data is in it."""
-    return Proposal({**document.carried(), "bundle": bundle}, layer.files)
+def next_update(document: ServingDocument, below: tuple[LayerRef, ...], layer: NewLayer, now: datetime) -> Proposal:
+    """The same model with `layer` on top of `below`. What it replaces is not kept: the same data is in it."""
+    changes = {
+        "bundle_id": new_id(now),
+        "created_at": now,
+        "created_by": "update",
+        "covers_seq": layer.ref.covers_seq,
+        "layers": (*below, layer.ref),
+    }
+    return Proposal({**document.carried(), "bundle": document.bundle.model_copy(update=changes)}, layer.files)
 
 
 def next_version(

@@ -29,6 +29,8 @@ def _of_store(ctx: Context, min_age: timedelta) -> list[str]:
     if document is None:
         return []
     referenced = {segment.file.key for segment in document.segments}
+    if document.erased:
+        referenced.add(document.erased.key)
     return sweep_unreferenced(ctx.bucket, ctx.keys.store, referenced, min_age, ctx.now())
 
 

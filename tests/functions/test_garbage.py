@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from common.errors import BadRequest
 from common.usecases.context import Context
+from common.usecases.erasure.erase import erase, keys_of
 from common.usecases.garbage import KEEP_RUNS, MIN_AGE, collect_garbage
 from common.usecases.recommend import Query, RecommendService
+from common.usecases.tombstones import read_tombstones_now
+from tests.memory import memory_context
 from tests.shops import Event
+from tests.store.shop import keys_under
 from tests.stored import Item, add_batch, fit, publish
 
 ITEMS = [Item(f"item-{number}") for number in range(6)]
@@ -45,6 +50,18 @@ def test_only_what_nothing_refers_to_goes_and_only_once_it_is_old(context: Conte
     service = RecommendService(context)
     service.watch.refresh()
     assert service.recommend(Query(n=3)).body
+
+
+def test_the_tombstones_stay_and_those_that_they_replaced_go(tmp_path: Path) -> None:
+    shop = memory_context(tmp_path)
+    add_batch(shop, EVENTS, ITEMS)
+    erase(shop, ["u0"])
+    [replaced] = keys_under(shop, "store/erased-")
+    erase(shop, ["u1"])
+    assert replaced in collect_garbage(later(shop, MIN_AGE * 2))
+    elsewhere = memory_context(tmp_path / "elsewhere", shop.bucket)
+    people = keys_of([shop.shop.pseudonymizer.user_key(user) for user in ("u0", "u1", "u2")])
+    assert read_tombstones_now(elsewhere).named(people).tolist() == [True, True, False]
 
 
 @pytest.mark.s3

@@ -30,7 +30,7 @@ class Pseudonymizer:
         return UserKey(hmac.digest(self._key, user_id.encode(), "sha256")[:16])
 
     def derived_key(self, purpose: str) -> bytes:
-        """A 32-byte key for another kind of identifier (`orders`, `sessions`, `erasures`)."""
+        """A 32-byte key for another kind of identifier (`orders`, `sessions`, `erasures`, `key check`)."""
         return hmac.digest(self._key, b"derive:" + purpose.encode(), "sha256")
 
 

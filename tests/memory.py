@@ -26,4 +26,4 @@ def memory_context(directory: Path, bucket: Bucket | None = None, **settings: ob
     replaced = {f"RECSYS_{name.upper()}": str(value) for name, value in settings.items()}
     shop = Shop.from_env({**SETTINGS, "RECSYS_CACHE_DIR": str(directory / "cache"), **replaced})
     cache = FileCache(shop.settings.cache_dir, shop.settings.cache_bytes)
-    return Context(shop, bucket or MemoryBucket(), Keys(), cache)
+    return Context(shop, bucket or MemoryBucket(), Keys(shop.settings.prefix), cache)

@@ -32,6 +32,10 @@ class Keys:
         return f"{self.prefix}quarantine/"
 
     @property
+    def key_check(self) -> str:
+        return f"{self.prefix}key-check.json"
+
+    @property
     def store(self) -> str:
         return f"{self.prefix}store/"
 

@@ -25,11 +25,14 @@ def export(
     """Give out all that is kept of one person as JSON: events, what is served, whether they were erased."""
     with session(as_json) as current:
         from common.usecases.export import export_person
+        from common.usecases.key_check import check_key
 
         [person, *more] = named_people([user_id] if user_id else None, source)
         if more:
             raise BadRequest("an export is of one person: name one")
-        exported = export_person(current.context(), person)
+        ctx = current.context()
+        check_key(ctx)  # under another key everybody is a stranger, and the answer would be wrong
+        exported = export_person(ctx, person)
         if out is not None:
             _write(out, exported.model_dump_json(indent=2))
         current.answer(

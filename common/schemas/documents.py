@@ -142,6 +142,13 @@ class StoreDocument(CurrentDocument):
         return self.model_copy(update=parts)
 
 
+class KeyCheck(_Document):
+    """`key-check.json`: `check` is HMAC-SHA-256 under the pseudonym key of a text that is always the same."""
+
+    format_version: Literal[1] = FORMAT_VERSION
+    check: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+
 class LayerRef(_Document):
     """One layer of a bundle: file name within the layer → file. A file that did not change keeps its key."""
 

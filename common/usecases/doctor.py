@@ -15,6 +15,7 @@ from common.errors import RecsysError
 from common.ids import new_id
 from common.schemas.documents import RunState
 from common.usecases.context import Context
+from common.usecases.key_check import check_key
 from common.usecases.watch import describe_failure, recent_runs
 
 MAX_SKEW: Final = timedelta(minutes=5)
@@ -88,6 +89,11 @@ def _secrets(ctx: Context) -> Finding:
     return Finding("secrets", Outcome.OK, "set")
 
 
+def _pseudonym_key(ctx: Context) -> Finding:
+    known = check_key(ctx)
+    return Finding("pseudonym key", Outcome.OK, "that of the bucket" if known else "the bucket takes it as its own")
+
+
 def _cache(ctx: Context) -> Finding:
     directory = _existing(ctx.settings.cache_dir)
     if not os.access(directory, os.W_OK):
@@ -156,6 +162,7 @@ CHECKS: Final[dict[str, Check]] = {
     "conditional put": _conditional_put,
     "clock": _clock,
     "secrets": _secrets,
+    "pseudonym key": _pseudonym_key,
     "cache": _cache,
     "store": _store,
     "serving": _serving,

@@ -19,6 +19,7 @@ from common.errors import BucketUnavailable, RecsysError
 from common.ids import new_id
 from common.schemas.documents import RunRecord, RunState, Upload
 from common.usecases.context import Context
+from common.usecases.key_check import require_key
 
 Function = Literal["ingest", "train", "update", "erase", "rollback"]
 
@@ -29,7 +30,9 @@ log = logging.getLogger(__name__)
 
 
 def start_run(ctx: Context, function: Function, upload: Upload | None = None) -> RunLog:
-    """Writes the record of a run that begins."""
+    """Writes the record of a run that begins. Raises `SettingError` under another key than the bucket's: a run writes
+    what belongs to people."""
+    require_key(ctx)
     started_at = ctx.now()
     record = RunRecord(
         run_id=new_id(started_at), function=function, state=RunState.RUNNING, started_at=started_at, upload=upload

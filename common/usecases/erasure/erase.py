@@ -24,6 +24,7 @@ from common.usecases.context import Context
 from common.usecases.erasure.leftovers import delete_leftovers
 from common.usecases.erasure.served import erase_served
 from common.usecases.erasure.stored import StoreErasure, tombstone_file
+from common.usecases.key_check import require_key
 from common.usecases.runs import RunLog, start_run
 from common.usecases.tombstones import read_tombstones
 from common.usecases.workspace import workspace
@@ -31,6 +32,7 @@ from common.usecases.workspace import workspace
 
 def erase(ctx: Context, user_ids: Sequence[str]) -> ErasureReceipt:
     """Erases these people. Where it does not come to its end, the sweep brings it there."""
+    require_key(ctx)  # before the request, which the sweep would carry out under the right key
     people = tuple(sorted({ctx.shop.pseudonymizer.user_key(user_id).hex() for user_id in user_ids}))
     request = ErasureRequest(requested_at=ctx.now(), people=people)
     key = ctx.keys.erasure_request(new_id(request.requested_at))
@@ -128,6 +130,7 @@ def read_receipt(ctx: Context, run: RunRecord) -> ErasureReceipt:
 def forget_tombstones(ctx: Context, user_ids: Sequence[str]) -> int:
     """Lets the old events of these people in again; returns of how many people there was a tombstone. What was erased
     comes back only if it is uploaded once more."""
+    require_key(ctx)
     people = keys_of([ctx.shop.pseudonymizer.user_key(user_id) for user_id in user_ids])
     forgotten = 0
 

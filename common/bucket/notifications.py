@@ -1,7 +1,9 @@
 """Notification rules of a bucket, where the store has them: MinIO, RustFS and Ceph do; several others do not.
 
-Of those without, some answer an error, and some do not know the request and take it for another one. So what was put is
-read back before it counts.
+A target is a queue at MinIO and RustFS, and a topic (`arn:aws:sns:…`) at Ceph, which ignores rules of queues.
+
+Of the stores without rules, some answer an error, and some do not know the request and take it for another one. So what
+was put is read back before it counts.
 """
 
 from __future__ import annotations
@@ -26,9 +28,13 @@ _NOT_THERE: Final = frozenset(
 )  # fmt: skip
 
 
+# What a bucket's configuration calls the rules of each kind of target, and the target's ARN in one of them.
+_ARN_OF: Final = {"QueueConfigurations": "QueueArn", "TopicConfigurations": "TopicArn"}
+
+
 @dataclass(frozen=True)
 class NotificationRule:
-    """An object whose key starts with `prefix` is announced to `target`, a queue ARN that the store knows."""
+    """An object whose key starts with `prefix` is announced to `target`, the ARN of a queue or topic of the store."""
 
     function: str
     prefix: str
@@ -53,16 +59,12 @@ def set_rules(client: BaseClient, bucket: str, rules: Sequence[NotificationRule]
 
 
 def _set_rules(client: BaseClient, bucket: str, rules: Sequence[NotificationRule]) -> RulesOutcome:
-    wanted = [_configuration(rule) for rule in rules]
     current = _current(client, bucket)
-    queues = current.get("QueueConfigurations", [])
-    if _ours(queues) == _ours(wanted):
+    wanted = _with_ours(current, rules)
+    if _ours(current) == _ours(wanted):
         return RulesOutcome.UNCHANGED
-    others = [queue for queue in queues if not _is_ours(queue)]
-    client.put_bucket_notification_configuration(
-        Bucket=bucket, NotificationConfiguration={**current, "QueueConfigurations": [*others, *wanted]}
-    )
-    kept = _ours(_current(client, bucket).get("QueueConfigurations", []))
+    client.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=wanted)
+    kept = _ours(_current(client, bucket))
     return RulesOutcome.SET if kept == _ours(wanted) else RulesOutcome.NOT_SUPPORTED
 
 
@@ -72,20 +74,39 @@ def _current(client: BaseClient, bucket: str) -> dict[str, Any]:
     return answer
 
 
-def _configuration(rule: NotificationRule) -> dict[str, Any]:
+def _with_ours(current: dict[str, Any], rules: Sequence[NotificationRule]) -> dict[str, Any]:
+    """The bucket's configuration with these rules in place of all that are ours."""
+    wanted = dict(current)
+    for kind in _ARN_OF:
+        others = [entry for entry in current.get(kind, []) if not _is_ours(entry)]
+        wanted[kind] = [*others, *(_entry(rule) for rule in rules if _kind(rule.target) == kind)]
+    return wanted
+
+
+def _kind(target: str) -> str:
+    _, _, service, *_ = target.split(":")
+    return "TopicConfigurations" if service == "sns" else "QueueConfigurations"
+
+
+def _entry(rule: NotificationRule) -> dict[str, Any]:
     # One prefix a rule: several are several rules, told apart by their Id.
     return {
         "Id": f"{OUR_RULES}{rule.function}-{rule.prefix.strip('/').replace('/', '-')}",
-        "QueueArn": rule.target,
+        _ARN_OF[_kind(rule.target)]: rule.target,
         "Events": _EVENTS,
         "Filter": {"Key": {"FilterRules": [{"Name": "prefix", "Value": rule.prefix}]}},
     }
 
 
-def _is_ours(queue: dict[str, Any]) -> bool:
-    return str(queue.get("Id", "")).startswith(OUR_RULES)
+def _is_ours(entry: dict[str, Any]) -> bool:
+    return str(entry.get("Id", "")).startswith(OUR_RULES)
 
 
-def _ours(queues: Sequence[dict[str, Any]]) -> set[tuple[str, str]]:
+def _ours(configuration: dict[str, Any]) -> set[tuple[str, str]]:
     """Id, which holds function and prefix, and target of our rules; stores send the rest back in forms of their own."""
-    return {(queue["Id"], queue["QueueArn"]) for queue in queues if _is_ours(queue)}
+    return {
+        (entry["Id"], entry[arn])
+        for kind, arn in _ARN_OF.items()
+        for entry in configuration.get(kind, [])
+        if _is_ours(entry)
+    }

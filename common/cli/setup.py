@@ -23,7 +23,7 @@ def setup(
     notify: Annotated[
         list[str] | None,
         typer.Option(
-            help="function=ARN: the queue at the store that calls a function, as in "
+            help="function=ARN: the queue, or at Ceph the topic, that calls a function, as in "
             "`ingest=arn:minio:sqs::ingest:webhook`. Repeat it for update.",
         ),
     ] = None,

@@ -1,7 +1,7 @@
 """Bucket events in every dialect that a function may be sent, read into one shape.
 
-* `Records[]` of MinIO, RustFS, Ceph and AWS: the object key is form-encoded, the event name may carry an `s3:` prefix,
-  and a change of tags or retention also comes as `ObjectCreated`.
+* `Records[]` of MinIO, RustFS, Ceph and AWS: the object key is form-encoded, except by Ceph (its `rgw_pubsub.cc`), the
+  event name may carry an `s3:` prefix, and a change of tags or retention also comes as `ObjectCreated`.
 * CloudEvents, binary and structured, of types that end in such an event name (the CloudEvents adapter for S3).
 * The webhook of SeaweedFS's filer: paths under `/buckets/<bucket>/`, not encoded, an overwrite is an `update`, and
   directories, parts of multipart uploads and stored versions come too.
@@ -27,6 +27,7 @@ from common.errors import BadRequest
 _CREATED_BY = frozenset({"Put", "Post", "Copy", "CompleteMultipartUpload"})
 _PING = "dev.knative.sources.ping"
 _FILER_ROOT = "/buckets/"
+_CEPH = "ceph:s3"
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -93,6 +94,7 @@ class _S3(BaseModel):
 
 class _Record(BaseModel):
     event_name: str = Field(alias="eventName")
+    event_source: str = Field("", alias="eventSource")
     s3: _S3
 
 
@@ -158,7 +160,8 @@ def _from_records(content: Mapping[str, Any], dialect: Dialect) -> list[ObjectEv
 
 def _from_record(record: _Record, dialect: Dialect) -> ObjectEvent:
     item = record.s3.object
-    return ObjectEvent(_kind(record.event_name), record.s3.bucket.name, unquote_plus(item.key), item.etag, dialect)
+    key = item.key if record.event_source == _CEPH else unquote_plus(item.key)
+    return ObjectEvent(_kind(record.event_name), record.s3.bucket.name, key, item.etag, dialect)
 
 
 def _data(content: Mapping[str, Any]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ EXPECTED = {
     "minio_delete": (REMOVED, "shop-data", "incoming/events/a.csv"),
     "minio_tagging": (OTHER, "shop-data", "incoming/events/a.csv"),
     "rustfs_put": (CREATED, "shop-data", "incoming/items/items.csv"),
+    "ceph_put": (CREATED, "shop-data", "incoming/events/a b+c%20.csv"),
     "aws_multipart": (CREATED, "shop.data.eu", "incoming/events/year.parquet"),
     "cloudevent_structured": (CREATED, "shop-data", "incoming/events/a b.csv"),
     "cloudevent_without_data": (REMOVED, "shop.data.eu", "incoming/events/50% off.csv"),
@@ -59,6 +60,17 @@ def test_a_form_encoded_key_is_decoded_once() -> None:
     body = read("minio_put").replace(b"incoming%2Fevents%2Fa+b%2Bc+%C3%A4.csv", b"incoming%2Fa%2520b.csv")
     [event] = parse({}, body)
     assert event.key == "incoming/a%20b.csv"
+
+
+def test_ceph_may_send_its_records_as_a_cloudevent() -> None:
+    headers = {
+        "ce-specversion": "1.0",
+        "ce-type": "com.amazonaws.ObjectCreated:Put",
+        "ce-source": "ceph:s3.default.shop-data",
+        "ce-subject": "incoming/events/a b+c%20.csv",
+    }
+    [event] = parse(headers, read("ceph_put"))
+    assert short(event) == EXPECTED["ceph_put"]
 
 
 def test_the_etag_of_records_is_kept() -> None:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from common.cli.session import AsJson, session
+from common.cli.words import ago, size
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from common.schemas.documents import RunRecord
-    from common.usecases.status import Status
+    from common.usecases.status import Refused, Status
 
 _STYLES = {"running": "cyan", "done": "green", "refused": "yellow", "failed": "red"}
 
@@ -21,7 +23,7 @@ def status(
     runs: Annotated[int, typer.Option(help="How many of the newest runs to list.", min=0)] = 10,
     as_json: AsJson = False,
 ) -> None:
-    """Show what is stored, what is served, what waits, and the newest runs."""
+    """Show what is stored and served, what one can go back to, what waits or was refused, and the newest runs."""
     with session(as_json) as current:
         from common.usecases.status import status as look
 
@@ -31,13 +33,11 @@ def status(
 
 def _show(console: Console, found: Status) -> None:
     console.print(f"[bold]{found.shop}[/bold] in bucket {found.bucket}")
-    console.print(_store_line(found))
-    console.print(_serving_line(found))
-    console.print(
-        f"waiting   {len(found.waiting)} uploads" + "".join(f"\n          {item.key}" for item in found.waiting)
-    )
-    if found.quarantined:
-        console.print(f"refused   {found.quarantined} reports under quarantine/", style="yellow")
+    for line in (_store_line(found), _serving_line(found), *_version_lines(found), *_waiting_lines(found)):
+        console.print(line, markup=False, soft_wrap=True)
+    if found.refused:
+        console.print(_refused_line(found.refused, found.at), style="yellow", markup=False, soft_wrap=True)
+    console.print(_size_line(found), soft_wrap=True)
     if found.runs:
         console.print(_runs_table(found.runs))
 
@@ -46,7 +46,7 @@ def _store_line(found: Status) -> str:
     store = found.store
     if store is None:
         return "store     empty"
-    newest = f"newest of {store.newest_event:%Y-%m-%d %H:%M} UTC" if store.newest_event else "no event yet"
+    newest = f"newest of {_moment(store.newest_event, found.at)}" if store.newest_event else "no event yet"
     return f"store     {store.events:,} events, {store.items:,} items in {store.segments} files; {newest}"
 
 
@@ -56,9 +56,47 @@ def _serving_line(found: Status) -> str:
         return "serving   nothing is published yet"
     behind = f", {serving.batches_behind} batches behind" if serving.batches_behind else ", up to date"
     return (
-        f"serving   {serving.family} trained {serving.trained_at:%Y-%m-%d %H:%M} UTC, {serving.layers} layers, "
+        f"serving   {serving.family} trained {_moment(serving.trained_at, found.at)}, {serving.layers} layers, "
         f"bundle {serving.bundle_id}{behind}"
     )
+
+
+def _version_lines(found: Status) -> list[str]:
+    """What `recsys rollback` can go to."""
+    return _listed(
+        "versions",
+        [
+            f"{version.family} trained {_moment(version.trained_at, found.at)}, "
+            f"bundle {version.bundle_id} by {version.created_by}"
+            for version in found.versions
+        ],
+    )
+
+
+def _waiting_lines(found: Status) -> list[str]:
+    uploads = [f"{item.key}, {size(item.bytes)}, {ago(item.since, found.at)}" for item in found.waiting]
+    return [f"waiting   {len(uploads)} uploads", *_listed("", uploads)]
+
+
+def _refused_line(refused: Refused, now: datetime) -> str:
+    return (
+        f"refused   {refused.reports} reports; the newest, {ago(refused.since, now)}, is {refused.newest}: "
+        f"{refused.reason}"
+    )
+
+
+def _size_line(found: Status) -> str:
+    parts = [f"{name} {size(count)}" for name, count in found.bytes.items() if count]
+    return f"size      {', '.join(parts) or 'nothing'}"
+
+
+def _listed(name: str, lines: list[str]) -> list[str]:
+    """The name before the first line, and the others below it."""
+    return [f"{name if not number else '':10}{line}" for number, line in enumerate(lines)]
+
+
+def _moment(moment: datetime, now: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC ({ago(moment, now)})"
 
 
 def _what(run: RunRecord) -> str:

@@ -13,6 +13,8 @@ from datetime import timedelta
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+from pydantic import ValidationError
+
 from common.schemas.documents import Upload
 from common.schemas.quarantine import QuarantineReport, RefusedReason, RefusedRow
 from common.store.reasons import REASONS
@@ -36,6 +38,15 @@ def quarantine_file(
 
 def report_key(ctx: Context, upload: Upload) -> str:
     return _key(ctx, upload, ".json")
+
+
+def read_report(ctx: Context, key: str) -> QuarantineReport | None:
+    """None where it is gone or not of this version."""
+    blob = ctx.bucket.get(key)
+    try:
+        return QuarantineReport.model_validate_json(blob.data) if blob else None
+    except ValidationError:
+        return None
 
 
 def sweep_quarantine(ctx: Context) -> list[str]:

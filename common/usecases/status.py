@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from common.schemas.documents import LayerRef, RunRecord, ServingDocument, StoreDocument
+from common.bucket.keys import Keys
+from common.errors import CorruptError
+from common.schemas.documents import BundleRef, LayerRef, RunRecord, ServingDocument, StoreDocument
+from common.schemas.quarantine import QuarantineReport
 from common.serving.layer import LayerFiles
 from common.store.reader import open_store
 from common.usecases.context import Context
+from common.usecases.quarantine import read_report
+from common.usecases.versions import read_manifest
 from common.usecases.watch import recent_runs
 from common.usecases.workspace import workspace
 
@@ -48,21 +54,46 @@ class ServingStatus(_Part):
     metrics: dict[str, Any]
 
 
+class Version(_Part):
+    """An earlier version that `rollback` can go to."""
+
+    bundle_id: str
+    family: str
+    trained_at: datetime
+    created_by: str
+
+
 class Waiting(_Part):
     key: str
     bytes: int
     since: datetime
 
 
+class Refused(_Part):
+    """What lies in the quarantine: how many reports, and of the newest its key and what most of its rows were refused
+    for, or why the whole file was."""
+
+    reports: int
+    newest: str
+    since: datetime
+    reason: str
+
+
 class Status(_Part):
-    """None where nothing has been committed or published yet."""
+    """`store` and `serving` are None where nothing has been committed or published yet, `refused` where nothing was.
+
+    `versions` are the newest first; `bytes` is the size of what is under each prefix, by its name.
+    """
 
     shop: str
     bucket: str
+    at: datetime
     store: StoreStatus | None
     serving: ServingStatus | None
+    versions: tuple[Version, ...]
     waiting: tuple[Waiting, ...]
-    quarantined: int
+    refused: Refused | None
+    bytes: dict[str, int]
     runs: tuple[RunRecord, ...]
 
 
@@ -77,10 +108,13 @@ def status(ctx: Context, runs: int = 10) -> Status:
     return Status(
         shop=ctx.shop.name,
         bucket=ctx.settings.bucket,
+        at=ctx.now(),
         store=_store(ctx, store) if store else None,
         serving=_serving(ctx, serving, store.seq if store else 0) if serving else None,
+        versions=tuple(_versions(ctx, serving.history)) if serving else (),
         waiting=tuple(Waiting(key=info.key, bytes=info.size, since=info.modified) for info in incoming),
-        quarantined=sum(1 for info in ctx.bucket.list(ctx.keys.quarantine) if info.key.endswith(".json")),
+        refused=_refused(ctx),
+        bytes={name: sum(info.size for info in ctx.bucket.list(prefix)) for name, prefix in _prefixes(ctx.keys)},
         runs=tuple(recent_runs(ctx, runs)),
     )
 
@@ -129,3 +163,40 @@ def _serving(ctx: Context, document: ServingDocument, seq: int) -> ServingStatus
         bytes=sum(files.values()),
         metrics=bundle.model.metrics,
     )
+
+
+def _versions(ctx: Context, history: Sequence[BundleRef]) -> Iterator[Version]:
+    for ref in reversed(history):
+        with suppress(CorruptError):  # nobody can go back to it
+            yield Version(
+                bundle_id=ref.bundle_id,
+                family=ref.family,
+                trained_at=read_manifest(ctx, ref).model.trained_at,
+                created_by=ref.created_by,
+            )
+
+
+def _refused(ctx: Context) -> Refused | None:
+    reports = [info for info in ctx.bucket.list(ctx.keys.quarantine) if info.key.endswith(".json")]
+    if not reports:
+        return None
+    newest = max(reports, key=lambda info: info.modified)
+    report = read_report(ctx, newest.key)
+    return Refused(
+        reports=len(reports),
+        newest=newest.key,
+        since=newest.modified,
+        reason=_main_reason(report) if report else "the report cannot be read",
+    )
+
+
+def _main_reason(report: QuarantineReport) -> str:
+    if report.problem is not None or not report.reasons:
+        return report.problem or ""
+    main = max(report.reasons, key=lambda reason: reason.rows)
+    return f"{main.code} ({main.rows} of {report.rows_read} rows): {main.problem}"
+
+
+def _prefixes(keys: Keys) -> list[tuple[str, str]]:
+    prefixes = (keys.incoming, keys.quarantine, keys.store, keys.serving, keys.models, keys.runs, keys.erasures)
+    return [(prefix.removeprefix(keys.prefix).rstrip("/"), prefix) for prefix in prefixes]

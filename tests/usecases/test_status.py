@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from common.usecases.status import status
+from common.usecases.publish import rollback
+from common.usecases.status import Refused, status
 from common.usecases.update import update
 from tests.memory import memory_context
 from tests.shops import Event
-from tests.stored import Item, add_batch, fit, publish
+from tests.store.shop import csv_of, events_csv, ingest, keys_under
+from tests.stored import Item, add_batch, fit, publish, served_document
 
 ITEMS = [Item(f"tea{number}", "tea", "assam", 5.0) for number in range(4)]
 EVENTS = [Event(f"u{person}", f"tea{person % 3}", day=person) for person in range(12)]
@@ -26,3 +28,43 @@ def test_items_that_are_described_again_count_once(tmp_path: Path) -> None:
     assert found.serving is not None
     assert found.serving.layers == 2
     assert found.serving.items == len(ITEMS) + 1
+
+
+def test_versions_are_what_rollback_can_go_to(tmp_path: Path) -> None:
+    ctx = memory_context(tmp_path)
+    add_batch(ctx, EVENTS, ITEMS)
+    artifact = fit(ctx)
+    first, second, _ = [publish(ctx, *artifact) for _ in range(3)]
+    found = status(ctx).versions
+    assert [(version.bundle_id, version.trained_at, version.family, version.created_by) for version in found] == [
+        (bundle.bundle_id, bundle.model.trained_at, "als", "train") for bundle in (second, first)
+    ]
+    rollback(ctx, to=found[-1].bundle_id)
+    assert served_document(ctx).bundle.model == first.model
+    ctx.bucket.delete(ctx.keys.serving_bundle(second.bundle_id))
+    assert second.bundle_id not in [version.bundle_id for version in status(ctx).versions]
+
+
+def test_the_newest_refusal_is_told_with_its_main_reason(tmp_path: Path) -> None:
+    ctx = memory_context(tmp_path)
+    assert status(ctx).refused is None
+    ingest(ctx, "events/whole.csv", csv_of("nothing,known", "1,2"))
+    whole = status(ctx).refused
+    assert whole is not None
+    assert "user_id" in whole.reason
+    rows = ["u,a,2026-01-01,1", "u,b,2026-01-02,1", "u,c,2026-01-03,1", "u,d,yesterday,1", "u,e,2026-01-03,0"]
+    ingest(ctx, "events/rows.csv", events_csv(*rows, "u,f,2026-01-03,-1"))
+    found = status(ctx).refused
+    assert isinstance(found, Refused)
+    assert found.newest in keys_under(ctx, "quarantine/events/rows")
+    assert (found.reports, found.reason.partition(":")[0]) == (2, "qty_below_one (2 of 6 rows)")
+    ctx.bucket.put(found.newest, b"damaged")
+    assert "cannot be read" in (status(ctx).refused or found).reason
+
+
+def test_sizes_are_of_what_is_there(tmp_path: Path) -> None:
+    ctx = memory_context(tmp_path)
+    ctx.bucket.put("incoming/events/a.csv", b"12345")
+    ctx.bucket.put("incoming/items/a.csv", b"123")
+    ctx.bucket.put("another-shop/store/base.duckdb", b"1234567")
+    assert {name: count for name, count in status(ctx).bytes.items() if count} == {"incoming": 8}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from common.bucket.commit import NewFile, Proposal
@@ -22,6 +23,9 @@ class Publication:
     The erasures are read after what is served: so one that comes later finds this version there, or wins, and the
     change is applied again. Only where nothing was served before there is nothing that it could win; whoever publishes
     a shop's first version looks for erasures once more afterwards.
+
+    Where trainings share a search, what another of them has published since the moment `shared_since` stays: it was
+    chosen from the same trials, and each version of the history is to be another night's.
     """
 
     ctx: Context
@@ -29,15 +33,19 @@ class Publication:
     erasure: int
     work: Path
     made: list[NewLayer]
+    shared_since: datetime | None = None
 
-    def change(self, snapshot: Snapshot[ServingDocument]) -> Proposal:
+    def change(self, snapshot: Snapshot[ServingDocument]) -> Proposal | None:
+        served = snapshot.document
+        if served and self.shared_since and served.bundle.model.trained_at >= self.shared_since:
+            return None
         stored = self.ctx.store_file.read().document
         assert stored is not None  # the layer was made of it
         if stored.erasure > self.erasure:
             self._leave_out(read_tombstones(self.ctx, stored))
             self.erasure = stored.erasure
         bundle = self.bundle.model_copy(update={"layers": (self.made[-1].ref,)})
-        return next_version(self.ctx, snapshot.document, bundle, self._files(), self.erasure)
+        return next_version(self.ctx, served, bundle, self._files(), self.erasure)
 
     def _leave_out(self, tombstones: Tombstones) -> None:
         """Under another id even if nobody is to go: what an earlier try has put may be deleted as abandoned."""

@@ -52,7 +52,8 @@ def publish_base(
 
     `read` is what training has read: it is taken over if nothing has been committed to the store since. `repeats` is
     what to do with what people have bought, as judged under this model. The version of the model is the id of the run.
-    Batches that land meanwhile are brought in at the end, and people who are erased meanwhile are left out.
+    Batches that land meanwhile are brought in at the end, and people who are erased meanwhile are left out. Returns
+    what is served then: another training's where it shares the search and was faster, of which a notice tells.
     """
     now = ctx.now()
     model = ModelInfo(
@@ -82,9 +83,12 @@ def publish_base(
         )
         with one_blas_thread():
             layer = with_answers_ahead(ctx, bundle, layer, work / "layer")
-        publication = Publication(ctx, bundle, stored.erasure, work, [layer])
+        shared_since = log.record.started_at if ctx.settings.optuna_storage else None
+        publication = Publication(ctx, bundle, stored.erasure, work, [layer], shared_since)
         landed = commit(ctx.serving_file, publication.change, now=ctx.now)
-        assert landed is not None  # `change` always proposes a version
+        assert landed is not None  # `change` proposes a version where there is none
+        if landed.bundle.model.version != model.version:
+            log.note(notices=[f"training {landed.bundle.model.version}, which shares the search, was published first"])
         delete_abandoned_layers(ctx, publication.made, layer_ids(landed.bundle))
         if landed.erasure < reading_store(ctx, newest_erasure):
             erase_served(ctx)

@@ -108,11 +108,11 @@ def _train(ctx: Context, order: Order, log: RunLog) -> RunRecord:
     _save(ctx, log.record.run_id, artifact)
     bundle = publish_base(ctx, artifact, choice.gist, document.seq, log, read, repeats)
     log.step("reporting", REPORTING)
-    published = {"family": artifact.family, "params": artifact.params}
+    published = {"family": bundle.model.family, "params": bundle.model.params}
     _report(ctx, log, figures(log.record.notices) | published, data, bundle)
     return log.finish(
         counts={"events": len(data.interactions), "users": len(artifact.user_keys), "items": len(artifact.item_ids)},
-        details={"family": artifact.family, "params": artifact.params, "bundle_id": bundle.bundle_id},
+        details={**published, "bundle_id": bundle.bundle_id},
     )
 
 

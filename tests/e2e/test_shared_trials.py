@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
+import optuna
 import pytest
 
 from common.tuning.choice import choose
 from common.tuning.records import State, TrialRecord
 from common.tuning.search import Plan, search
 from common.tuning.study import open_study, storage_at
+from common.usecases.context import Context
+from common.usecases.ingest import drain
+from tests import small_shop
 from tests.e2e.postgres import Postgres
+from tests.stored import served_document
 from tests.unit.test_tuning import Hill, height
 
 pytestmark = pytest.mark.slow
@@ -65,3 +76,38 @@ def test_another_name_is_another_search(url: str) -> None:
     take_part(url, 0)
     with storage_at(url) as storage:
         assert open_study(storage, "other/hill", 1).trials == []
+
+
+def test_two_trainings_share_one_search_and_publish_one_version(
+    context: Context, environment: dict[str, str], tmp_path: Path
+) -> None:
+    """`recsys train` as the pods of infra/kubernetes/parallel-training run it."""
+    context.bucket.put(f"{context.keys.incoming_items}items.csv", small_shop.write_items(tmp_path / "items.csv"))
+    context.bucket.put(f"{context.keys.incoming_events}events.csv", small_shop.write_events(tmp_path / "events.csv"))
+    drain(context)
+    with Postgres() as server:
+        shared = {"RECSYS_OPTUNA_STORAGE": server.url, "RECSYS_TUNE_TRIALS": str(TRIALS), "RECSYS_THREADS": "1"}
+        processes = [start_training({**environment, **shared}, tmp_path / f"cache-{pod}") for pod in range(2)]
+        runs = [end_of(process) for process in processes]
+        with storage_at(server.url) as storage:
+            [study] = optuna.get_all_study_summaries(storage)
+    assert TRIALS <= study.n_trials <= TRIALS + 2
+    document = served_document(context)
+    assert {run["details"]["bundle_id"] for run in runs} == {document.bundle.bundle_id}
+    assert document.history == ()
+    [told] = [run for run in runs if any("was published first" in notice for notice in run["notices"])]
+    assert told["run_id"] != document.bundle.model.version
+    assert document.bundle.model.version in {run["run_id"] for run in runs}
+
+
+def start_training(environment: dict[str, str], cache: Path) -> subprocess.Popen[str]:
+    command = [Path(sys.executable).with_name("recsys"), "train", "--family", "als", "--budget-s", "240", "--json"]
+    variables = {"PATH": os.environ["PATH"], "OPENBLAS_NUM_THREADS": "1"} | environment
+    variables["RECSYS_CACHE_DIR"] = str(cache)
+    return subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, text=True)
+
+
+def end_of(training: subprocess.Popen[str]) -> Any:
+    answer, _ = training.communicate(timeout=300)
+    assert training.returncode == 0, answer
+    return json.loads(answer)

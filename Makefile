@@ -70,7 +70,7 @@ widget/node_modules/.ready: widget/package-lock.json
 	npm --prefix widget ci --silent
 	touch $@
 
-images: setup image-tools ## the functions' images, their sizes, and the demo's job inside them; ONLY=name one of them
+images: setup image-tools ## the functions' images, the demo's job inside them, and build/images.json; ONLY=name one of them
 	$(PY) -m infra.images $(if $(ONLY),--only $(ONLY) --no-demo) $(PORTS:%=--port %)
 
 image-tools:

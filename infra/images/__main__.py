@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
@@ -15,13 +16,14 @@ from infra.images import start_up
 from infra.images.buildah import Buildah
 from infra.images.demo import run_demo
 from infra.images.docker import Docker
-from infra.images.engine import ROOT, TARGETS, Engine, ImageError
+from infra.images.engine import ROOT, TARGETS, Engine, ImageError, revision
 from infra.images.pip_settings import read_pip_settings
 from infra.local.calls import StartError
 from infra.local.children import end_on_signals
 from infra.local.ports import PortError, choose_ports
 
 DIRECTORY = ROOT / "build" / "images"
+FIGURES = ROOT / "build" / "images.json"
 MB = 10**6
 LIMITS_MB = {"recommend": 400, "ingest": 500, "update": 500, "train": 1000}
 
@@ -36,7 +38,7 @@ def main() -> int:
         targets = arguments.images or TARGETS
         for target in targets:
             _build(engine, target, console, build=not arguments.keep)
-        _measure(engine, targets, console)
+        measure(engine, targets, console)
         if arguments.demo:
             _demo(engine, ports, console)
     except (ImageError, DemoError, PortError, StartError) as error:
@@ -60,15 +62,22 @@ def _build(engine: Engine, target: str, console: Console, *, build: bool) -> Non
     console.print(f"{target} starts, and its libraries work")
 
 
-def _measure(engine: Engine, targets: Sequence[str], console: Console) -> None:
+def measure(engine: Engine, targets: Sequence[str], console: Console) -> None:
     table = Table("image", "MB on disk", "limit", box=None, pad_edge=False)
     sizes = {target: engine.size_bytes(target) / MB for target in targets}
     for target, size in sizes.items():
         table.add_row(target, f"{size:.0f}", f"{LIMITS_MB[target]}")
     console.print(table)
+    _write_sizes(sizes)
     large = [target for target, size in sizes.items() if size > LIMITS_MB[target]]
     if large:
         raise ImageError(f"larger than allowed: {', '.join(large)}")
+
+
+def _write_sizes(sizes: Mapping[str, float]) -> None:
+    FIGURES.parent.mkdir(parents=True, exist_ok=True)
+    images = {target: {"megabytes": round(size, 1), "limit": LIMITS_MB[target]} for target, size in sizes.items()}
+    FIGURES.write_text(json.dumps({"revision": revision(), "images": images}, indent=1) + "\n")
 
 
 def _demo(engine: Engine, ports: Mapping[str, int], console: Console) -> None:

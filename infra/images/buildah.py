@@ -44,10 +44,15 @@ class Buildah(Engine):
         kilobytes = run(["du", "-skx", self.root(target)], what=f"measuring {target}").split()[0]
         return int(kilobytes) << 10
 
+    def config(self, target: str) -> Mapping[str, Any]:
+        inspected = json.loads(self._run("inspect", "--type", "image", _name(target), what=f"reading {target}"))
+        config: dict[str, Any] = inspected["Docker"]["config"]
+        return config
+
     def program(
         self, target: str, command: Sequence[str], env: Mapping[str, str], writable: Mapping[str, Path]
     ) -> Program:
-        config = self._config(target)
+        config = self.config(target)
         confined = [
             *("--unshare-user", "--uid", str(USER), "--gid", str(USER), "--cap-drop", "ALL"),
             *("--unshare-pid", "--unshare-ipc", "--die-with-parent"),
@@ -73,10 +78,6 @@ class Buildah(Engine):
             self._run("rm", container, what=f"removing the earlier {target}")
         self._run("from", "--name", container, "--pull-never", _name(target), what=f"unpacking {target}")
         return Path(self._run("mount", container, what=f"unpacking {target}").strip())
-
-    def _config(self, target: str) -> Any:
-        inspected = json.loads(self._run("inspect", "--type", "image", _name(target), what=f"reading {target}"))
-        return inspected["Docker"]["config"]
 
     def _build(self, name: str, context: Path, *options: str) -> None:
         # Docker's format, because OCI's knows no health check.

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from infra.images.engine import CONTAINERFILE, Engine, revision, run
 from infra.images.pip_settings import PipSettings
@@ -33,6 +35,11 @@ class Docker(Engine):
 
     def size_bytes(self, target: str) -> int:
         return int(run(["docker", "image", "inspect", "--format", "{{.Size}}", _name(target)], what=f"{target}'s size"))
+
+    def config(self, target: str) -> Mapping[str, Any]:
+        command = ["docker", "image", "inspect", "--format", "{{json .Config}}", _name(target)]
+        config: dict[str, Any] = json.loads(run(command, what=f"reading {target}"))
+        return config
 
     def program(
         self, target: str, command: Sequence[str], env: Mapping[str, str], writable: Mapping[str, Path]

@@ -7,6 +7,7 @@ import subprocess
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from infra.local.launch import Program
 
@@ -30,6 +31,10 @@ class Engine(ABC):
     @abstractmethod
     def size_bytes(self, target: str) -> int:
         """What the image takes on disk, unpacked, its base included."""
+
+    @abstractmethod
+    def config(self, target: str) -> Mapping[str, Any]:
+        """The built image's config as Docker writes it: `Labels`, `User`, `Healthcheck`."""
 
     @abstractmethod
     def program(

@@ -3,11 +3,12 @@
 Its arguments are the image's name and the programs that must not be there.
 """
 
-import importlib
+import importlib.util
 import json
 import os
 import shutil
 import sys
+import sysconfig
 from importlib.metadata import distributions
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import numpy as np
 from common.schemas.data import Interactions
 
 USER = 10001
+MOUNTED = ("/proc", "/sys", "/dev", "/tmp", "/cache")
 SBOM = Path("/opt/recsys/sbom.cdx.json")
 
 
@@ -42,6 +44,21 @@ def readable() -> None:
 def without(programs: list[str]) -> None:
     there = [program for program in programs if shutil.which(program)]
     assert not there, f"the image has {', '.join(there)}"
+
+
+def slimmed(packages: Path) -> None:
+    """Of the libraries, nothing with which they were installed, are compiled against or tested."""
+    unwanted = [path for name in ("test", "tests", "include") for path in packages.rglob(name) if path.is_dir()]
+    assert not unwanted, unwanted
+    assert importlib.util.find_spec("pip") is None, "pip is among the libraries"
+    assert not list(Path(sys.prefix, "bin").glob("pip*")), "pip is beside the environment's Python"
+
+
+def no_cache(root: str = "/") -> None:
+    """Nothing that a build has left. What is mounted is no part of the image."""
+    for directory, names, _ in os.walk(root):
+        names[:] = [name for name in names if os.path.join(directory, name) not in MOUNTED]
+        assert ".cache" not in names, f"{directory} has a .cache"
 
 
 def listed() -> None:
@@ -116,6 +133,8 @@ if __name__ == "__main__":
     confined()
     readable()
     without(sys.argv[2:])
+    slimmed(Path(sysconfig.get_path("purelib")))
+    no_cache()
     listed()
     modules, checks = IMAGES[sys.argv[1]]
     for module in modules:

@@ -9,14 +9,21 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pytest
+from rich.console import Console
 
+from infra.images import __main__ as make_images
+from infra.images import inside
 from infra.images.__main__ import LIMITS_MB
+from infra.images.declared import declared
 from infra.images.demo import launch_from
-from infra.images.engine import CONTAINERFILE, TARGETS, USER, Engine
+from infra.images.engine import CONTAINERFILE, TARGETS, USER, Engine, ImageError
 from infra.images.pip_settings import paths_in, read_pip_settings, settings_of
+from infra.images.start_up import UNWANTED, ask_health_check
 from infra.local.launch import Program
 from infra.local.manifest import read_manifest
 
@@ -124,8 +131,108 @@ def test_a_build_that_sees_no_files_of_this_machine_is_told_of_none(
     assert "find-links" not in text
 
 
+def built_config(target: str) -> dict[str, Any]:
+    """As an engine tells it of an image that is what the Containerfile says."""
+    said = declared(target)
+    labels = {**said.labels, "org.opencontainers.image.revision": "0123456789ab", "io.buildah.version": "1.28"}
+    return {"User": said.user, "Labels": labels, "Healthcheck": dict(said.health)}
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_built_image_is_held_against_its_containerfile(target: str) -> None:
+    said = declared(target)
+    assert said.user == f"{USER}:{USER}"
+    assert said.labels["org.opencontainers.image.title"] == f"RecSys-Lite {target}"
+    assert said.labels["org.opencontainers.image.version"] == version("recsys-lite")
+    assert said.health_command[:2] == ["python", "health.py"]
+    said.check(target, built_config(target))
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"User": ""}, "the user"),
+        ({"Labels": None}, "org.opencontainers.image.vendor"),
+        ({"Labels": {**built_config("train")["Labels"], "org.opencontainers.image.revision": "unknown"}}, "revision"),
+        ({"Healthcheck": None}, "the health check"),
+        ({"Healthcheck": {"Test": ["CMD", "true"]}}, "the health check"),
+    ],
+)
+def test_an_image_that_is_something_else_is_refused(change: dict[str, Any], named: str) -> None:
+    with pytest.raises(ImageError, match=f"train is not what its Containerfile says: .*{named}"):
+        declared("train").check("train", built_config("train") | change)
+
+
+class Answering(Engine):
+    """Runs commands of this machine in the place of an image's."""
+
+    def __init__(self, status: int) -> None:
+        self.status = status
+
+    def build(self, target: str) -> None:
+        raise AssertionError
+
+    def size_bytes(self, target: str) -> int:
+        return 250_400_000
+
+    def config(self, target: str) -> Mapping[str, Any]:
+        return built_config(target)
+
+    def program(
+        self, target: str, command: Sequence[str], env: Mapping[str, str], writable: Mapping[str, Path]
+    ) -> Program:
+        self.asked, self.env = list(command), dict(env)
+        return Program(["sh", "-c", f"exit {self.status}"], dict(env), Path("/"))
+
+
+def test_the_health_check_is_asked_of_the_started_function() -> None:
+    well = Answering(0)
+    ask_health_check(well, "ingest", 8123, {})
+    assert (well.asked, well.env) == (["python", "health.py", "tcp"], {"PORT": "8123"})
+    with pytest.raises(ImageError, match="ingest is started"):
+        ask_health_check(Answering(1), "ingest", 8123, {})
+
+
+def test_sizes_are_kept_for_whoever_asks_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(make_images, "FIGURES", tmp_path / "build" / "images.json")
+    make_images.measure(Answering(0), ["ingest", "train"], Console(quiet=True))
+    kept = json.loads((tmp_path / "build" / "images.json").read_text())
+    assert kept["images"] == {
+        "ingest": {"megabytes": 250.4, "limit": LIMITS_MB["ingest"]},
+        "train": {"megabytes": 250.4, "limit": LIMITS_MB["train"]},
+    }
+    assert kept["revision"]
+
+
+@pytest.mark.parametrize("left", ["numpy/tests/test_a.py", "gensim/test/a.txt", "torch/include/a.h"])
+def test_what_libraries_need_for_tests_and_compilers_is_found(tmp_path: Path, left: str) -> None:
+    path = tmp_path / left
+    path.parent.mkdir(parents=True)
+    path.write_text("")
+    with pytest.raises(AssertionError, match=path.parent.name):
+        inside.slimmed(tmp_path)
+
+
+def test_what_a_build_left_is_found_but_not_what_is_mounted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "tmp" / ".cache").mkdir(parents=True)
+    monkeypatch.setattr(inside, "MOUNTED", (str(tmp_path / "tmp"),))
+    inside.no_cache(str(tmp_path))
+    (tmp_path / "root" / ".cache").mkdir(parents=True)
+    with pytest.raises(AssertionError, match=r"root has a \.cache"):
+        inside.no_cache(str(tmp_path))
+
+
+def test_programs_that_compile_are_found() -> None:
+    assert {"gcc", "g++", "cc", "c++", "ld", "as"} <= set(UNWANTED)
+    with pytest.raises(AssertionError, match="the image has sh"):
+        inside.without(["absent-program", "sh"])
+
+
 class Recorder(Engine):
     def build(self, target: str) -> None:
+        raise AssertionError
+
+    def config(self, target: str) -> Mapping[str, Any]:
         raise AssertionError
 
     def size_bytes(self, target: str) -> int:

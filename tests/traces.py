@@ -10,6 +10,7 @@ import numpy as np
 
 from common.bucket.s3 import S3Bucket
 from common.ids import split_user_key
+from common.serving.people import AHEAD_PREFIX
 from common.usecases.context import Context
 
 
@@ -17,19 +18,21 @@ def traces_of(ctx: Context, user: str, history: list[int], work: Path, versions:
     """The keys of the objects in which the person can be found: by id, by pseudonym, or by the item numbers of what is
     served as their history. `versions` is the bucket itself where it keeps old versions."""
     bodies = _versions(versions) if versions else _objects(ctx)
-    needles = _needles(ctx, user, history)
+    ids, items = _ids(ctx, user), np.array(history, np.int32).tobytes()
 
     def holds(key: str, body: bytes) -> bool:
-        return any(needle in body for needle in needles) or (_is_segment(key) and _in_table(ctx, user, body, work))
+        if any(needle in body for needle in ids) or (_is_segment(key) and _in_table(ctx, user, body, work)):
+            return True
+        # What others are shown may be this history by chance: a shop of the tests has twelve items.
+        return bool(items) and AHEAD_PREFIX not in key and items in body
 
     return [key for key, body in bodies if holds(key, body)]
 
 
-def _needles(ctx: Context, user: str, history: list[int]) -> list[bytes]:
+def _ids(ctx: Context, user: str) -> list[bytes]:
     pseudonym = ctx.shop.pseudonymizer.user_key(user)
     halves = [number.to_bytes(8, order) for number in split_user_key(pseudonym) for order in ("little", "big")]
-    texts = [user.encode(), pseudonym.hex().encode()]
-    return [*halves, *texts, *([np.array(history, np.int32).tobytes()] if history else [])]
+    return [*halves, user.encode(), pseudonym.hex().encode()]
 
 
 def _is_segment(key: str) -> bool:

@@ -3,7 +3,7 @@
 The library learns two vectors of each item: what it says of its company (`contexts`) and what company it is found in
 (`outputs`). A query is the mean of the contexts of the items given, by weight, and an item's score is its output times
 that, which is what the library trains. The cosine of contexts, which the paper takes, is no such thing: on gowalla,
-held out of train, NDCG@20 is .02 by cosine and .08 by outputs for the same vectors.
+held out of train, NDCG@20 is .030 by cosine and .076 by outputs for the same vectors.
 """
 
 from __future__ import annotations
@@ -50,19 +50,25 @@ class Architecture(StrEnum):
 class Item2VecConfig(ModelConfig):
     """Negatives are drawn by count ** ns_exponent, so the library learns how much more often an item is met here than
     there; `popularity` · ln(count) is put back into the item's bias, as BPR does it.
+
+    Measured as `ALSConfig` was, NDCG@10 of all and of new purchases: the defaults .295/.041 on the grocer and
+    .256/.075 on the gift shop. Nearer to the library's own (window 20, 5 negatives, ns_exponent .75, learning rate
+    .025) with popularity .5: .255/.037 and .240/.071, in a third of the time. Skip-gram with those and learning rate
+    .05: .174/.054 on the gift shop. `sample` 1e-4 is no worse on either, but of a shop with a hundred items it would
+    leave out nearly all that is sold.
     """
 
     embedding_size: int = Field(64, ge=2, le=1024)
     sentence_of: SentenceOf = SentenceOf.PERSON
     architecture: Architecture = Architecture.CBOW
-    window: int = Field(20, ge=1)
+    window: int = Field(100, ge=1)
     shuffle: bool = Field(False, description="Each epoch in another order: where the order of events says nothing.")
     epochs: int = Field(20, ge=1)
-    negative: int = Field(5, ge=1)
-    ns_exponent: float = Field(0.75, ge=-2, le=2)
-    popularity: float = Field(0.5, ge=0, le=1)
+    negative: int = Field(20, ge=1)
+    ns_exponent: float = Field(0.5, ge=-2, le=2)
+    popularity: float = Field(0.75, ge=0, le=1)
     sample: float = Field(1e-3, ge=0)
-    learning_rate: float = Field(0.025, gt=0)
+    learning_rate: float = Field(0.05, gt=0)
     people: People = People.HISTORY
     weighting: Weighting = Weighting(half_life_days=28)
 
@@ -80,7 +86,7 @@ class Item2Vec(Model):
         "embedding_size": Width((32, 64, 100, 128, 200)),
         "sentence_of": Choice(tuple(SentenceOf)),
         "architecture": Choice(tuple(Architecture)),
-        "window": Int(3, 50, log=True),
+        "window": Int(3, 100, log=True),
         "shuffle": Choice((False, True)),
         "epochs": Int(10, 200, log=True),
         "negative": Int(5, 50, log=True),

@@ -30,7 +30,7 @@ SMALL: Final[dict[str, dict[str, Any]]] = {
         "learning_rate": 0.3,
         "epochs": 6,
     },
-    "item2vec": {"embedding_size": 4, "epochs": 60, "learning_rate": 0.1, "sample": 0.0, "popularity": 0.0} | NO_DECAY,
+    "item2vec": {"embedding_size": 4, "sample": 0.0, "popularity": 0.0} | NO_DECAY,
     "lightfm": {"factors": 2, "epochs": 100, "learning_rate": 0.03} | NO_DECAY,
     "popular": NO_DECAY,
 }
@@ -91,7 +91,18 @@ def _item2vec(data: Interactions) -> F32:
     of_people = [np.flatnonzero(data.users == user) for user in range(data.n_users)]
     sentences = [[str(item) for item in data.items[events]] for events in sorted(of_people, key=min)]
     library = Word2Vec(
-        sentences, vector_size=4, sg=0, window=20, epochs=60, alpha=0.1, sample=0, min_count=1, seed=1, workers=1
+        sentences,
+        vector_size=4,
+        sg=0,
+        window=100,
+        epochs=20,
+        negative=20,
+        ns_exponent=0.5,
+        alpha=0.05,
+        sample=0,
+        min_count=1,
+        seed=1,
+        workers=1,
     )
     rows = np.array([library.wv.key_to_index[str(item)] for item in range(data.n_items)])
     people = [library.wv.vectors[rows[data.items[events]]].mean(axis=0) for events in of_people]

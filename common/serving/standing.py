@@ -8,11 +8,12 @@ from typing import Final
 import numpy as np
 
 from common.schemas.data import F32
+from common.serving.index import FLAT_MAX
 from common.serving.items import Items
 from common.serving.selection import Selection
 
-MANY: Final = 1_000
-"""Scoring so many newer items takes as long as a search."""
+MANY: Final = FLAT_MAX
+"""Of newer items: looking at more of them takes longer than the search that is to be spared."""
 
 
 @dataclass(frozen=True, eq=False)

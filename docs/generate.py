@@ -24,8 +24,8 @@ from common.config import PREFIX, Settings  # noqa: E402 (the repository's root 
 from common.edges.bucket_events import Dialect  # noqa: E402
 from common.edges.http_fields import PersonFields, SessionFields  # noqa: E402
 from common.edges.http_openapi import openapi_document  # noqa: E402
-from common.store.columns import EVENTS, ITEMS, Contract  # noqa: E402
-from common.store.reasons import REASONS  # noqa: E402
+from common.store.uploads.columns import EVENTS, ITEMS, Contract  # noqa: E402
+from common.store.uploads.reasons import REASONS  # noqa: E402
 from docs import words  # noqa: E402
 from infra.local.manifest import read_manifest  # noqa: E402
 from infra.local.ports import DEFAULT_PORTS  # noqa: E402

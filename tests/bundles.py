@@ -15,8 +15,8 @@ from common.bucket.port import Bucket
 from common.ids import UserKey, new_id, sha256_of_file, split_user_key
 from common.schemas.data import F32, I32, TRENDING, Catalogue, ItemLists, LayerContent, UserRows
 from common.schemas.documents import Bundle, FileRef, LayerRef, ModelInfo, ServingDocument
-from common.serving.ahead import write_ahead
 from common.serving.bundle import ServedBundle, open_bundle, write_layer
+from common.serving.precomputed import write_precomputed
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
@@ -132,10 +132,10 @@ def describe(
     directory: Path,
     keys: Keys | None = None,
     *,
-    ahead: bool = False,
+    precomputed: bool = False,
 ) -> tuple[Bundle, dict[str, Path]]:
-    """Writes the layers, the first as a base; returns the document and the files by key. `ahead` makes the answers of
-    the base's people, as training does."""
+    """Writes the layers, the first as a base; returns the document and the files by key. `precomputed` ranks for the
+    base's people, as training does."""
     keys = keys or Keys()
     paths: dict[str, Path] = {}
     layers = []
@@ -148,9 +148,9 @@ def describe(
         files = _refs(named, paths, keys)
         layers.append(LayerRef(layer_id=f"l{number}", kind=kind, covers_seq=number, files=files, **sizes))
     bundle = _document(model, layers)
-    if ahead:
+    if precomputed:
         base = _document(model, layers[:1])
-        made = write_ahead(open_bundle(base, lambda ref: paths[ref.key]), directory / "layer-0")
+        made = write_precomputed(open_bundle(base, lambda ref: paths[ref.key]), directory / "layer-0")
         layers[0] = layers[0].model_copy(update={"files": {**layers[0].files, **_refs(made, paths, keys)}})
         bundle = bundle.model_copy(update={"layers": tuple(layers)})
     return bundle, paths
@@ -178,18 +178,18 @@ def _document(model: ModelInfo, layers: Sequence[LayerRef]) -> Bundle:
 
 
 def open_layers(
-    contents: Sequence[LayerContent], directory: Path, *, ahead: bool = False, **model: Any
+    contents: Sequence[LayerContent], directory: Path, *, precomputed: bool = False, **model: Any
 ) -> ServedBundle:
     """The layers as recommend sees them, without a bucket."""
     info = model_info(contents[0].item_vectors.shape[1], **model)
-    bundle, paths = describe(contents, info, directory, ahead=ahead)
+    bundle, paths = describe(contents, info, directory, precomputed=precomputed)
     return open_bundle(bundle, lambda ref: paths[ref.key])
 
 
 def publish(bucket: Bucket, keys: Keys, contents: Sequence[LayerContent], directory: Path, **model: Any) -> Bundle:
     """Puts the files and then the document, whatever was there before; answers are made ahead, as training does."""
     info = model_info(contents[0].item_vectors.shape[1], **model)
-    bundle, paths = describe(contents, info, directory, keys, ahead=True)
+    bundle, paths = describe(contents, info, directory, keys, precomputed=True)
     for key, path in paths.items():
         bucket.put(key, path)
     commit_id = new_id(NOW)

@@ -12,7 +12,7 @@ import pytest
 from common.bucket.s3 import S3Bucket
 from common.bucket.s3_clients import S3Location
 from common.edges.wiring import make_context
-from common.usecases.context import Context
+from common.usecases.shared.context import Context
 from infra.local.object_store import ObjectStore
 from tests.whole import filled, whole  # noqa: F401 (fixtures: one stack for every test that looks at it)
 

@@ -7,10 +7,10 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from common.bucket.memory import MemoryBucket
-from common.usecases.compact import compact
-from common.usecases.context import Context
-from common.usecases.update import update
+from common.testing.memory import MemoryBucket
+from common.usecases.ingest.compact import compact
+from common.usecases.shared.context import Context
+from common.usecases.update.update import update
 from tests.memory import memory_context
 from tests.store.shop import csv_of, events_csv, ingest
 from tests.stored import fit, open_served, publish

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from common.bucket.cache import FileCache
 from common.bucket.keys import Keys
-from common.bucket.memory import MemoryBucket
 from common.bucket.port import Bucket
 from common.config import Shop
-from common.usecases.context import Context
+from common.testing.memory import MemoryBucket
+from common.usecases.shared.context import Context
 
 SETTINGS = {
     "RECSYS_BUCKET": "shop-data",

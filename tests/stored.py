@@ -21,11 +21,13 @@ from common.schemas.data import EVENT_TYPES, F32
 from common.schemas.documents import Bundle, ServingDocument, StoreDocument
 from common.serving.bundle import ServedBundle, open_bundle
 from common.store.engine import connect_trusted
-from common.store.reader import open_store
-from common.store.segment import SegmentFile, finish, new_segment
-from common.usecases.context import Context
-from common.usecases.publish import publish_base
-from common.usecases.runs import start_run
+from common.store.segments.reader import open_store
+from common.store.segments.segment import SegmentFile, finish, new_segment
+from common.usecases.publish import rollback as publish_rollback
+from common.usecases.shared.context import Context
+from common.usecases.shared.runs import start_run
+from common.usecases.train.publish_model import publish_model
+from common.usecases.update.update import bring_up_to_date
 from tests.shops import NOON, Event
 
 MEMORY = 256 << 20
@@ -112,9 +114,14 @@ def fit(ctx: Context, family: str = "als") -> tuple[Artifact, int]:
 
 def publish(ctx: Context, artifact: Artifact, covers_seq: int) -> Bundle:
     with start_run(ctx, "train") as log:
-        bundle = publish_base(ctx, artifact, {}, covers_seq, log)
+        bundle = publish_model(ctx, artifact, {}, covers_seq, log)
         log.finish()
     return bundle
+
+
+def rollback(ctx: Context, to: str | None = None) -> Bundle:
+    """As `recsys rollback` does it."""
+    return publish_rollback.rollback(ctx, bring_up_to_date, to).bundle
 
 
 def served_document(ctx: Context) -> ServingDocument:

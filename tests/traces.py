@@ -10,8 +10,8 @@ import numpy as np
 
 from common.bucket.s3 import S3Bucket
 from common.ids import split_user_key
-from common.serving.people import AHEAD_PREFIX
-from common.usecases.context import Context
+from common.serving.people import PRECOMPUTED_PREFIX
+from common.usecases.shared.context import Context
 
 
 def traces_of(ctx: Context, user: str, history: list[int], work: Path, versions: S3Bucket | None = None) -> list[str]:
@@ -24,7 +24,7 @@ def traces_of(ctx: Context, user: str, history: list[int], work: Path, versions:
         if any(needle in body for needle in ids) or (_is_segment(key) and _in_table(ctx, user, body, work)):
             return True
         # What others are shown may be this history by chance: a shop of the tests has twelve items.
-        return bool(items) and AHEAD_PREFIX not in key and items in body
+        return bool(items) and PRECOMPUTED_PREFIX not in key and items in body
 
     return [key for key, body in bodies if holds(key, body)]
 

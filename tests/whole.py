@@ -11,9 +11,9 @@ import pytest
 
 from common.edges.wiring import make_context
 from common.schemas.documents import RunRecord
-from common.usecases.context import Context
-from common.usecases.upload import UploadKind, upload
-from common.usecases.watch import follow, of_upload
+from common.usecases.ingest.upload import UploadKind, upload
+from common.usecases.shared.context import Context
+from common.usecases.shared.run_watch import follow, of_upload
 from infra.demo.recommend_client import N, RecommendClient
 from infra.local.calls import Answer, call
 from infra.local.ports import free_ports

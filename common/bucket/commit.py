@@ -23,15 +23,51 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
 
-from common.bucket.backoff import Backoff
 from common.bucket.current import CurrentFile, D, Snapshot
 from common.bucket.port import CONFLICT, Bucket
 from common.bucket.sweep import SHORTEST_AGE
 from common.errors import BucketUnavailable, CommitContention, CorruptError
 from common.ids import new_id
 from common.schemas.documents import MAX_COMMITS
+
+T = TypeVar("T")
+
+FIRST_WAIT_S = 0.02
+LONGEST_WAIT_S = 2.0
+
+
+class Backoff:
+    """Waits between tries, uniformly up to a bound that doubles ("full jitter"), until `deadline_s` has passed."""
+
+    def __init__(
+        self, deadline_s: float, rng: Random, clock: Callable[[], float], sleep: Callable[[float], None]
+    ) -> None:
+        self._end = clock() + deadline_s
+        self._rng = rng
+        self._clock = clock
+        self._sleep = sleep
+        self._bound = FIRST_WAIT_S
+
+    def pause(self) -> bool:
+        """Waits; False, at once, if the deadline would pass."""
+        delay = self._rng.uniform(0, self._bound)
+        self._bound = min(2 * self._bound, LONGEST_WAIT_S)
+        if self._clock() + delay >= self._end:
+            return False
+        self._sleep(delay)
+        return True
+
+    def patiently(self, work: Callable[[], T]) -> T:
+        """The result of `work`, tried again while the store does not answer. Raises the last `BucketUnavailable`."""
+        while True:
+            try:
+                return work()
+            except BucketUnavailable:
+                if not self.pause():
+                    raise
+
 
 DEADLINE_S = 30.0
 # Half of the age at which the sweep may take a file: no document is put that refers to a file it may have taken.

@@ -10,14 +10,42 @@ from datetime import UTC
 from pathlib import Path
 from typing import Any, ClassVar
 
+from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
 from common.bucket.notifications import NotificationRule, RulesOutcome, set_rules
 from common.bucket.port import CONFLICT, Blob, Conflict, ObjectInfo
 from common.bucket.s3_clients import S3Clients, S3Location
-from common.bucket.s3_errors import is_absent, is_conflict, translated
-from common.bucket.s3_versions import purge_versions
+from common.bucket.s3_errors import is_absent, is_conflict, is_not_built, translated
 from common.config import Settings
+
+
+def purge_versions(client: BaseClient, bucket: str, prefix: str) -> int:
+    """See `Bucket.purge_versions`. A delete marker goes last: without it an older version would be current again."""
+    try:
+        versions, markers = _listed(client, bucket, prefix)
+    except ClientError as error:
+        if is_not_built(error):
+            return 0
+        raise
+    for version in versions:
+        client.delete_object(Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"])
+    for marker in markers:
+        client.delete_object(Bucket=bucket, Key=marker["Key"], VersionId=marker["VersionId"])
+    return len(versions)
+
+
+def _listed(client: BaseClient, bucket: str, prefix: str) -> tuple[list[Any], list[Any]]:
+    """The noncurrent versions, and the delete markers that stand for their ends."""
+    pages = list(client.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix))
+    versions = [entry for page in pages for entry in page.get("Versions", ()) if _is_old(entry)]
+    return versions, [entry for page in pages for entry in page.get("DeleteMarkers", ())]
+
+
+def _is_old(entry: dict[str, Any]) -> bool:
+    """A store that keeps no versions lists each object as its one version."""
+    return not entry["IsLatest"]
+
 
 CHUNK_BYTES = 1 << 20
 # Above this a file goes up in parts, so that a broken connection costs a part; at most two parts are in memory.

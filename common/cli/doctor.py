@@ -12,7 +12,7 @@ from common.cli.session import UNFORESEEN, AsJson, session
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from common.usecases.doctor import Finding
+    from common.usecases.operate.doctor import Finding
 
 _STYLES = {"ok": "green", "warning": "yellow", "failed": "red"}
 
@@ -20,8 +20,8 @@ _STYLES = {"ok": "green", "warning": "yellow", "failed": "red"}
 def doctor(as_json: AsJson = False) -> None:
     """Check settings, object store, what is stored and what is served. Exit status 1 if a check failed."""
     with session(as_json) as current:
-        from common.usecases.doctor import Outcome
-        from common.usecases.doctor import doctor as examine
+        from common.usecases.operate.doctor import CheckState
+        from common.usecases.operate.doctor import doctor as examine
 
         findings = []
         for finding in examine(current.context()):
@@ -30,7 +30,7 @@ def doctor(as_json: AsJson = False) -> None:
                 _show(current.console, finding)
         if as_json:
             current.answer([asdict(finding) for finding in findings], lambda _console: None)
-    if any(finding.outcome is Outcome.FAILED for finding in findings):
+    if any(finding.outcome is CheckState.FAILED for finding in findings):
         raise typer.Exit(UNFORESEEN)
 
 

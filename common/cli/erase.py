@@ -25,8 +25,8 @@ def erase(
 ) -> None:
     """Remove people from all that is stored and served, and leave a receipt. Exit status 0: everything is done."""
     with session(as_json) as current:
-        from common.usecases.erasure.erase import erase as erase_people
-        from common.usecases.erasure.erase import forget_tombstones
+        from common.usecases.erase.erase import erase as erase_people
+        from common.usecases.erase.erase import forget_tombstones
 
         people = named_people(user_ids, source)
         if forget_tombstone:

@@ -24,8 +24,8 @@ def export(
 ) -> None:
     """Give out all that is kept of one person as JSON: events, what is served, whether they were erased."""
     with session(as_json) as current:
-        from common.usecases.export import export_person
-        from common.usecases.key_check import check_key
+        from common.usecases.erase.export import export_person
+        from common.usecases.shared.key_check import check_key
 
         [person, *more] = named_people([user_id] if user_id else None, source)
         if more:

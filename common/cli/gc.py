@@ -16,7 +16,7 @@ def gc(
 ) -> None:
     """Remove files that nothing refers to any more, as the sweep does, and take nothing in."""
     with session(as_json) as current:
-        from common.usecases.garbage import collect_garbage
+        from common.usecases.shared.garbage import collect_garbage
 
         deleted = collect_garbage(current.context(), timedelta(hours=older_than_hours))
         current.answer(

@@ -20,7 +20,7 @@ def report(
 ) -> None:
     """Fetch the report of the newest training, or of --version, as one HTML file; --open shows it."""
     with session(as_json) as current:
-        from common.usecases.report.files import fetch_page
+        from common.usecases.shared.report_files import fetch_page
 
         page = fetch_page(current.context(), version)
         path = (out or Path(f"report-{page.version}.html")).resolve()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
 from common.cli.session import AsJson, session
 
@@ -15,9 +16,16 @@ def rollback(
 ) -> None:
     """Serve an earlier version again. Nothing is deleted, and a later train goes on from there."""
     with session(as_json) as current:
-        from common.usecases.publish import rollback as point_back
+        from common.usecases.publish.rollback import rollback as point_back
+        from common.usecases.update.update import bring_up_to_date
 
-        bundle = point_back(current.context(), to)
-        document = bundle.model_dump(mode="json", exclude={"layers"})
+        bundle, notices = point_back(current.context(), bring_up_to_date, to)
+        document = bundle.model_dump(mode="json", exclude={"layers"}) | {"notices": notices}
         line = f"serving {bundle.model.family} trained {bundle.model.trained_at:%Y-%m-%d %H:%M} UTC"
-        current.answer(document, lambda console: console.print(f"{line}, bundle {bundle.bundle_id}"))
+
+        def show(console: Console) -> None:
+            console.print(f"{line}, bundle {bundle.bundle_id}")
+            for notice in notices:
+                console.print(f"note: {notice}")
+
+        current.answer(document, show)

@@ -25,7 +25,7 @@ from common.errors import (
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from common.usecases.context import Context
+    from common.usecases.shared.context import Context
 
 AsJson = Annotated[bool, typer.Option("--json", help="Answer with one JSON document on standard output.")]
 

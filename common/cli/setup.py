@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from common.bucket.keys import Keys
     from common.bucket.notifications import NotificationRule
-    from common.usecases.setup import SetupReport
+    from common.usecases.operate.setup import SetupReport
 
 
 def setup(
@@ -35,7 +35,7 @@ def setup(
     """Make the bucket ready: create it, prove conditional PUT, set notification rules. Safe to repeat."""
     with session(as_json) as current:
         from common.bucket.s3 import S3Bucket
-        from common.usecases.setup import setup as set_up
+        from common.usecases.operate.setup import setup as set_up
 
         ctx = current.context()
         rules = _rules(notify or [], template, ctx.keys)

@@ -3,18 +3,38 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from common.cli.session import AsJson, session
-from common.cli.words import ago, size
+
+_AGES: Final = (("day", 86_400), ("hour", 3_600), ("minute", 60))
+_SIZES: Final = (("GB", 10**9), ("MB", 10**6), ("kB", 10**3))
+
+
+def ago(moment: datetime, now: datetime) -> str:
+    """`3 hours ago`, in the largest unit of which there are two, and `just now` under two minutes."""
+    seconds = (now - moment).total_seconds()
+    for unit, length in _AGES:
+        if seconds >= 2 * length:
+            return f"{seconds // length:,.0f} {unit}s ago"
+    return "just now"
+
+
+def size(count: int) -> str:
+    """`1.2 MB`, of 10^6 bytes."""
+    for unit, length in _SIZES:
+        if count >= length:
+            return f"{count / length:,.1f} {unit}"
+    return f"{count} bytes"
+
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from common.schemas.documents import RunRecord
-    from common.usecases.status import Refused, Status
+    from common.usecases.operate.status import Refused, Status
 
 _STYLES = {"running": "cyan", "done": "green", "refused": "yellow", "failed": "red"}
 
@@ -25,7 +45,7 @@ def status(
 ) -> None:
     """Show what is stored and served, what one can go back to, what waits or was refused, and the newest runs."""
     with session(as_json) as current:
-        from common.usecases.status import status as look
+        from common.usecases.operate.status import status as look
 
         found = look(current.context(), runs)
         current.answer(found.model_dump(mode="json"), lambda console: _show(console, found))

@@ -9,13 +9,13 @@ from common.cli.session import AsJson, session
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from common.usecases.sweep import SweepReport
+    from common.usecases.operate.sweep import SweepReport
 
 
 def sweep(as_json: AsJson = False) -> None:
     """Take in uploads that no event announced, serve them, and remove files that nothing refers to any more."""
     with session(as_json) as current:
-        from common.usecases.sweep import sweep as clean
+        from common.usecases.operate.sweep import sweep as clean
 
         report = clean(current.context())
         document = {

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from common.schemas.documents import RunRecord
-    from common.usecases.context import Context
-    from common.usecases.train import TrainOptions
+    from common.usecases.shared.context import Context
+    from common.usecases.train.train import TrainOptions
 
 
 def train(
@@ -32,7 +32,7 @@ def train(
     Exit status 5 if the gate refused it; what was served stays.
     """
     with session(as_json) as current:
-        from common.usecases.train import TrainOptions
+        from common.usecases.train.train import TrainOptions
 
         ctx = current.context()
         options = TrainOptions(families=tuple(family or ()), evaluate=evaluate, budget_s=budget_s)
@@ -44,8 +44,8 @@ def train(
 
 def _train(current: Session, ctx: Context, options: TrainOptions) -> RunRecord:
     from common.cli.progress import drawn
-    from common.usecases.train import train as fit
-    from common.usecases.watch import find_run, of_function
+    from common.usecases.shared.run_watch import find_run, of_function
+    from common.usecases.train.train import train as fit
 
     since = ctx.now()
     with drawn(current.console, "training", lambda: find_run(ctx, of_function("train"), since)):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from common.schemas.documents import RunRecord, Upload
-    from common.usecases.context import Context
+    from common.usecases.shared.context import Context
 
 
 def upload(
@@ -32,8 +32,8 @@ def upload(
 ) -> None:
     """Put files where ingest finds them. With --wait, exit status 4 if one was refused."""
     with session(as_json) as current:
-        from common.usecases.upload import UploadKind
-        from common.usecases.upload import upload as put
+        from common.usecases.ingest.upload import UploadKind
+        from common.usecases.ingest.upload import upload as put
 
         if kind not in tuple(UploadKind):
             raise typer.BadParameter(f"{kind!r} is none of events, items and erasures", param_hint="kind")
@@ -51,7 +51,7 @@ def upload(
 
 def _wait(current: Session, ctx: Context, item: Upload, since: datetime, timeout_s: float) -> RunRecord:
     from common.cli.progress import show_run
-    from common.usecases.watch import follow, of_upload
+    from common.usecases.shared.run_watch import follow, of_upload
 
     return show_run(current.console, item.key, follow(ctx, of_upload(item), since=since, timeout_s=timeout_s))
 
@@ -68,7 +68,7 @@ def _show(console: Console, uploads: list[Upload], runs: list[RunRecord]) -> Non
 
 def _raise_first_failure(runs: list[RunRecord]) -> None:
     from common.schemas.documents import RunState
-    from common.usecases.watch import describe_failure
+    from common.usecases.shared.run_watch import describe_failure
 
     for run in runs:
         if run.state is RunState.REFUSED:

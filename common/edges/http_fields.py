@@ -17,7 +17,7 @@ from common.schemas.data import EventType
 from common.serving.filters import AVAILABLE, Filter
 from common.serving.promotions import Promotion
 from common.serving.variety import Variety
-from common.usecases.recommend import Query
+from common.usecases.recommend.service import Query
 
 MAX_ID_BYTES: Final = 256
 MAX_LIST: Final = 200

@@ -7,19 +7,44 @@ import logging
 import os
 import time
 from collections.abc import Callable, Mapping
+from typing import Final
 
 from common import logs
 from common.edges import problems
-from common.edges.http_cors import Cors
 from common.edges.http_metrics import CONTENT_TYPE as METRICS_TYPE
 from common.edges.http_metrics import Metrics
 from common.edges.http_openapi import openapi_document
 from common.edges.http_request import Disconnected, Message, Receive, Request, Send
-from common.edges.http_response import Response, json_response, problem_response
+from common.edges.http_response import Headers, Response, json_response, problem_response
 from common.edges.http_routes import METHODS, Endpoint, Route, find_route
 from common.edges.http_storefront import Storefront
 from common.errors import NotReady, RecsysError
-from common.usecases.recommend import RecommendService
+from common.usecases.recommend.service import RecommendService
+
+VARY: Final = (b"vary", b"Origin")
+_MAX_AGE_S: Final = b"600"
+
+
+class Cors:
+    def __init__(self, origins: tuple[str, ...]) -> None:
+        self._origins = frozenset(origin.encode() for origin in origins)
+
+    def headers(self, origin: bytes | None) -> Headers:
+        """For every answer: what lets a page of an allowed origin read it. `Vary` is there either way, for caches."""
+        if origin is None or origin not in self._origins:
+            return [VARY]
+        return [VARY, (b"access-control-allow-origin", origin)]
+
+    def preflight(self, origin: bytes | None, methods: tuple[str, ...]) -> Headers:
+        """For the answer to OPTIONS, beside `headers`; a page of another origin is told nothing."""
+        if origin is None or origin not in self._origins:
+            return []
+        return [
+            (b"access-control-allow-methods", ", ".join(methods).encode()),
+            (b"access-control-allow-headers", b"Authorization, Content-Type"),
+            (b"access-control-max-age", _MAX_AGE_S),
+        ]
+
 
 log = logging.getLogger(__name__)
 

@@ -14,8 +14,8 @@ from prometheus_client.registry import Collector
 
 from common.serving.ranking import Rung
 from common.serving.stages import BOUNDS_S, Stages
-from common.usecases.activity import Activity
-from common.usecases.recommend import RecommendService
+from common.usecases.recommend.activity import Activity
+from common.usecases.recommend.service import RecommendService
 
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST.encode()
 _SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)

@@ -31,7 +31,7 @@ from common.edges.request_id import HEADER, request_id_of
 from common.edges.wiring import make_context
 from common.errors import InputError, RecsysError, RefusedError, SettingError, TooLarge, Unauthorized
 from common.schemas.documents import RunRecord, RunState
-from common.usecases.context import Context
+from common.usecases.shared.context import Context
 
 MAX_BODY_BYTES = 1 << 20
 """A bucket event is about 1 KB; the webhook of a file of 4 GB lists its chunks in about 400 KB."""
@@ -39,18 +39,18 @@ _CALL_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600)
 
 log = logging.getLogger(__name__)
 
-Order = TypeVar("Order")
-Read = Callable[[Mapping[str, str], bytes], Order]
-Work = Callable[[Context, Order], Sequence[RunRecord]]
+Call = TypeVar("Call")
+Read = Callable[[Mapping[str, str], bytes], Call]
+Work = Callable[[Context, Call], Sequence[RunRecord]]
 
 
-class Trigger(Generic[Order]):
+class Trigger(Generic[Call]):
     """One function's HTTP side. `read` turns headers and body into what `work` is asked to do.
 
     The context is made from the environment at the first call, so that an import opens nothing and a fork is safe.
     """
 
-    def __init__(self, function: str, read: Read[Order], work: Work[Order]) -> None:
+    def __init__(self, function: str, read: Read[Call], work: Work[Call]) -> None:
         self._function = function
         self._read = read
         self._work = work
@@ -96,7 +96,7 @@ class Trigger(Generic[Order]):
         finally:
             self._metrics.observe(outcomes, time.monotonic() - started)
 
-    def _admit(self, request: Request) -> Order:
+    def _admit(self, request: Request) -> Call:
         _check_token(self._ready(), request.headers.get("Authorization", ""))
         if (request.content_length or 0) > MAX_BODY_BYTES:
             raise TooLarge(f"the body has more than {MAX_BODY_BYTES} bytes")
@@ -105,7 +105,7 @@ class Trigger(Generic[Order]):
             raise TooLarge(f"the body has more than {MAX_BODY_BYTES} bytes")
         return self._read(dict(request.headers), body)
 
-    def _run(self, order: Order) -> tuple[Response, list[str]]:
+    def _run(self, order: Call) -> tuple[Response, list[str]]:
         try:
             records = self._work(self._ready(), order)
         except (InputError, RefusedError) as error:

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 from common.bucket.cache import FileCache
 from common.bucket.keys import Keys
-from common.bucket.proven import ProvenBucket
+from common.bucket.probe import ProvenBucket
 from common.bucket.s3 import S3Bucket
 from common.config import Shop
-from common.usecases.context import Context
+from common.usecases.shared.context import Context
 
 
 def make_context(env: Mapping[str, str]) -> Context:

@@ -16,7 +16,7 @@ MAX_PEOPLE: Final = 20_000
 """More people are sampled: 20 k bound the time, and their mean is known to a hundredth of its spread."""
 
 
-class Question(StrEnum):
+class Relevance(StrEnum):
     """What counts as a hit: anything bought, or only what the person had not bought before."""
 
     ALL = "all_purchases"
@@ -41,9 +41,9 @@ class Cases:
     n_known: int
     newcomers: int
 
-    def relevant(self, question: Question) -> Any:
+    def relevant(self, relevance: Relevance) -> Any:
         """csr_matrix (n, n_items) bool: what the person should have been shown."""
-        if question is Question.ALL:
+        if relevance is Relevance.ALL:
             return self.bought
         repeats = self.bought.multiply(self.owned)
         return csr_matrix(self.bought.astype(np.int8) - repeats.astype(np.int8)).astype(np.bool_)

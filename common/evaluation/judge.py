@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from common.evaluation import metrics
-from common.evaluation.cases import Cases, Question
+from common.evaluation.cases import Cases, Relevance
 from common.evaluation.queries import Encoder, item_codes, make_queries
 from common.evaluation.ranking import blocks_of_scores, top_k
 from common.models.artifact import Artifact
@@ -24,17 +24,17 @@ FEW_ITEMS: Final = 5
 
 @dataclass(frozen=True)
 class Judgement:
-    """`metrics`: by question, the name and the mean of each metric over `people`, those whom the question concerns.
+    """`metrics`: by relevance, the name and the mean of each metric over `people`, those whom the relevance concerns.
 
-    `primary`: by question, (people,) float64, each one's NDCG@10, in the same order for every model judged on the same
+    `primary`: by relevance, (people,) float64, each one's NDCG@10, in the same order for every model judged on the same
     cases.
 
     `cold`, of all purchases: "people" are those with at most `FEW_ITEMS` items before the cut; "items" had no event
     before it, and recall@20 is the share of them that the person who bought them was shown.
     """
 
-    metrics: dict[Question, dict[str, float]]
-    primary: dict[Question, F64]
+    metrics: dict[Relevance, dict[str, float]]
+    primary: dict[Relevance, F64]
     cold: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
@@ -62,31 +62,32 @@ def judge_scores(blocks: Iterator[tuple[slice, F32]], cases: Cases) -> Judgement
     blocks: rows of the cases and (n, n_items) float32, which is overwritten, -inf for what is not to be shown.
     """
     lists = _make_lists(blocks, cases)
-    everything = lists[Question.ALL]
+    everything = lists[Relevance.ALL]
     return Judgement(
-        metrics={question: _means(lists[question], cases) for question in Question},
+        metrics={relevance: _means(lists[relevance], cases) for relevance in Relevance},
         primary={
-            question: metrics.ndcg_at_k(lists[question].hits, lists[question].relevant, 10) for question in Question
+            relevance: metrics.ndcg_at_k(lists[relevance].hits, lists[relevance].relevant, 10)
+            for relevance in Relevance
         },
         cold={"people": _of_few_items(everything, cases), "items": _of_new_items(everything, cases)},
     )
 
 
-def _make_lists(blocks: Iterator[tuple[slice, F32]], cases: Cases) -> dict[Question, _Lists]:
+def _make_lists(blocks: Iterator[tuple[slice, F32]], cases: Cases) -> dict[Relevance, _Lists]:
     shape = (len(cases.user_keys), MAX_K)
-    items = {question: np.empty(shape, dtype=np.int32) for question in Question}
-    hits = {question: np.empty(shape, dtype=np.bool_) for question in Question}
-    relevant = {question: cases.relevant(question) for question in Question}
+    items = {relevance: np.empty(shape, dtype=np.int32) for relevance in Relevance}
+    hits = {relevance: np.empty(shape, dtype=np.bool_) for relevance in Relevance}
+    relevant = {relevance: cases.relevant(relevance) for relevance in Relevance}
     for rows, scores in blocks:
-        items[Question.ALL][rows], hits[Question.ALL][rows] = top_k(scores, relevant[Question.ALL][rows], MAX_K)
+        items[Relevance.ALL][rows], hits[Relevance.ALL][rows] = top_k(scores, relevant[Relevance.ALL][rows], MAX_K)
         owned = cases.owned[rows].tocoo()
         scores[owned.row, owned.col] = -np.inf
-        items[Question.NEW][rows], hits[Question.NEW][rows] = top_k(scores, relevant[Question.NEW][rows], MAX_K)
+        items[Relevance.NEW][rows], hits[Relevance.NEW][rows] = top_k(scores, relevant[Relevance.NEW][rows], MAX_K)
     lists = {}
-    for question in Question:
-        n_relevant = np.diff(relevant[question].indptr).astype(np.int32)
+    for relevance in Relevance:
+        n_relevant = np.diff(relevant[relevance].indptr).astype(np.int32)
         asked = n_relevant > 0
-        lists[question] = _Lists(items[question][asked], hits[question][asked], n_relevant[asked])
+        lists[relevance] = _Lists(items[relevance][asked], hits[relevance][asked], n_relevant[asked])
     return lists
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from scipy.sparse import coo_matrix, csr_matrix
 
 from common.config import Purchased
-from common.evaluation.cases import Cases, Question
+from common.evaluation.cases import Cases, Relevance
 from common.evaluation.judge import Judgement, judge_scores, scores_of
 from common.evaluation.metrics import ndcg_at_k
 from common.evaluation.queries import Encoder, item_codes, rows_of
@@ -40,7 +40,7 @@ K: Final = 10
 
 
 @dataclass(frozen=True)
-class Repeats:
+class RepeatDecision:
     """NDCG@10 of all purchases, repeated or not, by what is done; `boost`, in units of the model's score, and
     `half_life_days` are the best of those tried."""
 
@@ -74,7 +74,7 @@ class _Boost:
     half_life_days: float | None = None
 
 
-def judge_repeats(artifact: Artifact, cases: Cases, encode: Encoder, fallback: Artifact) -> Repeats:
+def judge_repeats(artifact: Artifact, cases: Cases, encode: Encoder, fallback: Artifact) -> RepeatDecision:
     """A model that says the same of everybody is not put anything forward in: serving gives its list as it is."""
 
     def gains(half_life_days: float | None) -> Any:
@@ -87,7 +87,7 @@ def judge_repeats(artifact: Artifact, cases: Cases, encode: Encoder, fallback: A
     hidden, shown = _hiding(usual), _Boost(usual, 0.0)
     if artifact.family == fallback.family:
         hide, show = judged([hidden, shown])
-        return Repeats(hide, show, put_forward=show, boost=0.0)
+        return RepeatDecision(hide, show, put_forward=show, boost=0.0)
     unit = _unit(scores_of(artifact, cases, encode, fallback))
     first = [_Boost(usual, step * unit, HALF_LIFE_DAYS) for step in STEPS]
     hide, show, *forward = judged([hidden, shown, *first])
@@ -95,7 +95,7 @@ def judge_repeats(artifact: Artifact, cases: Cases, encode: Encoder, fallback: A
     others = [_Boost(gains(half_life), best.boost, half_life) for half_life in OTHER_HALF_LIVES]
     tried = dict(zip([best, *others], [max(forward), *judged(others)], strict=True))
     best = max(tried, key=lambda boost: tried[boost])
-    return Repeats(hide, show, tried[best], best.boost, best.half_life_days)
+    return RepeatDecision(hide, show, tried[best], best.boost, best.half_life_days)
 
 
 def judge_as_served(
@@ -122,7 +122,7 @@ def _boosted(blocks: Iterator[tuple[slice, F32]], boost: _Boost) -> Iterator[tup
 
 def _judge(blocks: Iterator[tuple[slice, F32]], cases: Cases, boosts: list[_Boost]) -> list[float]:
     """NDCG@10 of all purchases with each of the boosts."""
-    relevant = cases.relevant(Question.ALL)
+    relevant = cases.relevant(Relevance.ALL)
     hits = np.zeros((len(boosts), relevant.shape[0], K), dtype=np.bool_)
     for rows, scores in blocks:
         own = boosts[0].gains[rows].tocoo()

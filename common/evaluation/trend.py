@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from common.evaluation.cases import Cases, Question
+from common.evaluation.cases import Cases, Relevance
 from common.evaluation.judge import scores_of
 from common.evaluation.metrics import ndcg_at_k
 from common.evaluation.queries import Encoder, make_queries
@@ -38,7 +38,7 @@ class Trend:
         }
 
 
-def judge_trend(artifact: Artifact, cases: Cases, encode: Encoder, fallback: Artifact, question: Question) -> Trend:
+def judge_trend(artifact: Artifact, cases: Cases, encode: Encoder, fallback: Artifact, relevance: Relevance) -> Trend:
     """A model that says the same of everybody has its own way to forget."""
     if artifact.family == fallback.family:
         return Trend()
@@ -48,10 +48,10 @@ def judge_trend(artifact: Artifact, cases: Cases, encode: Encoder, fallback: Art
     gains = item_trends(cases.fold.past, cases.fold.cut_s)
     unit = _unit(artifact, cases, encode, fallback, lengths)
     weights = [0.0, *(step * unit for step in STEPS)]
-    relevant = cases.relevant(question)
+    relevant = cases.relevant(relevance)
     hits = np.zeros((len(weights), relevant.shape[0], K), dtype=np.bool_)
     for rows, scores in scores_of(artifact, cases, encode, fallback):
-        if question is Question.NEW:
+        if relevance is Relevance.NEW:
             owned = cases.owned[rows].tocoo()
             scores[owned.row, owned.col] = -np.inf
         gained = lengths[rows, np.newaxis] * gains

@@ -17,9 +17,9 @@ from threadpoolctl import threadpool_limits
 from common.errors import RefusedError
 from common.models.artifact import Artifact
 from common.models.base import Capabilities, FitOptions, Model, ModelConfig, TrainingData
-from common.models.history_map import People, fit_history_map
+from common.models.history_map import QuerySource, fit_history_map
 from common.models.matrix import user_items
-from common.models.space import WEIGHTING, Choice, Float, Int, Space, Width
+from common.models.space import WEIGHTING, Categorical, Float, Int, Space, Width
 from common.schemas.data import F32, Weighting
 
 
@@ -42,7 +42,7 @@ class BPRConfig(ModelConfig):
     regularization: float = Field(0.01, ge=0)
     iterations: int = Field(100, ge=1)
     popularity: float = Field(0.5, ge=0, le=1)
-    people: People = People.HISTORY
+    people: QuerySource = QuerySource.HISTORY
     weighting: Weighting = Weighting(half_life_days=28)
 
 
@@ -57,10 +57,10 @@ class BPR(Model):
     search_space: ClassVar[Space] = {
         **WEIGHTING,
         "popularity": Float(0.0, 1.0),
-        "people": Choice(tuple(People)),
+        "people": Categorical(tuple(QuerySource)),
         "factors": Width((32, 64, 128, 256)),
         "learning_rate": Float(1e-3, 0.2, log=True),
-        "linear_decay": Choice((False, True)),
+        "linear_decay": Categorical((False, True)),
         "regularization": Float(1e-5, 0.1, log=True),
         "iterations": Int(50, 500, log=True),
     }
@@ -73,7 +73,7 @@ class BPR(Model):
             library = _factorize(matrix.cells, config, options)
             item_vectors = _with_popularity(library.item_factors, matrix.cells, config.popularity)
             history_map = fit_history_map(matrix.cells, item_vectors, library.user_factors)
-        kept = len(matrix.user_keys) if config.people is People.FACTORS else 0
+        kept = len(matrix.user_keys) if config.people is QuerySource.FACTORS else 0
         return Artifact(
             family=self.family,
             params=config.model_dump(mode="json"),

@@ -18,7 +18,7 @@ from common.models.artifact import Artifact
 from common.models.base import Capabilities, FitOptions, Model, ModelConfig, TrainingData
 from common.models.gru.config import GRU4RecConfig, Loss, SequenceOf
 from common.models.sessions import Sequences, histories_of, people_of, sessions_of
-from common.models.space import Choice, Float, Int, Space, Width
+from common.models.space import Categorical, Float, Int, Space, Width
 from common.schemas.data import I64, Interactions
 
 if TYPE_CHECKING:
@@ -38,20 +38,20 @@ class GRU4Rec(Model):
     )
     Config: ClassVar[type[ModelConfig]] = GRU4RecConfig
     search_space: ClassVar[Space] = {
-        "sequence_of": Choice(tuple(SequenceOf)),
-        "history_length": Choice((10, 30, 100)),
+        "sequence_of": Categorical(tuple(SequenceOf)),
+        "history_length": Categorical((10, 30, 100)),
         "embedding_size": Width((32, 64, 100, 128, 192, 256)),
-        "loss": Choice(tuple(Loss)),
+        "loss": Categorical(tuple(Loss)),
         "epochs": Int(3, 12),
-        "batch_size": Choice((32, 64, 128, 256)),
+        "batch_size": Categorical((32, 64, 128, 256)),
         "learning_rate": Float(0.01, 0.25, log=True),
         "momentum": Float(0.0, 0.9),
         "dropout_embedding": Float(0.0, 0.5),
         "dropout_hidden": Float(0.0, 0.7),
-        "n_sample": Choice((256, 1024, 2048)),
+        "n_sample": Categorical((256, 1024, 2048)),
         "sample_alpha": Float(0.0, 1.0),
         "score_regularization": Float(0.0, 2.0),
-        "elu": Choice((0.0, 0.5, 1.0)),
+        "elu": Categorical((0.0, 0.5, 1.0)),
     }
 
     def fit(self, data: TrainingData, options: FitOptions) -> Artifact:

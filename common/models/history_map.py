@@ -17,7 +17,7 @@ RIDGE: Final = 1e-3
 """Share of a feature's mean square that is added to it: enough for a shop with fewer people than factors."""
 
 
-class People(StrEnum):
+class QuerySource(StrEnum):
     """Where a known person's query vector comes from: the library's user factors, or the history as for anybody."""
 
     FACTORS = "factors"

@@ -22,10 +22,10 @@ from threadpoolctl import threadpool_limits
 from common.errors import RefusedError
 from common.models.artifact import Artifact
 from common.models.base import Capabilities, FitOptions, Model, ModelConfig, TrainingData
-from common.models.history_map import People, fit_history_map
+from common.models.history_map import QuerySource, fit_history_map
 from common.models.matrix import weight_matrix
 from common.models.sessions import Sequences, people_of, sessions_of
-from common.models.space import WEIGHTING, Choice, Float, Int, Space, Width
+from common.models.space import WEIGHTING, Categorical, Float, Int, Space, Width
 from common.schemas.data import F32, Interactions, Weighting
 
 BATCH_WORDS: Final = 1_000
@@ -69,7 +69,7 @@ class Item2VecConfig(ModelConfig):
     popularity: float = Field(0.75, ge=0, le=1)
     sample: float = Field(1e-3, ge=0)
     learning_rate: float = Field(0.05, gt=0)
-    people: People = People.HISTORY
+    people: QuerySource = QuerySource.HISTORY
     weighting: Weighting = Weighting(half_life_days=28)
 
 
@@ -84,17 +84,17 @@ class Item2Vec(Model):
     search_space: ClassVar[Space] = {
         **WEIGHTING,
         "embedding_size": Width((32, 64, 100, 128, 200)),
-        "sentence_of": Choice(tuple(SentenceOf)),
-        "architecture": Choice(tuple(Architecture)),
+        "sentence_of": Categorical(tuple(SentenceOf)),
+        "architecture": Categorical(tuple(Architecture)),
         "window": Int(3, 100, log=True),
-        "shuffle": Choice((False, True)),
+        "shuffle": Categorical((False, True)),
         "epochs": Int(10, 200, log=True),
         "negative": Int(5, 50, log=True),
         "ns_exponent": Float(-1.0, 1.0),
         "popularity": Float(0.0, 1.0),
         "sample": Float(1e-5, 1e-2, log=True),
         "learning_rate": Float(0.01, 0.2, log=True),
-        "people": Choice(tuple(People)),
+        "people": Categorical(tuple(QuerySource)),
     }
 
     def fit(self, data: TrainingData, options: FitOptions) -> Artifact:
@@ -106,7 +106,7 @@ class Item2Vec(Model):
         ones = np.ones(len(sentences.items), dtype=np.float32)
         in_sentences = csr_matrix((ones, sentences.items, sentences.offsets), shape=(len(sentences), len(items)))
         in_histories = weight_matrix(data.interactions, config.weighting, options.now_s)[:, items]
-        people = np.flatnonzero(np.diff(in_histories.indptr) if config.people is People.FACTORS else [])
+        people = np.flatnonzero(np.diff(in_histories.indptr) if config.people is QuerySource.FACTORS else [])
         with threadpool_limits(1, "blas"):
             history_map = fit_history_map(in_sentences, item_vectors, _queries(in_sentences, contexts))
             user_vectors = _queries(in_histories[people], contexts)

@@ -15,10 +15,10 @@ from threadpoolctl import threadpool_limits
 from common.errors import RefusedError
 from common.models.artifact import Artifact
 from common.models.base import Capabilities, FitOptions, Model, ModelConfig, TrainingData
-from common.models.history_map import People, fit_history_map
+from common.models.history_map import QuerySource, fit_history_map
 from common.models.item_features import item_features
 from common.models.matrix import user_items
-from common.models.space import WEIGHTING, Choice, Float, Int, Space, Width
+from common.models.space import WEIGHTING, Categorical, Float, Int, Space, Width
 from common.schemas.data import F32, Weighting
 
 
@@ -33,7 +33,7 @@ class LightFMConfig(ModelConfig):
     user_alpha: float = Field(0.0, ge=0, description="L2 penalty of the people's vectors.")
     max_sampled: int = Field(10, ge=1, description="Negatives that WARP tries before it gives up.")
     epochs: int = Field(20, ge=1)
-    people: People = People.HISTORY
+    people: QuerySource = QuerySource.HISTORY
     weighting: Weighting = Weighting(half_life_days=28)
 
 
@@ -49,11 +49,11 @@ class LightFM(Model):
         **WEIGHTING,
         "factors": Width((32, 64, 128, 256)),
         "learning_rate": Float(5e-3, 0.2, log=True),
-        "item_alpha": Choice((0.0, 1e-7, 1e-6, 1e-5, 1e-4)),
-        "user_alpha": Choice((0.0, 1e-7, 1e-6, 1e-5, 1e-4)),
+        "item_alpha": Categorical((0.0, 1e-7, 1e-6, 1e-5, 1e-4)),
+        "user_alpha": Categorical((0.0, 1e-7, 1e-6, 1e-5, 1e-4)),
         "max_sampled": Int(5, 50, log=True),
         "epochs": Int(10, 100, log=True),
-        "people": Choice(tuple(People)),
+        "people": Categorical(tuple(QuerySource)),
     }
 
     def fit(self, data: TrainingData, options: FitOptions) -> Artifact:
@@ -68,7 +68,7 @@ class LightFM(Model):
             history_map = fit_history_map(matrix.cells, trained, user_vectors)
         item_ids = (*matrix.item_ids, *features.new_ids)
         order = sorted(range(len(item_ids)), key=item_ids.__getitem__)
-        kept = len(user_vectors) if config.people is People.FACTORS else 0
+        kept = len(user_vectors) if config.people is QuerySource.FACTORS else 0
         return Artifact(
             family=self.family,
             params=config.model_dump(mode="json"),

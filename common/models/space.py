@@ -37,7 +37,7 @@ class Int:
 
 
 @dataclass(frozen=True)
-class Choice:
+class Categorical:
     options: tuple[Value, ...]
 
     def __contains__(self, value: object) -> bool:
@@ -54,14 +54,14 @@ class Width:
         return value in self.options
 
 
-Range = Float | Int | Choice | Width
+Range = Float | Int | Categorical | Width
 Space = Mapping[str, Range]
 
 WEIGHTING: Final[Space] = {
     "weighting.view": Float(0.02, 0.6, log=True),
     "weighting.cart": Float(0.1, 1.0),
-    "weighting.half_life_days": Choice((None, 14.0, 28.0, 90.0, 365.0)),
-    "weighting.quantity": Choice(tuple(Quantity)),
+    "weighting.half_life_days": Categorical((None, 14.0, 28.0, 90.0, 365.0)),
+    "weighting.quantity": Categorical(tuple(Quantity)),
 }
 """How much an event says: shared by the families that look at weights."""
 

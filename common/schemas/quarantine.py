@@ -14,7 +14,7 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class RefusedReason(_Part):
+class ReasonCount(_Part):
     """`rows` rows were refused for this. `column` is empty where the row as a whole is wrong."""
 
     code: str
@@ -48,6 +48,6 @@ class QuarantineReport(_Part):
     rows_file: str | None = None
     rows_read: int = 0
     rows_refused: int = 0
-    reasons: tuple[RefusedReason, ...] = ()
+    reasons: tuple[ReasonCount, ...] = ()
     rows: tuple[RefusedRow, ...] = ()
     kept_until: datetime

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -13,12 +14,41 @@ from common.ids import UserKey
 from common.schemas.data import EVENT_TYPES, F32, I32, TRENDING, Weighting
 from common.schemas.documents import Bundle, FileRef
 from common.serving.encoders import ENCODERS, IMPERSONAL, prepare
+from common.serving.index import FLAT_MAX
 from common.serving.items import Items
 from common.serving.layer import Layer, open_layer
 from common.serving.layer_writer import write_layer
 from common.serving.people import Person
-from common.serving.selection import Selections
-from common.serving.standing import Standing
+from common.serving.selection import Selection, Selections
+
+MANY_NEWER: Final = FLAT_MAX
+"""Of newer items: looking at more of them takes longer than the search that is to be spared."""
+
+
+@dataclass(frozen=True, eq=False)
+class StillValid:
+    """holds: a byte for each item number, 1 for what ranks as it did in the base, and may be shown; newer (m, dim)
+    float32: the vectors of all else that may be shown. With too many of these, nothing holds."""
+
+    holds: bytes
+    newer: F32
+
+    @classmethod
+    def of(cls, items: Items, available: Selection) -> StillValid:
+        """`available` are the items that may be shown without a filter."""
+        base = items.layers[0]
+        allowed = np.zeros(items.n, np.bool_)
+        allowed[available.all_items()] = True
+        as_before = np.zeros(items.n, np.bool_)
+        as_before[: base.info.n_items] = base.available
+        redefined = items.redefined()
+        of_base = redefined[redefined < base.info.n_items]
+        as_before[of_base] &= (items.vectors(of_base) == base.item_vectors[of_base]).all(axis=1)
+        newer = np.flatnonzero(allowed & ~as_before).astype(np.int32)
+        if len(newer) > MANY_NEWER:
+            return cls(bytes(items.n), np.empty((0, items.dim), np.float32))
+        return cls((allowed & as_before).tobytes(), items.vectors(newer))
+
 
 __all__ = ["ServedBundle", "open_bundle", "write_layer"]
 
@@ -47,7 +77,7 @@ class ServedBundle:
         self.document = document
         self.items = Items(layers)
         self.selections = Selections(self.items)
-        self.standing = Standing.of(self.items, self.selections.available)
+        self.standing = StillValid.of(self.items, self.selections.available)
         weighting = Weighting.model_validate(document.model.params.get("weighting", {}))
         self.event_weights = dict(zip(EVENT_TYPES, weighting.event_weights().tolist(), strict=True))
         self.personal = document.model.encoder not in IMPERSONAL

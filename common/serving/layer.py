@@ -19,7 +19,7 @@ from common.serving.filters import FILE as CATALOGUE_FILE
 from common.serving.filters import CatalogueFile
 from common.serving.index import IndexInfo, VectorIndex
 from common.serving.lookup import ItemLookup
-from common.serving.people import AHEAD_PREFIX, Ahead, People
+from common.serving.people import PRECOMPUTED_PREFIX, People, Precomputed
 
 INDEX_FILE: Final = "items.faiss"
 ENCODER_PREFIX: Final = "encoder_"
@@ -151,20 +151,20 @@ def _open_people(files: LayerFiles, info: LayerInfo) -> People:
         purchased=files.array("history_purchased", np.bool_, len(items)),
         # Layers of before repeated purchases were counted have weights only.
         repeats=files.array(files.first("history_repeats", "history_weights"), np.float32, len(items)),
-        ahead=_open_ahead(files, info.n_users),
+        precomputed=_open_precomputed(files, info.n_users),
     )
 
 
-def _open_ahead(files: LayerFiles, n: int) -> Ahead | None:
+def _open_precomputed(files: LayerFiles, n: int) -> Precomputed | None:
     """None for deltas, for bases of before answers were made ahead, and where there are too many people for it."""
-    if not files.has(f"{AHEAD_PREFIX}items"):
+    if not files.has(f"{PRECOMPUTED_PREFIX}items"):
         return None
-    items = files.array(f"{AHEAD_PREFIX}items", np.int32, n, None)
-    return Ahead(
+    items = files.array(f"{PRECOMPUTED_PREFIX}items", np.int32, n, None)
+    return Precomputed(
         items=items,
-        scores=files.array(f"{AHEAD_PREFIX}scores", np.float32, *items.shape),
-        causes=files.array(f"{AHEAD_PREFIX}causes", np.int32, *items.shape),
-        reasons=files.array(f"{AHEAD_PREFIX}reasons", np.int8, *items.shape),
+        scores=files.array(f"{PRECOMPUTED_PREFIX}scores", np.float32, *items.shape),
+        causes=files.array(f"{PRECOMPUTED_PREFIX}causes", np.int32, *items.shape),
+        reasons=files.array(f"{PRECOMPUTED_PREFIX}reasons", np.int8, *items.shape),
     )
 
 

@@ -12,14 +12,14 @@ from common.errors import CorruptError
 from common.ids import UserKey, split_user_key
 from common.schemas.data import F32, I8, I32, I64, U64, Bools, UserRows
 
-AHEAD_PREFIX: Final = "user_ahead_"
+PRECOMPUTED_PREFIX: Final = "user_ahead_"
 
 
-class Ahead(NamedTuple):
+class Precomputed(NamedTuple):
     """What each of a layer's people is shown who ask nothing in particular, best first.
 
     items (n, k) int32 numbers, -1 behind the last; scores (n, k) float32; causes (n, k) int32, the item that a reason
-    names, -1 for none; reasons (n, k) int8, codes of `common.serving.ahead`.
+    names, -1 for none; reasons (n, k) int8, codes of `common.serving.precomputed`.
     """
 
     items: I32
@@ -28,16 +28,16 @@ class Ahead(NamedTuple):
     reasons: I8
 
 
-class AheadOf(NamedTuple):
+class PrecomputedRow(NamedTuple):
     """One person's row."""
 
-    ahead: Ahead
+    precomputed: Precomputed
     row: int
 
     def rows(self) -> Iterator[tuple[int, float, int, int]]:
         """(item, score, cause, reason) of each place."""
         row = self.row
-        items, scores, causes, reasons = self.ahead
+        items, scores, causes, reasons = self.precomputed
         return zip(items[row].tolist(), scores[row].tolist(), causes[row].tolist(), reasons[row].tolist(), strict=True)
 
 
@@ -51,7 +51,7 @@ class Person(NamedTuple):
     weights: F32
     purchased: Bools
     repeats: F32
-    ahead: AheadOf | None = None
+    precomputed: PrecomputedRow | None = None
 
 
 class People:
@@ -66,7 +66,7 @@ class People:
         weights: F32,
         purchased: Bools,
         repeats: F32,
-        ahead: Ahead | None = None,
+        precomputed: Precomputed | None = None,
     ) -> None:
         if len(vectors) not in (0, keys.shape[1]) or offsets[-1] != len(items):
             raise CorruptError(f"{keys.shape[1]} people have {len(vectors)} vectors and histories to {offsets[-1]}")
@@ -75,7 +75,7 @@ class People:
         self._offsets = offsets.data
         self._items, self._weights, self._purchased = items, weights, purchased
         self._repeats = repeats
-        self._ahead = ahead
+        self._precomputed = precomputed
 
     def __len__(self) -> int:
         return len(self._highs)
@@ -109,5 +109,5 @@ class People:
             weights=self._weights[history],
             purchased=self._purchased[history],
             repeats=self._repeats[history],
-            ahead=AheadOf(self._ahead, row) if self._ahead else None,
+            precomputed=PrecomputedRow(self._precomputed, row) if self._precomputed else None,
         )

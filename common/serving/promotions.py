@@ -13,7 +13,7 @@ import numpy as np
 
 from common.schemas.data import F32
 from common.serving.filters import Filter
-from common.serving.search import Found
+from common.serving.search import Hits
 
 
 class Promotion(NamedTuple):
@@ -34,7 +34,7 @@ def promoted(wanted: Filter, promotions: Iterable[Promotion]) -> list[tuple[Filt
     return [(those, weight) for those, weight in narrowed if those is not None]
 
 
-def promote(found: Found, raised: list[tuple[Found, float]], n: int, depth: int) -> Found:
+def promote(found: Hits, raised: list[tuple[Hits, float]], n: int, depth: int) -> Hits:
     """The best `depth` of `found` and of what is raised, with scores that contain what it rises by.
 
     found: the best `depth` items without promotion, an answer's `n` among them; raised: the best `depth` of each
@@ -51,4 +51,4 @@ def promote(found: Found, raised: list[tuple[Found, float]], n: int, depth: int)
     best_first = np.argsort(-scores, kind="stable")
     once = np.sort(np.unique(item_nos[best_first], return_index=True)[1])[:depth]
     chosen = best_first[once]
-    return Found(item_nos[chosen], scores[chosen])
+    return Hits(item_nos[chosen], scores[chosen])

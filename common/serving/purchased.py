@@ -6,7 +6,7 @@ import numpy as np
 
 from common.config import Purchased
 from common.serving.bundle import ServedBundle
-from common.serving.ranking import Wish
+from common.serving.ranking import RankingRequest
 
 
 def decide(bundle: ServedBundle, purchased: Purchased) -> Purchased:
@@ -17,12 +17,12 @@ def decide(bundle: ServedBundle, purchased: Purchased) -> Purchased:
     return Purchased(repeats.decision) if repeats else Purchased.HIDE
 
 
-def with_purchased(bundle: ServedBundle, wish: Wish, purchased: Purchased) -> Wish:
-    """The wish, with what is to become of items that its person has bought."""
+def with_purchased(bundle: ServedBundle, request: RankingRequest, purchased: Purchased) -> RankingRequest:
+    """The request, with what is to become of items that its person has bought."""
     decided = decide(bundle, purchased)
     if decided is Purchased.BOOST:
-        return wish._replace(boost=bundle.boost)
-    if decided is Purchased.SHOW or wish.person is None:
-        return wish
-    bought = wish.person.items[wish.person.purchased]
-    return wish._replace(hide=np.append(wish.hide, bought) if len(wish.hide) else bought)
+        return request._replace(boost=bundle.boost)
+    if decided is Purchased.SHOW or request.person is None:
+        return request
+    bought = request.person.items[request.person.purchased]
+    return request._replace(hide=np.append(request.hide, bought) if len(request.hide) else bought)

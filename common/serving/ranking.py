@@ -20,10 +20,10 @@ from common.serving.evidence import Cause, Evidence, Reason, SessionItem
 from common.serving.filters import AVAILABLE, Filter
 from common.serving.people import Person
 from common.serving.promotions import Promotion, promote, promoted
-from common.serving.search import Found, Raised, nearest, search, search_raised
+from common.serving.search import Hits, Raised, nearest, search, search_raised
 from common.serving.selection import Selection
 from common.serving.stages import Laps, Stage
-from common.serving.variety import ANY, DEEPEST, Quota, Variety, choose, depth_of
+from common.serving.variety import ANY, DEEPEST, Quota, Variety, depth_of, diversify
 
 _PIECE: Final = 256
 NO_ITEMS: Final = np.empty(0, np.int32)
@@ -50,7 +50,7 @@ class Pick(NamedTuple):
     score: float | None = None
 
 
-class Wish(NamedTuple):
+class RankingRequest(NamedTuple):
     """What is asked for: `n` items that `wanted` keeps, for a person, a session, a page or nobody in particular.
 
     session: oldest first; page: the number of the item whose page is looked at; hide: item numbers (m,) int32 that must
@@ -71,13 +71,13 @@ class Wish(NamedTuple):
     promotions: tuple[Promotion, ...] = ()
 
 
-def rank(bundle: ServedBundle, wish: Wish, laps: Laps | None = None) -> list[Pick]:
+def rank(bundle: ServedBundle, request: RankingRequest, laps: Laps | None = None) -> list[Pick]:
     """The picks, best first: `n` of them, or all that the filter and what must be hidden leave.
 
     `laps` is told of each stage that ends. Raises `CorruptError` where a layer's catalogue cannot be read.
     """
     laps = laps or Laps()
-    ladder = _Ladder(bundle, wish, laps)
+    ladder = _Ladder(bundle, request, laps)
     general = (ladder.related, ladder.popular_in_category, ladder.popular, ladder.newest)
     for rung in (ladder.own, ladder.bought_together, *general):
         rung()
@@ -90,27 +90,27 @@ def rank(bundle: ServedBundle, wish: Wish, laps: Laps | None = None) -> list[Pic
 class _Ladder:
     """Fills `picks` rung by rung; `taken` (m,) int32 are the items that may not come, or not again."""
 
-    def __init__(self, bundle: ServedBundle, wish: Wish, laps: Laps) -> None:
+    def __init__(self, bundle: ServedBundle, request: RankingRequest, laps: Laps) -> None:
         self.bundle = bundle
-        self.wish = wish
+        self.request = request
         self.laps = laps
-        self.selection = bundle.selections.of(wish.wanted)
+        self.selection = bundle.selections.of(request.wanted)
         laps.end(Stage.FILTER)
         self.picks: list[Pick] = []
-        self.taken = wish.hide
-        self.quota = Quota(wish.variety.max_per_category)
-        seen = [item.item_no for item in wish.session] + ([] if wish.page is None else [wish.page])
+        self.taken = request.hide
+        self.quota = Quota(request.variety.max_per_category)
+        seen = [item.item_no for item in request.session] + ([] if request.page is None else [request.page])
         if seen:
-            self.taken = np.append(wish.hide, np.array(seen, np.int32))
+            self.taken = np.append(request.hide, np.array(seen, np.int32))
 
     @property
     def missing(self) -> int:
-        return self.wish.n - len(self.picks)
+        return self.request.n - len(self.picks)
 
     def own(self) -> None:
         """The model's ranking for a person, for a session, or for a person in a session."""
-        wish = self.wish
-        if not self.bundle.personal or (wish.person is None and not wish.session):
+        request = self.request
+        if not self.bundle.personal or (request.person is None and not request.session):
             return
         evidence = self._evidence()
         query = evidence.query(self.bundle)
@@ -122,15 +122,15 @@ class _Ladder:
         scores = found.scores.tolist()
         if not any(scores):
             return  # the zero vector, of somebody of whom only returns are known, ranks nothing
-        rung = Rung.SESSION if wish.person is None else Rung.PERSONAL
+        rung = Rung.SESSION if request.person is None else Rung.PERSONAL
         causes = self._causes(evidence, found.item_nos)
         self.picks += map(Pick, found.item_nos.tolist(), repeat(rung), causes, scores)
         if self.missing:
             self.taken = np.append(self.taken, found.item_nos)
 
-    def _varied(self, find: Callable[[int], Found]) -> Found:
+    def _varied(self, find: Callable[[int], Hits]) -> Hits:
         """What is missing, by `find`, which takes how many; with variety, chosen from more than that."""
-        variety = self.wish.variety
+        variety = self.request.variety
         if variety == ANY:
             return find(self.missing)
         depth = depth_of(self.missing, variety)
@@ -138,24 +138,24 @@ class _Ladder:
             found, quota = find(depth), self.quota.copy()
             categories = [self.bundle.items.category(item_no) for item_no in found.item_nos.tolist()]
             vectors = self.bundle.items.vectors(found.item_nos)
-            chosen = choose(found, vectors, categories, self.missing, variety.diversity, quota)
+            chosen = diversify(found, vectors, categories, self.missing, variety.diversity, quota)
             if len(chosen) == self.missing or len(found.item_nos) < depth or depth >= DEEPEST:
                 self.quota = quota
-                return Found(found.item_nos[chosen], found.scores[chosen])
+                return Hits(found.item_nos[chosen], found.scores[chosen])
             depth = min(4 * depth, DEEPEST)
 
-    def _search(self, query: F32, n: int) -> Found:
+    def _search(self, query: F32, n: int) -> Hits:
         found = self._search_in(self.selection, query, n)
-        if not self.wish.promotions:
+        if not self.request.promotions:
             return found
-        those = promoted(self.wish.wanted, self.wish.promotions)
+        those = promoted(self.request.wanted, self.request.promotions)
         selections = ((self.bundle.selections.of(wanted), weight) for wanted, weight in those)
         raised = [(self._search_in(selection, query, n), weight) for selection, weight in selections]
-        return promote(found, raised, self.wish.n, n)
+        return promote(found, raised, self.request.n, n)
 
-    def _search_in(self, selection: Selection, query: F32, n: int) -> Found:
+    def _search_in(self, selection: Selection, query: F32, n: int) -> Hits:
         """Somebody of whom the query says nothing has nothing put forward either."""
-        person, boost = self.wish.person, self.wish.boost
+        person, boost = self.request.person, self.request.boost
         if person is None or not boost or not query.any():
             return search(self.bundle.items, query, n, selection, self.taken)
         gains = np.float32(boost) * np.log1p(person.repeats[person.purchased])
@@ -164,7 +164,7 @@ class _Ladder:
 
     def _causes(self, evidence: Evidence, item_nos: I32) -> list[Cause]:
         causes = evidence.causes(self.bundle, item_nos)
-        person = self.wish.person
+        person = self.request.person
         if person is None:
             return causes
         bought = set(person.items[person.purchased].tolist())
@@ -176,9 +176,9 @@ class _Ladder:
 
     def _evidence(self) -> Evidence:
         """The page that is looked at counts as a view."""
-        person, session = self.wish.person, self.wish.session
-        if self.wish.page is not None:
-            session = (*session, SessionItem(self.wish.page, EventType.VIEW))
+        person, session = self.request.person, self.request.session
+        if self.request.page is not None:
+            session = (*session, SessionItem(self.request.page, EventType.VIEW))
         if person is None:
             return Evidence.of_session(self.bundle, session)
         known = Evidence.of_person(person)
@@ -186,8 +186,8 @@ class _Ladder:
 
     def bought_together(self) -> None:
         """What shares orders with the page's item: its list and no more."""
-        page = self.wish.page
-        if self.wish.bought_together and page is not None:
+        page = self.request.page
+        if self.request.bought_together and page is not None:
             listed = self.bundle.bought_together(page)
             self._take(listed, Rung.BOUGHT_TOGETHER, Cause(Reason.BOUGHT_TOGETHER, page))
 
@@ -209,15 +209,15 @@ class _Ladder:
             self.picks += map(Pick, found.item_nos.tolist(), repeat(Rung.RELATED), repeat(cause), found.scores.tolist())
             self.taken = np.append(self.taken, found.item_nos)
 
-    def _nearest(self, item_no: int, n: int) -> Found:
+    def _nearest(self, item_no: int, n: int) -> Hits:
         return nearest(self.bundle.items, item_no, n, self.selection, self.taken)
 
     def _seeds(self) -> list[Cause]:
-        if self.wish.page is not None:
-            return [Cause(Reason.SIMILAR_TO, self.wish.page)]
-        carts = [item.kind is EventType.CART for item in self.wish.session]
+        if self.request.page is not None:
+            return [Cause(Reason.SIMILAR_TO, self.request.page)]
+        carts = [item.kind is EventType.CART for item in self.request.session]
         reasons = [Reason.IN_YOUR_BASKET if cart else Reason.SIMILAR_TO for cart in carts]
-        seeds = zip(reasons, self.wish.session, strict=True)
+        seeds = zip(reasons, self.request.session, strict=True)
         return [Cause(reason, item.item_no) for reason, item in seeds][::-1]
 
     def popular_in_category(self) -> None:
@@ -228,7 +228,7 @@ class _Ladder:
                 self._take(listed, Rung.POPULAR_IN_CATEGORY, Cause(Reason.POPULAR_IN_CATEGORY))
 
     def _categories(self) -> list[str]:
-        asked = self.wish.wanted.categories
+        asked = self.request.wanted.categories
         if asked:
             return list(asked) if len(asked) == 1 else []
         seen = [seed.item_no for seed in self._seeds() if seed.item_no is not None]
@@ -255,7 +255,7 @@ class _Ladder:
 
     def _within_quota(self, item_nos: Iterable[int]) -> Iterator[int]:
         """Counts what it yields."""
-        if self.wish.variety.max_per_category is None:
+        if self.request.variety.max_per_category is None:
             yield from item_nos
             return
         for item_no in item_nos:

@@ -11,14 +11,14 @@ from common.serving.items import Items
 from common.serving.selection import IndexPart, Selection
 
 
-class Found(NamedTuple):
+class Hits(NamedTuple):
     """item_nos (m,) int32 and scores (m,) float32, best first."""
 
     item_nos: I32
     scores: F32
 
 
-NOTHING: Final = Found(np.empty(0, np.int32), np.empty(0, np.float32))
+NOTHING: Final = Hits(np.empty(0, np.int32), np.empty(0, np.float32))
 
 
 class Raised(NamedTuple):
@@ -28,7 +28,7 @@ class Raised(NamedTuple):
     gains: F32
 
 
-def search(items: Items, query: F32, n: int, selection: Selection, excluded: I32) -> Found:
+def search(items: Items, query: F32, n: int, selection: Selection, excluded: I32) -> Hits:
     """The `n` allowed items with the highest inner product with `query` (dim,), without the `excluded` item numbers.
 
     Exact over the gathered part of the selection; an index part has the recall of its index.
@@ -40,12 +40,12 @@ def search(items: Items, query: F32, n: int, selection: Selection, excluded: I32
     if not len(selection.item_nos):
         return found
     if len(found.scores) < n:
-        return _merge([found, Found(selection.item_nos, _scores(selection, query, excluded))], n)
+        return _merge([found, Hits(selection.item_nos, _scores(selection, query, excluded))], n)
     better = _better(selection, query, found.scores[-1], excluded)
     return _merge([found, better], n) if len(better.item_nos) else found
 
 
-def search_raised(items: Items, query: F32, n: int, selection: Selection, excluded: I32, raised: Raised) -> Found:
+def search_raised(items: Items, query: F32, n: int, selection: Selection, excluded: I32, raised: Raised) -> Hits:
     """`search`, with the gains added to the scores of what is raised.
 
     Raised items are scored one by one, wherever an index would have found them, and the others searched without them.
@@ -56,20 +56,20 @@ def search_raised(items: Items, query: F32, n: int, selection: Selection, exclud
     item_nos = raised.item_nos[allowed]
     scores = items.vectors(item_nos) @ query + raised.gains[allowed]
     others = search(items, query, n, selection, np.append(excluded, item_nos))
-    return _merge([Found(item_nos, scores), others], n)
+    return _merge([Hits(item_nos, scores), others], n)
 
 
-def _search_part(items: Items, query: F32, n: int, part: IndexPart, excluded: I32) -> Found:
+def _search_part(items: Items, query: F32, n: int, part: IndexPart, excluded: I32) -> Hits:
     layer = items.layers[part.position]
     hidden = items.rows_in(part.position, excluded)
     rows = layer.index.search(query, n, part.bits, part.share, hidden)
     # `take` and `dot` are two to three times as fast as indexing and `@` on arrays as small as these.
     scores = layer.item_vectors.take(rows, 0).dot(query)
     order = (-scores).argsort()
-    return Found(layer.item_nos.take(rows[order]), scores[order])
+    return Hits(layer.item_nos.take(rows[order]), scores[order])
 
 
-def _better(selection: Selection, query: F32, worst: np.float32, excluded: I32) -> Found:
+def _better(selection: Selection, query: F32, worst: np.float32, excluded: I32) -> Hits:
     """What is gathered and scores above `worst`, in no order: it is rarely anything, and merging costs as much as
     scoring."""
     scores = selection.vectors.dot(query)
@@ -78,7 +78,7 @@ def _better(selection: Selection, query: F32, worst: np.float32, excluded: I32) 
         return NOTHING
     item_nos = selection.item_nos.take(above)
     allowed = ~np.isin(item_nos, excluded)
-    return Found(item_nos[allowed], scores.take(above)[allowed])
+    return Hits(item_nos[allowed], scores.take(above)[allowed])
 
 
 def _scores(selection: Selection, query: F32, excluded: I32) -> F32:
@@ -89,23 +89,23 @@ def _scores(selection: Selection, query: F32, excluded: I32) -> F32:
     return scores
 
 
-def _best(item_nos: I32, scores: F32, n: int) -> Found:
+def _best(item_nos: I32, scores: F32, n: int) -> Hits:
     """What was excluded, with a score of -inf, is left out."""
     if n < len(scores):
         top = np.argpartition(-scores, n - 1)[:n]
         item_nos, scores = item_nos[top], scores[top]
     order = np.argsort(-scores, kind="stable")
     order = order[scores[order] > -np.inf]
-    return Found(item_nos[order], scores[order])
+    return Hits(item_nos[order], scores[order])
 
 
-def _merge(found: list[Found], n: int) -> Found:
+def _merge(found: list[Hits], n: int) -> Hits:
     item_nos = np.concatenate([np.empty(0, np.int32), *(part.item_nos for part in found)])
     scores = np.concatenate([np.empty(0, np.float32), *(part.scores for part in found)])
     return _best(item_nos, scores, n)
 
 
-def nearest(items: Items, item_no: int, n: int, selection: Selection, excluded: I32) -> Found:
+def nearest(items: Items, item_no: int, n: int, selection: Selection, excluded: I32) -> Hits:
     """The `n` items nearest to one by cosine of the gathered part of the selection, without the `excluded`.
 
     So a narrow filter is searched to its end. Items without a positive cosine are left out.
@@ -116,7 +116,7 @@ def nearest(items: Items, item_no: int, n: int, selection: Selection, excluded: 
     products = _scores(selection, vector, np.append(excluded, np.int32(item_no)))
     best = _best(selection.item_nos, _cosines(products, selection.lengths, vector), n)
     near = best.scores > 0
-    return Found(best.item_nos[near], best.scores[near])
+    return Hits(best.item_nos[near], best.scores[near])
 
 
 def _cosines(products: F32, lengths: F32, vector: F32) -> F32:

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from common.schemas.data import F32
-from common.serving.search import Found
+from common.serving.search import Hits
 
 POOL: Final = 100
 """Best items among which variety is looked for, at least; ten times as many as are asked for where that is more."""
@@ -56,7 +56,9 @@ class Quota:
         self._chosen[category] += 1
 
 
-def choose(found: Found, vectors: F32, categories: Sequence[str], n: int, diversity: float, quota: Quota) -> list[int]:
+def diversify(
+    found: Hits, vectors: F32, categories: Sequence[str], n: int, diversity: float, quota: Quota
+) -> list[int]:
     """Positions in `found`, best first, at most `n`, and each with room in the `quota`, which counts them.
 
     vectors (m, dim) float32 and `categories` are those of found. Maximal marginal relevance (Carbonell and Goldstein

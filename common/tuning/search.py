@@ -20,7 +20,7 @@ MAX_TRIALS: Final = 200
 
 
 @dataclass(frozen=True)
-class Plan:
+class SearchPlan:
     """What bounds the search.
 
     `deadline` is on the clock of `time.monotonic`. Processes that share the database at `storage_url` find each other
@@ -40,7 +40,7 @@ class Plan:
     max_trials: int = MAX_TRIALS
 
 
-def search(families: Sequence[type[Model]], objective: Objective, plan: Plan) -> list[TrialRecord]:
+def search(families: Sequence[type[Model]], objective: Objective, plan: SearchPlan) -> list[TrialRecord]:
     """Every trial of every family, those of other processes on the same studies included.
 
     Families take turns, so that a slow one takes no other's chance: its first trial gets its share of the time left and
@@ -62,7 +62,7 @@ def search(families: Sequence[type[Model]], objective: Objective, plan: Plan) ->
         return [record for one in searches for record in one.records()]
 
 
-def _hold_first_trials(searches: Sequence[FamilySearch], objective: Objective, plan: Plan) -> None:
+def _hold_first_trials(searches: Sequence[FamilySearch], objective: Objective, plan: SearchPlan) -> None:
     for one in searches:
         one.learn(plan.known.get(one.name, ()))
     fresh = [one for one in searches if one.name not in plan.known]

@@ -17,7 +17,7 @@ from optuna.storages import BaseStorage, InMemoryStorage, RDBStorage
 from sqlalchemy.exc import IntegrityError, ProgrammingError, SQLAlchemyError
 
 from common.errors import SettingError
-from common.models.space import Choice, Float, Int, Range, Space, Value, Width
+from common.models.space import Categorical, Float, Int, Range, Space, Value, Width
 
 HEARTBEAT_S: Final = 60
 """A process that has not been heard of for twice as long has lost its trial."""
@@ -90,7 +90,7 @@ def _suggest(trial: optuna.Trial, path: str, range_: Range) -> Value:
             return trial.suggest_float(path, low, high, log=log)
         case Int(low, high, log):
             return trial.suggest_int(path, low, high, log=log)
-        case Choice(options) | Width(options):
+        case Categorical(options) | Width(options):
             return trial.suggest_categorical(path, options)
 
 
@@ -101,5 +101,5 @@ def distribution(range_: Range) -> BaseDistribution:
             return FloatDistribution(low, high, log)
         case Int(low, high, log):
             return IntDistribution(low, high, log)
-        case Choice(options) | Width(options):
+        case Categorical(options) | Width(options):
             return CategoricalDistribution(options)

@@ -1,1 +1,1 @@
-"""What the product does. The only place that joins bucket, store, models, evaluation, tuning and serving."""
+"""Use cases, in rooms by function: the only place that joins storage, models and serving."""

@@ -13,8 +13,8 @@ import functions_framework
 from common.edges.bucket_events import ObjectEvent
 from common.edges.triggers import on_events
 from common.schemas.documents import RunRecord
-from common.usecases.context import Context
-from common.usecases.ingest import drain, ingest_object
+from common.usecases.ingest.ingest import drain, ingest_object
+from common.usecases.shared.context import Context
 
 
 def _work(ctx: Context, events: list[ObjectEvent]) -> list[RunRecord]:

@@ -15,8 +15,8 @@ from pydantic import ValidationError
 
 from common.edges.triggers import Trigger
 from common.errors import BadRequest
-from common.usecases.train import TrainOptions
-from common.usecases.train import train as train_once
+from common.usecases.train.train import TrainOptions
+from common.usecases.train.train import train as train_once
 
 
 def _read(_headers: Mapping[str, str], body: bytes) -> TrainOptions:

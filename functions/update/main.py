@@ -13,8 +13,8 @@ import functions_framework
 from common.edges.bucket_events import ObjectEvent
 from common.edges.triggers import on_events
 from common.schemas.documents import RunRecord
-from common.usecases.context import Context
-from common.usecases.update import update as bring_up_to_date
+from common.usecases.shared.context import Context
+from common.usecases.update.update import update as bring_up_to_date
 
 
 def _work(ctx: Context, _events: list[ObjectEvent]) -> list[RunRecord]:

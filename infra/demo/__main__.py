@@ -20,7 +20,7 @@ from rich.console import Console
 
 from common.edges.wiring import make_context
 from common.errors import RecsysError
-from common.usecases.upload import UploadKind
+from common.usecases.ingest.upload import UploadKind
 from infra.demo import visitors
 from infra.demo.checks import DemoError, require
 from infra.demo.recommend_client import RecommendClient

@@ -11,8 +11,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from common.usecases.context import Context
-from common.usecases.upload import UploadKind, upload
+from common.usecases.ingest.upload import UploadKind, upload
+from common.usecases.shared.context import Context
 from infra.demo.recommend_client import RecommendClient
 from infra.demo.shop import Item
 

@@ -13,9 +13,9 @@ from rich.console import Console
 from common.bucket.current import CurrentFile
 from common.cli.progress import drawn, show_run
 from common.schemas.documents import Bundle, RunRecord, RunState, ServingDocument
-from common.usecases.context import Context
-from common.usecases.upload import UploadKind, upload
-from common.usecases.watch import describe_failure, find_run, follow, of_function, of_upload
+from common.usecases.ingest.upload import UploadKind, upload
+from common.usecases.shared.context import Context
+from common.usecases.shared.run_watch import describe_failure, find_run, follow, of_function, of_upload
 from infra.demo.checks import require
 from infra.demo.recommend_client import RecommendClient
 from infra.demo.shop import Item, Person, Shop

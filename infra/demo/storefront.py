@@ -14,7 +14,7 @@ from types import TracebackType
 from flask import Flask, Response, send_file
 from werkzeug.serving import make_server
 
-from common.usecases.context import Context
+from common.usecases.shared.context import Context
 from infra.demo.checkout import Checkout
 from infra.demo.pages import Pages
 from infra.demo.recommend_client import RecommendClient

@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from common.edges.wiring import make_context
-from common.usecases.upload import UploadKind
+from common.usecases.ingest.upload import UploadKind
 from infra.demo import visitors
 from infra.demo.checks import require
 from infra.demo.recommend_client import RecommendClient

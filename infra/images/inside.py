@@ -121,10 +121,13 @@ def _shop() -> Interactions:
 
 
 IMAGES = {
-    "ingest": (("common.usecases.ingest",), (reads_uploads,)),
-    "recommend": (("common.usecases.recommend", "httptools", "uvicorn", "uvloop"), (reads_uploads, searches)),
-    "update": (("common.cli.app", "common.usecases.update", "common.usecases.sweep"), (reads_uploads, searches)),
-    "train": (("common.cli.app", "common.usecases.train", "psycopg"), (reads_uploads, searches, fits)),
+    "ingest": (("common.usecases.ingest.ingest",), (reads_uploads,)),
+    "recommend": (("common.usecases.recommend.service", "httptools", "uvicorn", "uvloop"), (reads_uploads, searches)),
+    "update": (
+        ("common.cli.app", "common.usecases.update.update", "common.usecases.operate.sweep"),
+        (reads_uploads, searches),
+    ),
+    "train": (("common.cli.app", "common.usecases.train.train", "psycopg"), (reads_uploads, searches, fits)),
 }
 """What must import in each image, and what must work."""
 

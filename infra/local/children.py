@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 
-from infra.local.leash import leashed
+from infra.local.parent_watch import tied_to_parent
 
 GRACE_S = 5.0
 """Time between SIGTERM and SIGKILL. gunicorn's own grace is 30 s; nothing here is worth waiting for that long, because
@@ -39,7 +39,7 @@ class Children:
                 raise RuntimeError(f"{name} was to start while the stack stops")
             with self.log(name).open("ab") as log:
                 child = subprocess.Popen(
-                    leashed(list(command)), env=dict(env), cwd=cwd, stdin=subprocess.DEVNULL, stdout=log,
+                    tied_to_parent(list(command)), env=dict(env), cwd=cwd, stdin=subprocess.DEVNULL, stdout=log,
                     stderr=subprocess.STDOUT, start_new_session=True,
                 )  # fmt: skip
             self._children[name] = child

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from infra.local.leash import leashed
+from infra.local.parent_watch import tied_to_parent
 from infra.local.ports import free_numbers, is_free
 
 HOST = "127.0.0.1"
@@ -163,7 +163,7 @@ class ObjectStore:
         self.ports = (port, *inner)
         with (directory / "weed.log").open("wb") as log:
             self._process = subprocess.Popen(
-                leashed([_weed(), f"-logdir={directory}", "server", *_FLAGS, *paths, *ports], signal.SIGKILL),
+                tied_to_parent([_weed(), f"-logdir={directory}", "server", *_FLAGS, *paths, *ports], signal.SIGKILL),
                 cwd=directory,
                 env={"HOME": str(directory), "PATH": os.defpath, "GOMEMLIMIT": MEMORY_LIMIT},
                 stdin=subprocess.DEVNULL,

@@ -15,7 +15,7 @@ from types import TracebackType
 
 from common.bucket.s3 import S3Bucket
 from common.edges.wiring import make_context
-from common.usecases.setup import setup
+from common.usecases.operate.setup import setup
 from infra.local.calls import wait_until_healthy
 from infra.local.children import Children
 from infra.local.credentials import Credentials

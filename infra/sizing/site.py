@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from common.bucket.s3 import S3Bucket
 from common.edges.wiring import make_context
-from common.usecases.context import Context
-from common.usecases.setup import setup
+from common.usecases.operate.setup import setup
+from common.usecases.shared.context import Context
 from infra.local.calls import call, wait_until_healthy
 from infra.local.children import Children
 from infra.local.credentials import Credentials

@@ -22,11 +22,11 @@ from common.config import Purchased
 from common.edges.wiring import make_context
 from common.evaluation.metrics import ndcg_at_k
 from common.schemas.documents import RunState
-from common.usecases.context import Context
-from common.usecases.ingest import drain
-from common.usecases.recommend import Query, RecommendService
-from common.usecases.train import TrainOptions, train
-from common.usecases.update import update
+from common.usecases.ingest.ingest import drain
+from common.usecases.recommend.service import Query, RecommendService
+from common.usecases.shared.context import Context
+from common.usecases.train.train import TrainOptions, train
+from common.usecases.update.update import update
 from infra.demo.shop import build_shop
 from tests.bench.harness import bench
 from tests.bench.row import Row

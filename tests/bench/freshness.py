@@ -21,9 +21,9 @@ import numpy as np
 
 from common.edges.wiring import make_context
 from common.schemas.documents import RunState
-from common.usecases.context import Context
-from common.usecases.upload import UploadKind, upload
-from common.usecases.watch import follow, of_upload, recent_runs
+from common.usecases.ingest.upload import UploadKind, upload
+from common.usecases.shared.context import Context
+from common.usecases.shared.run_watch import follow, of_upload, recent_runs
 from infra.demo.recommend_client import RecommendClient
 from infra.demo.shop import ITEM_COLUMNS, build_shop
 from infra.local.calls import call

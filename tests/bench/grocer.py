@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from common.ids import Pseudonymizer, split_user_key
 from common.schemas.data import F32, I32, Catalogue, LayerContent, UserRows
-from common.usecases.layers.cards import cards_of
+from common.usecases.publish.layers.cards import cards_of
 
 N_ITEMS = 50_000
 N_PEOPLE = 100_000

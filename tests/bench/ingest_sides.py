@@ -34,7 +34,7 @@ def load(path: str) -> int:
 
 def ingest(key: str) -> int:
     from common.edges.wiring import make_context
-    from common.usecases.ingest import ingest_object
+    from common.usecases.ingest.ingest import ingest_object
 
     record = ingest_object(make_context(os.environ), key)
     assert record.state == "done", record
@@ -45,7 +45,7 @@ def main() -> None:
     side, argument = sys.argv[1:]
     work = {"load": load, "ingest": ingest}[side]
     if side == "ingest":
-        import common.usecases.ingest  # noqa: F401
+        import common.usecases.ingest.ingest  # noqa: F401
     started = time.monotonic()
     rows = work(argument)
     seconds = time.monotonic() - started

@@ -18,7 +18,7 @@ from common.bucket.port import Bucket
 from common.ids import Pseudonymizer, new_id, split_user_key
 from common.schemas.data import F32, I32, Catalogue, LayerContent, UserRows
 from common.schemas.documents import Bundle, FileRef, ServingDocument
-from common.usecases.layers.cards import cards_of
+from common.usecases.publish.layers.cards import cards_of
 from tests.bench.harness import ROOT
 from tests.bundles import NOW, describe, model_info
 

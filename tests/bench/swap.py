@@ -22,7 +22,7 @@ from common.config import Shop as Settings
 from common.ids import new_id
 from common.schemas.data import LayerContent
 from common.schemas.documents import ServingDocument
-from common.usecases.layers.cards import cards_of
+from common.usecases.publish.layers.cards import cards_of
 from tests.bench.grocer import ALPHA, Shop, make_shop
 from tests.bench.harness import RECOMMEND, Bench, Servers, bench, client_cores
 from tests.bench.http_load import Load, measure, observe

@@ -25,10 +25,10 @@ from scipy.sparse import save_npz
 from common.edges.wiring import make_context
 from common.models.matrix import user_items
 from common.models.registry import make
-from common.store.reader import open_store
-from common.usecases.compact import compact
-from common.usecases.context import Context
-from common.usecases.ingest import drain
+from common.store.segments.reader import open_store
+from common.usecases.ingest.compact import compact
+from common.usecases.ingest.ingest import drain
+from common.usecases.shared.context import Context
 from infra.local.ports import HOST
 from tests.bench.harness import ROOT, TRAIN, TRIGGER_TOKEN, Servers, bench
 from tests.bench.row import Row

@@ -17,13 +17,13 @@ from common.edges.wiring import make_context
 from common.models.base import FitOptions, TrainingData
 from common.models.registry import make
 from common.schemas.documents import RunState
-from common.store.reader import open_store
-from common.usecases.compact import compact
-from common.usecases.context import Context
-from common.usecases.ingest import drain
-from common.usecases.publish import publish_base
-from common.usecases.runs import start_run
-from common.usecases.update import update
+from common.store.segments.reader import open_store
+from common.usecases.ingest.compact import compact
+from common.usecases.ingest.ingest import drain
+from common.usecases.shared.context import Context
+from common.usecases.shared.runs import start_run
+from common.usecases.train.publish_model import publish_model
+from common.usecases.update.update import update
 from tests.bench.harness import Bench, bench
 from tests.bench.row import Row
 
@@ -93,7 +93,7 @@ def _publish(shop: _Shop) -> None:
     now_s = int(data.interactions.ts[-1])
     artifact = make("als", _MODEL).fit(data, FitOptions(seed=1, threads=ctx.settings.n_threads, now_s=now_s))
     with start_run(ctx, "train") as log:
-        publish_base(ctx, artifact, {}, document.seq, log)
+        publish_model(ctx, artifact, {}, document.seq, log)
         log.finish()
 
 

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, Response, expect
 from rich.console import Console
 
-from common.usecases.upload import UploadKind
+from common.usecases.ingest.upload import UploadKind
 from infra.demo.pages import SHOP_NAME
 from infra.demo.shop import Item, Person, Shop, addresses
 from infra.demo.steps import Demo

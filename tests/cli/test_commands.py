@@ -13,8 +13,8 @@ from typer.testing import CliRunner, Result
 
 from common.bucket.s3 import S3Bucket
 from common.cli.app import app
-from common.usecases.context import Context
-from common.usecases.report.files import save_page
+from common.usecases.shared.context import Context
+from common.usecases.shared.report_files import save_page
 
 RUNNER = CliRunner()
 COMMANDS = [info.callback.__name__.replace("_", "-") for info in app.registered_commands if info.callback]

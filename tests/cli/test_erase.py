@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from common.cli.app import app
-from common.usecases.context import Context
+from common.usecases.shared.context import Context
 from tests.store.shop import events_csv, ingest, rows_of
 from tests.stored import fit, publish
 

@@ -11,8 +11,8 @@ import pytest
 from typer.testing import CliRunner
 
 from common.cli.app import app
-from common.cli.words import ago, size
-from common.usecases.context import Context
+from common.cli.status import ago, size
+from common.usecases.shared.context import Context
 from tests.store.shop import csv_of, events_csv, ingest
 from tests.stored import fit, publish
 

@@ -17,11 +17,11 @@ from typing import TypeVar
 import pytest
 
 import common.bucket
-from common.bucket.faults import FaultyBucket
-from common.bucket.memory import MemoryBucket
 from common.bucket.port import CONFLICT, Bucket
-from common.bucket.proven import ProvenBucket
+from common.bucket.probe import ProvenBucket
 from common.bucket.s3 import S3Bucket
+from common.testing.faults import FaultyBucket
+from common.testing.memory import MemoryBucket
 
 IMPLEMENTATIONS: dict[type, Callable[[pytest.FixtureRequest], Bucket]] = {
     MemoryBucket: lambda _: MemoryBucket(),

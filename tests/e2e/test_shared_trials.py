@@ -15,12 +15,12 @@ from typing import Any
 import optuna
 import pytest
 
-from common.tuning.choice import choose
+from common.tuning.best_trial import best_trial
 from common.tuning.records import State, TrialRecord
-from common.tuning.search import Plan, search
+from common.tuning.search import SearchPlan, search
 from common.tuning.study import open_study, storage_at
-from common.usecases.context import Context
-from common.usecases.ingest import drain
+from common.usecases.ingest.ingest import drain
+from common.usecases.shared.context import Context
 from tests import small_shop
 from tests.e2e.postgres import Postgres
 from tests.stored import served_document
@@ -41,7 +41,7 @@ def take_part(url: str, worker: int) -> list[TrialRecord]:
     return search(
         [Hill],
         height,
-        Plan(
+        SearchPlan(
             name="shared",
             seed=worker,
             deadline=time.monotonic() + 120,
@@ -61,7 +61,7 @@ def test_three_processes_search_together_and_choose_the_same(url: str) -> None:
     assert {record.state for record in everything} == {State.DONE}
     assert [record.number for record in everything] == list(range(len(everything)))
     assert all(len(records) >= TRIALS - 3 for records in seen)
-    assert choose(everything) == choose(take_part(url, 1))
+    assert best_trial(everything) == best_trial(take_part(url, 1))
     assert everything[0].resampled
 
 

@@ -10,8 +10,8 @@ import pytest
 from common.edges.wiring import make_context
 from common.errors import SettingError
 from common.schemas.documents import RunState
-from common.usecases.status import status
-from common.usecases.upload import UploadKind, upload
+from common.usecases.ingest.upload import UploadKind, upload
+from common.usecases.operate.status import status
 from infra.demo.recommend_client import N
 from infra.local.calls import call
 from tests import small_shop

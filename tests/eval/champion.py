@@ -24,24 +24,24 @@ from common.evaluation import metrics
 from common.evaluation.baselines import BASELINES
 from common.evaluation.baselines.base import Baseline, judge_baseline
 from common.evaluation.bootstrap import LEVEL, interval, resampled_means
-from common.evaluation.cases import Cases, Question
+from common.evaluation.cases import Cases, Relevance
 from common.evaluation.judge import PRIMARY
 from common.evaluation.queries import rows_of
 from common.evaluation.split import temporal_split
 from common.models.base import TrainingData
 from common.models.registry import FAMILIES, make
 from common.schemas.data import F64
-from common.usecases.trials import Candidate, Stage
-from common.usecases.usage import measured
+from common.usecases.train.evaluator import Candidate, Evaluator
+from common.usecases.train.resource_usage import measured
 from tests.eval.live import LiveShop, live_shop
 from tests.eval.shop_table import SEED, WINDOW_DAYS
 
 K = 10
-ASKED: dict[Question, dict[str, str]] = {Question.ALL: {}, Question.NEW: {"purchased": "hide"}}
+ASKED: dict[Relevance, dict[str, str]] = {Relevance.ALL: {}, Relevance.NEW: {"purchased": "hide"}}
 """What the requests carry: nothing, so that the published decision counts, or that purchases are to be hidden."""
 
-PerPerson = Mapping[Question, F64]
-"""NDCG@10 of each person whom the question concerns, in the order of the cases."""
+PerPerson = Mapping[Relevance, F64]
+"""NDCG@10 of each person whom the relevance concerns, in the order of the cases."""
 
 
 @dataclass(frozen=True)
@@ -58,12 +58,12 @@ def evaluate_champion(data: TrainingData, budget_s: float, **settings: object) -
     if split is None or split.test is None:
         raise ValueError("too short a history for a test window")
     fold = split.test
-    stage = Stage(fold, data.catalogue, SEED, len(os.sched_getaffinity(0)))
+    evaluator = Evaluator(fold, data.catalogue, SEED, len(os.sched_getaffinity(0)))
     with TemporaryDirectory() as directory, live_shop(Path(directory), seed=SEED, **settings) as shop:
         shop.take_in(TrainingData(fold.past, data.catalogue))
         with measured() as usage:
             run = shop.train(budget_s)
-        scores, model, found = _served(shop, stage.cases), shop.model(), shop.figures(run)
+        scores, model, found = _served(shop, evaluator.cases), shop.model(), shop.figures(run)
     return {
         "metric": PRIMARY,
         "budget_s": budget_s,
@@ -74,62 +74,62 @@ def evaluate_champion(data: TrainingData, budget_s: float, **settings: object) -
             "params": model.params,
             "repeats": model.repeats.model_dump() if model.repeats else None,
             "score": _means(scores),
-            "people": {question: len(scores[question]) for question in Question},
+            "people": {relevance: len(scores[relevance]) for relevance in Relevance},
         },
         "trials": len(found["trials"]),
         "notices": list(run.notices),
-        "rivals": [_compared(rival, scores) for rival in _rivals(stage, found["trials"])],
+        "rivals": [_compared(rival, scores) for rival in _rivals(evaluator, found["trials"])],
     }
 
 
 def _served(shop: LiveShop, cases: Cases) -> PerPerson:
     people = rows_of(cases.fold.past.user_keys, cases.user_keys).tolist()
-    return {question: _asked(shop, cases, people, question) for question in Question}
+    return {relevance: _asked(shop, cases, people, relevance) for relevance in Relevance}
 
 
-def _asked(shop: LiveShop, cases: Cases, people: list[int], question: Question) -> F64:
-    relevant = cases.relevant(question)
+def _asked(shop: LiveShop, cases: Cases, people: list[int], relevance: Relevance) -> F64:
+    relevant = cases.relevant(relevance)
     code_of = {item_id: code for code, item_id in enumerate(cases.fold.past.item_ids)}
     hits = np.zeros((len(people), K), dtype=np.bool_)
     for row, person in enumerate(people):
         wanted = set(relevant.indices[relevant.indptr[row] : relevant.indptr[row + 1]].tolist())
-        shown = shop.recommended(person, n=K, **ASKED[question]) if wanted else []
+        shown = shop.recommended(person, n=K, **ASKED[relevance]) if wanted else []
         hits[row, : len(shown)] = [code_of.get(item_id) in wanted for item_id in shown]
     n_relevant = np.diff(relevant.indptr).astype(np.int32)
     concerned = n_relevant > 0
     return metrics.ndcg_at_k(hits[concerned], n_relevant[concerned], K)
 
 
-def _rivals(stage: Stage, trials: list[dict[str, Any]]) -> Iterator[Rival]:
+def _rivals(evaluator: Evaluator, trials: list[dict[str, Any]]) -> Iterator[Rival]:
     for baseline in BASELINES:
-        yield Rival(baseline.name, partial(_hold_baseline, baseline, stage.cases))
+        yield Rival(baseline.name, partial(_evaluate_baseline, baseline, evaluator.cases))
     for family in FAMILIES:
         own = [trial for trial in trials if trial["family"] == family]
-        yield Rival(family, partial(_hold_family, stage, own or [_untried(family)]))
+        yield Rival(family, partial(_evaluate_family, evaluator, own or [_untried(family)]))
 
 
-def _hold_baseline(baseline: type[Baseline], cases: Cases) -> PerPerson:
+def _evaluate_baseline(baseline: type[Baseline], cases: Cases) -> PerPerson:
     return judge_baseline(baseline(cases.fold), cases).primary
 
 
 def _untried(family: str) -> dict[str, Any]:
     """A night that had no time for a family leaves its defaults to hold."""
-    return {"family": family, "params": {}, "metrics": {question: {} for question in Question}}
+    return {"family": family, "params": {}, "metrics": {relevance: {} for relevance in Relevance}}
 
 
-def _hold_family(stage: Stage, trials: list[dict[str, Any]]) -> PerPerson:
-    """For each question the family's trial that was best on validation, held on the last weeks."""
+def _evaluate_family(evaluator: Evaluator, trials: list[dict[str, Any]]) -> PerPerson:
+    """For each relevance the family's trial that was best on validation, held on the last weeks."""
     best = {
-        question: max(trials, key=lambda trial, asked=question: trial["metrics"][asked].get(PRIMARY, 0.0))
-        for question in Question
+        relevance: max(trials, key=lambda trial, asked=relevance: trial["metrics"][asked].get(PRIMARY, 0.0))
+        for relevance in Relevance
     }
     held: dict[str, PerPerson] = {}
     for trial in best.values():
         key = json.dumps(trial["params"])
         if key not in held:
             candidate = Candidate(make(trial["family"], trial["params"]), "tuned")
-            held[key] = stage.hold_trial(candidate).judgement.primary
-    return {question: held[json.dumps(trial["params"])][question] for question, trial in best.items()}
+            held[key] = evaluator.evaluate(candidate).judgement.primary
+    return {relevance: held[json.dumps(trial["params"])][relevance] for relevance, trial in best.items()}
 
 
 def _compared(rival: Rival, champion: PerPerson) -> dict[str, Any]:
@@ -137,7 +137,7 @@ def _compared(rival: Rival, champion: PerPerson) -> dict[str, Any]:
         scores = rival.hold()
     except RefusedError as refusal:
         return {"name": rival.name, "left_out": refusal.message}
-    gains = {question: _gain(champion[question], scores[question]) for question in Question}
+    gains = {relevance: _gain(champion[relevance], scores[relevance]) for relevance in Relevance}
     return {"name": rival.name, "score": _means(scores), "gain": gains}
 
 
@@ -148,13 +148,13 @@ def _gain(ours: F64, theirs: F64) -> dict[str, float]:
 
 
 def _means(scores: PerPerson) -> dict[str, float]:
-    return {question: float(values.mean()) for question, values in scores.items()}
+    return {relevance: float(values.mean()) for relevance, values in scores.items()}
 
 
 def lines(found: dict[str, Any]) -> Iterator[str]:
     """The result as a table for people."""
     champion = found["champion"]
-    scores = "   ".join(f"{question} {score:.4f}" for question, score in champion["score"].items())
+    scores = "   ".join(f"{relevance} {score:.4f}" for relevance, score in champion["score"].items())
     yield f"{champion['family']} as served, {PRIMARY}: {scores}; purchased: {champion['repeats']}"
     yield from (f"  {notice}" for notice in found["notices"])
     for rival in found["rivals"]:
@@ -162,7 +162,7 @@ def lines(found: dict[str, Any]) -> Iterator[str]:
             yield f"  {rival['name']:24}{rival['left_out']}"
             continue
         cells = [
-            f"{rival['score'][question]:.4f}, gain {gain['mean']:+.4f} ({gain['low']:+.4f} to {gain['high']:+.4f})"
-            for question, gain in rival["gain"].items()
+            f"{rival['score'][relevance]:.4f}, gain {gain['mean']:+.4f} ({gain['low']:+.4f} to {gain['high']:+.4f})"
+            for relevance, gain in rival["gain"].items()
         ]
         yield f"  {rival['name']:24}{'   '.join(cells)}"

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import rankdata
 
-from common.evaluation.cases import Cases, Question, make_cases
+from common.evaluation.cases import Cases, Relevance, make_cases
 from common.evaluation.judge import PRIMARY, judge
 from common.evaluation.queries import make_queries
 from common.evaluation.split import Fold, temporal_split
@@ -59,7 +59,7 @@ def evaluate_cold(data: TrainingData, model: str, params: Mapping[str, Any], *, 
 def _ndcg(artifact: Artifact, cases: Cases, options: FitOptions) -> float:
     popular = make(Popular.family).fit(TrainingData(cases.fold.past), options)
     judgement = judge(_of_data(artifact, cases.fold), cases, ENCODERS[artifact.encoder], popular)
-    return judgement.metrics[Question.ALL][PRIMARY]
+    return judgement.metrics[Relevance.ALL][PRIMARY]
 
 
 def cold_aucs(artifact: Artifact, fold: Fold, cold: I64) -> F64:

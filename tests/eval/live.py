@@ -21,7 +21,7 @@ from common.edges.wiring import make_context
 from common.models.base import TrainingData
 from common.schemas.data import EVENT_TYPES, NO_USER, Catalogue, Interactions
 from common.schemas.documents import ModelInfo, RunRecord, RunState, ServingDocument
-from common.usecases.context import Context
+from common.usecases.shared.context import Context
 from infra.local.object_store import ObjectStore
 from tests.asgi import Function
 

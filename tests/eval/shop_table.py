@@ -10,12 +10,12 @@ from typing import Any
 
 from common.evaluation.baselines import BASELINES
 from common.evaluation.baselines.base import judge_baseline
-from common.evaluation.cases import Question
+from common.evaluation.cases import Relevance
 from common.evaluation.judge import PRIMARY, Judgement
 from common.evaluation.split import temporal_split
 from common.models.base import Model, TrainingData
 from common.models.registry import FAMILIES
-from common.usecases.trials import Candidate, Stage, Trial
+from common.usecases.train.evaluator import Candidate, Evaluator, Trial
 
 SEED = 20261123
 WINDOW_DAYS = 28.0
@@ -32,8 +32,8 @@ class Row:
 
     def __str__(self) -> str:
         cells = []
-        for question in Question:
-            found = self.judgement.metrics[question]
+        for relevance in Relevance:
+            found = self.judgement.metrics[relevance]
             cells.append(" ".join(f"{found[name]:.4f}" for name in (PRIMARY, "recall@20", "mrr@20", "coverage@10")))
         return f"{self.name:24}{cells[0]}   {cells[1]}   {self.seconds:6.1f} s"
 
@@ -50,23 +50,23 @@ def rows(data: TrainingData, families: Sequence[str]) -> Iterator[Row]:
     if split is None or split.test is None:
         raise ValueError("too short a history for a test window")
     threads = len(os.sched_getaffinity(0))
-    validation, test = (Stage(fold, data.catalogue, SEED, threads) for fold in (split.validation, split.test))
+    validation, test = (Evaluator(fold, data.catalogue, SEED, threads) for fold in (split.validation, split.test))
     for baseline in BASELINES:
         yield _timed(baseline.name, lambda baseline=baseline: judge_baseline(baseline(split.test), test.cases))
     trials = [_best(validation, family) for family in map(FAMILIES.__getitem__, families)]
-    champion = max(trials, key=lambda trial: trial.score(Question.NEW))
+    champion = max(trials, key=lambda trial: trial.score(Relevance.NEW))
     for trial in trials:
         mark = " *" if trial is champion else ""
-        yield _timed(f"{trial.candidate}{mark}", lambda one=trial.candidate: test.hold_trial(one).judgement)
+        yield _timed(f"{trial.candidate}{mark}", lambda one=trial.candidate: test.evaluate(one).judgement)
 
 
-def _best(stage: Stage, family: type[Model]) -> Trial:
+def _best(evaluator: Evaluator, family: type[Model]) -> Trial:
     candidates = [
         Candidate(family(family.Config()), "default"),
         *(Candidate(family(config), "start") for config in family.starts),
     ]
-    trials = [stage.hold_trial(candidate) for candidate in candidates]
-    return max(trials, key=lambda trial: trial.score(Question.NEW))
+    trials = [evaluator.evaluate(candidate) for candidate in candidates]
+    return max(trials, key=lambda trial: trial.score(Relevance.NEW))
 
 
 def _timed(name: str, judge: Callable[[], Judgement]) -> Row:

@@ -11,7 +11,7 @@ from common.models.artifact import Artifact
 from common.models.base import FitOptions, Model, TrainingData
 from common.models.registry import FAMILIES
 from common.tuning.records import TrialRecord
-from common.tuning.search import Plan, search
+from common.tuning.search import SearchPlan, search
 from common.tuning.trial import Verdict, Watch
 from tests.eval.judging import per_query
 from tests.eval.tasks import Task
@@ -32,7 +32,7 @@ def tune(
         artifact = candidate.fit(TrainingData(inner.train), options)
         return Verdict(per_query(inner, artifact, k)[metric], artifact.dim)
 
-    plan = Plan("eval", 1, time.monotonic() + budget_s, max_width, {model: first})
+    plan = SearchPlan("eval", 1, time.monotonic() + budget_s, max_width, {model: first})
     records = search([FAMILIES[model]], objective, plan)
     done = [record for record in records if record.score is not None]
     # Width costs nothing here.

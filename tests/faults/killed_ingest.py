@@ -4,7 +4,7 @@ import os
 import sys
 
 from common.edges.wiring import make_context
-from common.usecases.ingest import drain
+from common.usecases.ingest.ingest import drain
 
 context = make_context(os.environ)
 sys.stdout.write("ready\n")

@@ -4,7 +4,7 @@ import os
 import sys
 
 from common.edges.wiring import make_context
-from common.usecases.update import update
+from common.usecases.update.update import update
 
 context = make_context(os.environ)
 sys.stdout.write("ready\n")

@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 from common.bucket.commit import NewFile, Proposal, commit
 from common.bucket.current import CurrentFile, Snapshot
-from common.bucket.faults import Fault, FaultyBucket, Rule
 from common.ids import sha256_of_bytes
 from common.schemas.documents import FileRef, Segment, StoreDocument, Upload
-from common.usecases.context import Context
+from common.testing.faults import Fault, FaultyBucket, Rule
+from common.usecases.shared.context import Context
 
 WRITERS = 8
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from common.bucket.faults import Fault, ProcessKilled
 from common.errors import UnavailableError
-from common.usecases.context import Context
-from common.usecases.erasure.erase import erase
-from common.usecases.ingest import drain, ingest_object
+from common.testing.faults import Fault, ProcessKilled
+from common.usecases.erase.erase import erase
+from common.usecases.ingest.ingest import drain, ingest_object
+from common.usecases.shared.context import Context
 from tests.erika import ERIKA, OTHERS, filled_bucket, history_of
 from tests.faults.test_ingest_steps import Counting
 from tests.memory import memory_context

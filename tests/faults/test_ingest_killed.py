@@ -11,9 +11,9 @@ from collections.abc import Mapping
 
 import pytest
 
-from common.usecases.compact import compact
-from common.usecases.context import Context
-from common.usecases.ingest import drain
+from common.usecases.ingest.compact import compact
+from common.usecases.ingest.ingest import drain
+from common.usecases.shared.context import Context
 from tests.store.shop import csv_of, events_csv, keys_under, rows_of, stored
 
 

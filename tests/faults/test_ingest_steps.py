@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from common.bucket.faults import Fault, FaultyBucket, ProcessKilled
 from common.errors import UnavailableError
-from common.usecases.context import Context
-from common.usecases.ingest import drain, ingest_object
+from common.testing.faults import Fault, FaultyBucket, ProcessKilled
+from common.usecases.ingest.ingest import drain, ingest_object
+from common.usecases.shared.context import Context
 from tests.memory import memory_context
 from tests.store.shop import events_csv, everything_in, ingest, keys_under, refilled, rows_of
 

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from common.usecases.context import Context
-from common.usecases.update import update
+from common.usecases.shared.context import Context
+from common.usecases.update.update import update
 from tests.shops import Event
 from tests.stored import Item, add_batch, fit, open_served, publish, read_served, served_document, stored_document
 

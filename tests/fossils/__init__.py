@@ -9,8 +9,8 @@ import zipfile
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from common.bucket.memory import MemoryBucket
 from common.schemas.documents import StoreDocument
+from common.testing.memory import MemoryBucket
 
 DIRECTORY = Path(__file__).parent
 CURRENT = DIRECTORY / "bucket-1.zip"

@@ -10,10 +10,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from common.schemas.erasure import ErasureRequest
-from common.usecases.context import Context
-from common.usecases.erasure.erase import erase
-from common.usecases.train import TrainOptions, train
-from common.usecases.update import update
+from common.usecases.erase.erase import erase
+from common.usecases.shared.context import Context
+from common.usecases.train.train import TrainOptions, train
+from common.usecases.update.update import update
 from tests.erika import ERIKA, GOODS, ITEMS, OTHERS, bought, everybody
 from tests.fossils import CURRENT
 from tests.memory import memory_context

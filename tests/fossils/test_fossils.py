@@ -14,7 +14,6 @@ from tempfile import TemporaryDirectory
 import pytest
 from pydantic import BaseModel
 
-from common.bucket.memory import MemoryBucket
 from common.models.artifact import Artifact
 from common.schemas.documents import (
     Bundle,
@@ -29,23 +28,23 @@ from common.schemas.erasure import ErasureReceipt, ErasureRequest
 from common.schemas.quarantine import QuarantineReport
 from common.serving.arrays import INFO_FILE
 from common.serving.layer import LayerInfo
-from common.usecases.context import Context
-from common.usecases.doctor import Outcome, doctor
-from common.usecases.erasure.erase import erase
-from common.usecases.export import export_person
-from common.usecases.garbage import collect_garbage
-from common.usecases.ingest import drain
-from common.usecases.publish import rollback
-from common.usecases.recommend import Query, RecommendService
-from common.usecases.status import status
-from common.usecases.train import TrainOptions, train
-from common.usecases.update import update
+from common.testing.memory import MemoryBucket
+from common.usecases.erase.erase import erase
+from common.usecases.erase.export import export_person
+from common.usecases.ingest.ingest import drain
+from common.usecases.operate.doctor import CheckState, doctor
+from common.usecases.operate.status import status
+from common.usecases.recommend.service import Query, RecommendService
+from common.usecases.shared.context import Context
+from common.usecases.shared.garbage import collect_garbage
+from common.usecases.train.train import TrainOptions, train
+from common.usecases.update.update import update
 from tests.erika import ERIKA, GOODS, OTHERS, bought, everybody
 from tests.fossils import BUCKETS, CURRENT, bucket_of, read_objects
 from tests.fossils.make import ASKED_FOR, DELTA_ITEM, NEWCOMER, make
 from tests.memory import memory_context
 from tests.store.shop import events_csv, ingest, rows_of
-from tests.stored import read_served
+from tests.stored import read_served, rollback
 from tests.traces import traces_of
 
 PROGRAM = Path(__file__).parents[2] / "common"
@@ -85,7 +84,7 @@ def test_it_is_served(shop: Context) -> None:
 
 def test_it_is_in_order(shop: Context) -> None:
     found = {finding.check: finding.outcome for finding in doctor(shop)}
-    assert [check for check, outcome in found.items() if outcome is Outcome.FAILED] == []
+    assert [check for check, outcome in found.items() if outcome is CheckState.FAILED] == []
     seen = status(shop)
     assert seen.store is not None
     assert seen.serving is not None

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from common.errors import BadRequest
-from common.usecases.context import Context
-from common.usecases.erasure.erase import erase, keys_of
-from common.usecases.garbage import KEEP_RUNS, MIN_AGE, collect_garbage
-from common.usecases.recommend import Query, RecommendService
-from common.usecases.tombstones import read_tombstones_now
+from common.usecases.erase.erase import erase, keys_of
+from common.usecases.recommend.service import Query, RecommendService
+from common.usecases.shared.context import Context
+from common.usecases.shared.garbage import KEEP_RUNS, MIN_AGE, collect_garbage
+from common.usecases.shared.tombstones import read_tombstones_now
 from tests.memory import memory_context
 from tests.shops import Event
 from tests.store.shop import keys_under

@@ -15,8 +15,8 @@ import pytest
 from flask.testing import FlaskClient
 
 from common.edges.wiring import make_context
-from common.usecases.context import Context
-from common.usecases.ingest import drain, ingest_object
+from common.usecases.ingest.ingest import drain, ingest_object
+from common.usecases.shared.context import Context
 from tests.store.shop import csv_of, events_csv, keys_under, rows_of, stored
 
 SOURCE = Path(__file__).parents[2] / "functions" / "ingest" / "main.py"

@@ -114,7 +114,7 @@ def test_what_was_made_ahead_answers_the_plain_question_only(served: Function, m
     def made(_bundle: object, _person: object, n: int) -> None:
         asked.append(n)
 
-    monkeypatch.setattr("common.usecases.recommend.picks_ahead", made)
+    monkeypatch.setattr("common.usecases.recommend.service.picks_ahead", made)
     plain = ("?n=11", "?n=12&purchased=hide", "?n=13&available=true")
     other = ("?n=21&purchased=show", "?n=22&exclude=i9", "?n=23&category=c1", "?n=24&item_id=i9", "?n=25&diversity=0.5")
     for query in (*plain, *other, "?n=26&max_per_category=3", "?n=27&promote=category:c1:1"):
@@ -194,7 +194,7 @@ def test_a_token_that_was_checked_expires_all_the_same(served: Function, monkeyp
     headers = token()
     assert served.call("GET", "/v1/recommendations", headers).status == 200
     later = time.time() + 61
-    monkeypatch.setattr("common.edges.http_visitor.time.time", lambda: later)
+    monkeypatch.setattr("common.edges.http_storefront.time.time", lambda: later)
     assert served.call("GET", "/v1/recommendations", headers).status == 401
 
 

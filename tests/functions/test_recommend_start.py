@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from common.bucket.memory import MemoryBucket
 from common.bucket.port import ObjectInfo
 from common.errors import SettingError
-from common.usecases.context import Context
+from common.testing.memory import MemoryBucket
+from common.usecases.shared.context import Context
 from tests.asgi import Function
 from tests.bundles import publish
 from tests.memory import memory_context

@@ -90,7 +90,7 @@ def test_what_nobody_foresaw_is_told_to_the_log_and_not_to_the_caller(
     def fail(*_: object) -> None:
         raise ZeroDivisionError("of a person's own")
 
-    monkeypatch.setattr("common.usecases.recommend.rank", fail)
+    monkeypatch.setattr("common.usecases.recommend.service.rank", fail)
     answer = function.call("GET", "/v1/recommendations")
     assert (answer.status, answer.json()["code"]) == (500, "internal")
     assert answer.headers["vary"] == "Origin"
@@ -107,7 +107,7 @@ def test_log_header_and_body_name_a_failed_request_alike(
     publishing(1)
     assert "x-request-id" not in function.call("GET", "/v1/recommendations", {"X-Request-Id": "page-7"}).headers
     capsys.readouterr()
-    monkeypatch.setattr("common.usecases.recommend.rank", lambda *_: 1 / 0)
+    monkeypatch.setattr("common.usecases.recommend.service.rank", lambda *_: 1 / 0)
     for given, told in (("page-7", "page-7"), ('a"} b', "[0-9a-f]{32}"), ("x" * 65, "[0-9a-f]{32}")):
         answer = function.call("GET", "/v1/recommendations?n=3", {"X-Request-Id": given})
         [line] = capsys.readouterr().err.splitlines()

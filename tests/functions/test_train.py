@@ -20,10 +20,10 @@ from common.errors import BucketUnavailable, SettingError
 from common.models.artifact import Artifact
 from common.schemas.data import DAY_S, EventType
 from common.schemas.documents import RunRecord, RunState
-from common.usecases.context import Context
-from common.usecases.ingest import drain
-from common.usecases.report.files import fetch_page
-from common.usecases.train import TrainOptions, train
+from common.usecases.ingest.ingest import drain
+from common.usecases.shared.context import Context
+from common.usecases.shared.report_files import fetch_page
+from common.usecases.train.train import TrainOptions, train
 from tests.shops import NOON, Event
 from tests.stored import read_served, served_document
 from tests.unit.test_trend import season_events

@@ -17,7 +17,7 @@ from common.edges.bucket_events import ObjectEvent
 from common.edges.triggers import MAX_BODY_BYTES, on_events
 from common.errors import CommitContention, CorruptError, NotFound, RecsysError
 from common.schemas.documents import RunRecord, RunState
-from common.usecases.context import Context
+from common.usecases.shared.context import Context
 
 EVENTS = Path(__file__).parents[1] / "contract" / "fixtures" / "events"
 TOKEN = "a trigger's token"

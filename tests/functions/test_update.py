@@ -11,8 +11,8 @@ import pytest
 from flask.testing import FlaskClient
 
 from common.config import Purchased
-from common.usecases.context import Context
-from common.usecases.recommend import Query, RecommendService
+from common.usecases.recommend.service import Query, RecommendService
+from common.usecases.shared.context import Context
 from tests.shops import Event
 from tests.stored import Item, add_batch, fit, publish, served_document
 

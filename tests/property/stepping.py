@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from common.bucket.faults import Fault, FaultyBucket, ProcessKilled, Rule
 from common.bucket.port import Blob, Bucket, Conflict, ObjectInfo
+from common.testing.faults import Fault, FaultyBucket, ProcessKilled, Rule
 
 T = TypeVar("T")
 

@@ -22,13 +22,13 @@ from pydantic import BaseModel
 
 from common.bucket.commit import NewFile, Proposal, commit
 from common.bucket.current import CurrentFile, Snapshot
-from common.bucket.faults import Fault, FaultyBucket, ProcessKilled
-from common.bucket.memory import MemoryBucket
 from common.bucket.port import Bucket
 from common.bucket.sweep import sweep_unreferenced
 from common.errors import BucketUnavailable, CommitContention
 from common.ids import sha256_of_bytes
 from common.schemas.documents import CurrentDocument
+from common.testing.faults import Fault, FaultyBucket, ProcessKilled
+from common.testing.memory import MemoryBucket
 from tests.property.stepping import Stepper
 
 KEY = "store/current.json"

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from common.bucket.cache import FileCache
-from common.bucket.faults import FaultyBucket
 from common.models.artifact import Artifact
-from common.usecases.compact import compact
-from common.usecases.context import Context
-from common.usecases.erasure.erase import erase
-from common.usecases.ingest import drain, ingest_object
-from common.usecases.update import update
+from common.testing.faults import FaultyBucket
+from common.usecases.erase.erase import erase
+from common.usecases.ingest.compact import compact
+from common.usecases.ingest.ingest import drain, ingest_object
+from common.usecases.shared.context import Context
+from common.usecases.update.update import update
 from tests.erika import ERIKA, GOODS, OTHERS, bought, everybody, filled_bucket, history_of
 from tests.memory import memory_context
 from tests.property.stepping import Stepper

@@ -15,7 +15,7 @@ from common.ids import UserKey
 from common.schemas.data import F32, LayerContent
 from common.serving import selection
 from common.serving.filters import Filter
-from common.serving.ranking import Rung, Wish, rank
+from common.serving.ranking import RankingRequest, Rung, rank
 from tests.bundles import Goods, History, layer_content, open_layers
 
 DIM = 3
@@ -89,7 +89,7 @@ def test_an_answer_is_the_best_of_what_may_be_shown(
     with tempfile.TemporaryDirectory() as directory, patch.object(selection, "EXACT_MAX", 0 if by_index else 10_000):
         bundle = open_layers(world.layers, Path(directory))
         person = bundle.find_person(ADA)
-        picks = rank(bundle, Wish(n=n, wanted=wanted, person=person, hide=hide))
+        picks = rank(bundle, RankingRequest(n=n, wanted=wanted, person=person, hide=hide))
     may = [
         number
         for number, item in world.items.items()

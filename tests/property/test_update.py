@@ -14,12 +14,12 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from common.bucket.cache import FileCache
-from common.bucket.faults import Fault, FaultyBucket
-from common.bucket.memory import MemoryBucket
 from common.models.artifact import Artifact
 from common.schemas.data import EventType
-from common.usecases.context import Context
-from common.usecases.update import update
+from common.testing.faults import Fault, FaultyBucket
+from common.testing.memory import MemoryBucket
+from common.usecases.shared.context import Context
+from common.usecases.update.update import update
 from tests.memory import memory_context
 from tests.property.stepping import Stepper
 from tests.shops import Event
@@ -38,7 +38,7 @@ PEOPLE = "abcdefgh"
 def fixed_length() -> Iterator[None]:
     """The length of unseen items' vectors depends on how many are unseen when a base is made; here on nothing."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("common.usecases.layers.cold.SHARE", 1e9)
+        patch.setattr("common.usecases.publish.layers.cold.SHARE", 1e9)
         yield
 
 

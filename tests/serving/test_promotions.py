@@ -12,7 +12,7 @@ from common.serving import selection
 from common.serving.bundle import ServedBundle
 from common.serving.filters import Filter
 from common.serving.promotions import Promotion
-from common.serving.ranking import Wish, rank
+from common.serving.ranking import RankingRequest, rank
 from tests.bundles import Goods, History, layer_content, open_layers
 
 ADA = UserKey(b"a" * 16)
@@ -38,8 +38,10 @@ def bundle(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.M
 
 
 def shown(bundle: ServedBundle, *promotions: Promotion, wanted: Filter | None = None, n: int = 10) -> list[int]:
-    wish = Wish(n, wanted or Filter(), bundle.find_person(ADA), hide=np.array([0], np.int32), promotions=promotions)
-    return [pick.item_no for pick in rank(bundle, wish)]
+    request = RankingRequest(
+        n, wanted or Filter(), bundle.find_person(ADA), hide=np.array([0], np.int32), promotions=promotions
+    )
+    return [pick.item_no for pick in rank(bundle, request)]
 
 
 def expected(allowed: list[int], gains: dict[int, float], n: int = 10) -> list[int]:

@@ -14,7 +14,7 @@ from common.schemas.data import F32, EventType
 from common.serving.bundle import ServedBundle
 from common.serving.evidence import MAX_CAUSES, Reason, SessionItem
 from common.serving.filters import Filter
-from common.serving.ranking import Pick, Rung, Wish, rank
+from common.serving.ranking import Pick, RankingRequest, Rung, rank
 from tests.bundles import Goods, History, item_lists, layer_content, open_layers
 
 ADA, BEN = UserKey(b"a" * 16), UserKey(b"b" * 16)
@@ -72,7 +72,7 @@ def rungs_of(picks: list[Pick]) -> list[Rung]:
 
 
 def test_a_known_person_gets_their_own(bundle: ServedBundle) -> None:
-    picks = rank(bundle, Wish(n=4, person=bundle.find_person(ADA), hide=numbers(0, 2)))
+    picks = rank(bundle, RankingRequest(n=4, person=bundle.find_person(ADA), hide=numbers(0, 2)))
     assert items_of(picks) == [10, 8, 6, 4]
     assert set(rungs_of(picks)) == {Rung.PERSONAL}
     assert {pick.cause for pick in picks} == {(Reason.BECAUSE_YOU_BOUGHT, 2)}
@@ -81,7 +81,7 @@ def test_a_known_person_gets_their_own(bundle: ServedBundle) -> None:
 
 def test_what_was_bought_is_put_forward_by_how_much_of_it(bundle: ServedBundle) -> None:
     """Ada's scores are 1 + n / 100 for even n, and 0.01 for odd ones."""
-    picks = rank(bundle, Wish(n=5, person=bundle.find_person(ADA), boost=0.1))
+    picks = rank(bundle, RankingRequest(n=5, person=bundle.find_person(ADA), boost=0.1))
     assert items_of(picks) == [2, 10, 8, 0, 6]
     scores = [round(pick.score or 0, 3) for pick in picks]
     assert scores == [round(1.02 + 0.1 * np.log(4), 3), 1.1, 1.08, round(1 + 0.1 * np.log(2), 3), 1.06]
@@ -92,11 +92,11 @@ def test_what_was_bought_is_put_forward_by_how_much_of_it(bundle: ServedBundle) 
 def test_what_is_put_forward_is_filtered_like_everything_else(build: Callable[..., ServedBundle]) -> None:
     bundle = build(available=[number != 0 for number in range(N)])
     person = bundle.find_person(ADA)
-    assert items_of(rank(bundle, Wish(n=2, person=person, boost=9.0)))[0] == 2
-    assert 0 not in items_of(rank(bundle, Wish(n=N, person=person, boost=9.0)))
-    assert 2 not in items_of(rank(bundle, Wish(n=N, person=person, boost=9.0, hide=numbers(2))))
-    assert 2 not in items_of(rank(bundle, Wish(n=N, person=person, boost=9.0, page=2)))
-    shelf = rank(bundle, Wish(n=N, person=person, boost=9.0, wanted=Filter(categories=("c1",))))
+    assert items_of(rank(bundle, RankingRequest(n=2, person=person, boost=9.0)))[0] == 2
+    assert 0 not in items_of(rank(bundle, RankingRequest(n=N, person=person, boost=9.0)))
+    assert 2 not in items_of(rank(bundle, RankingRequest(n=N, person=person, boost=9.0, hide=numbers(2))))
+    assert 2 not in items_of(rank(bundle, RankingRequest(n=N, person=person, boost=9.0, page=2)))
+    shelf = rank(bundle, RankingRequest(n=N, person=person, boost=9.0, wanted=Filter(categories=("c1",))))
     assert set(items_of(shelf)) == {1, 4, 7, 10}
     assert len(items_of(shelf)) == 4
 
@@ -105,7 +105,7 @@ def test_what_was_only_looked_at_was_not_bought(bundle: ServedBundle) -> None:
     person = bundle.find_person(ADA)
     assert person is not None
     looked = person._replace(purchased=np.zeros(3, np.bool_))
-    assert {pick.cause.reason for pick in rank(bundle, Wish(n=3, person=looked))} == {Reason.SIMILAR_TO}
+    assert {pick.cause.reason for pick in rank(bundle, RankingRequest(n=3, person=looked))} == {Reason.SIMILAR_TO}
 
 
 def test_a_reason_is_looked_for_among_the_latest(bundle: ServedBundle) -> None:
@@ -114,12 +114,14 @@ def test_a_reason_is_looked_for_among_the_latest(bundle: ServedBundle) -> None:
     items, weights = np.full(MAX_CAUSES + 1, 2, np.int32), np.ones(MAX_CAUSES + 1, np.float32)
     items[0], weights[0] = 0, 100
     long_ago = person._replace(items=items, weights=weights, purchased=np.ones(len(items), np.bool_))
-    assert {pick.cause for pick in rank(bundle, Wish(n=2, person=long_ago))} == {(Reason.BECAUSE_YOU_BOUGHT, 2)}
+    assert {pick.cause for pick in rank(bundle, RankingRequest(n=2, person=long_ago))} == {
+        (Reason.BECAUSE_YOU_BOUGHT, 2)
+    }
 
 
 def test_a_basket_without_a_person_is_a_session(bundle: ServedBundle) -> None:
     session = (SessionItem(1, EventType.VIEW), SessionItem(4, EventType.CART), SessionItem(2, EventType.CART))
-    picks = rank(bundle, Wish(n=3, session=session))
+    picks = rank(bundle, RankingRequest(n=3, session=session))
     assert set(items_of(picks)) == {10, 8, 6}
     assert set(rungs_of(picks)) == {Rung.SESSION}
     assert {pick.cause for pick in picks} <= {(Reason.IN_YOUR_BASKET, 4), (Reason.IN_YOUR_BASKET, 2)}
@@ -130,7 +132,7 @@ def test_a_basket_turns_what_a_person_gets(bundle: ServedBundle) -> None:
     assert person is not None
     faint = person._replace(weights=person.weights / 10)
     session = tuple(SessionItem(number, EventType.CART) for number in (3, 5, 7))
-    picks = rank(bundle, Wish(n=3, person=faint, session=session))
+    picks = rank(bundle, RankingRequest(n=3, person=faint, session=session))
     assert set(items_of(picks)) == {1, 9, 11}
     assert set(rungs_of(picks)) == {Rung.PERSONAL}
     assert {pick.cause.reason for pick in picks} == {Reason.IN_YOUR_BASKET}
@@ -139,13 +141,13 @@ def test_a_basket_turns_what_a_person_gets(bundle: ServedBundle) -> None:
 def test_the_page_that_a_person_looks_at_counts_as_a_view(bundle: ServedBundle) -> None:
     person = bundle.find_person(ADA)
     assert person is not None
-    picks = rank(bundle, Wish(n=3, person=person._replace(weights=person.weights / 100), page=3))
+    picks = rank(bundle, RankingRequest(n=3, person=person._replace(weights=person.weights / 100), page=3))
     assert 3 not in items_of(picks)
     assert {(pick.rung, pick.cause) for pick in picks} == {(Rung.PERSONAL, (Reason.SIMILAR_TO, 3))}
 
 
 def test_a_page_alone_gets_what_is_like_it(bundle: ServedBundle) -> None:
-    picks = rank(bundle, Wish(n=5, page=7))
+    picks = rank(bundle, RankingRequest(n=5, page=7))
     assert set(items_of(picks)) == {1, 3, 5, 9, 11}
     assert {(pick.rung, pick.cause) for pick in picks} == {(Rung.RELATED, (Reason.SIMILAR_TO, 7))}
 
@@ -154,73 +156,81 @@ def test_a_list_keeps_its_order_and_the_nearest_come_behind(build: Callable[...,
     similar = np.full((N, 3), -1, np.int32)
     similar[7] = [2, 9, 4]
     bundle = build(similar=similar, available=[number != 4 for number in range(N)])
-    picks = rank(bundle, Wish(n=4, page=7))
+    picks = rank(bundle, RankingRequest(n=4, page=7))
     assert items_of(picks)[:2] == [2, 9]
     assert set(items_of(picks)[2:]) <= {1, 3, 5, 11}
     assert {(pick.rung, pick.cause) for pick in picks} == {(Rung.RELATED, (Reason.SIMILAR_TO, 7))}
     assert [pick.score is None for pick in picks] == [True, True, False, False]
-    narrow = rank(bundle, Wish(n=2, page=7, wanted=Filter(categories=("c1",))))
+    narrow = rank(bundle, RankingRequest(n=2, page=7, wanted=Filter(categories=("c1",))))
     assert items_of(narrow) == [1, 10]
 
 
 def test_what_is_bought_with_the_page_comes_first_where_that_is_asked_for(build: Callable[..., ServedBundle]) -> None:
     bundle = build(bought_together={7: [2, 4, 9]}, available=[number != 2 for number in range(N)])
-    picks = rank(bundle, Wish(n=4, page=7, bought_together=True, hide=numbers(11)))
+    picks = rank(bundle, RankingRequest(n=4, page=7, bought_together=True, hide=numbers(11)))
     assert items_of(picks)[:2] == [4, 9]
     assert set(items_of(picks)[2:]) <= {1, 3, 5}
     assert rungs_of(picks) == [Rung.BOUGHT_TOGETHER] * 2 + [Rung.RELATED] * 2
     assert picks[0].cause == (Reason.BOUGHT_TOGETHER, 7)
     assert picks[0].score is None
-    assert rungs_of(rank(bundle, Wish(n=4, page=7))) == [Rung.RELATED] * 4
-    assert rungs_of(rank(bundle, Wish(n=1, page=8, bought_together=True))) == [Rung.RELATED]
+    assert rungs_of(rank(bundle, RankingRequest(n=4, page=7))) == [Rung.RELATED] * 4
+    assert rungs_of(rank(bundle, RankingRequest(n=1, page=8, bought_together=True))) == [Rung.RELATED]
 
 
 def test_lists_of_what_is_bought_together_need_no_personal_model(build: Callable[..., ServedBundle]) -> None:
     bundle = build("constant", np.ones((N, 1), np.float32), bought_together={7: [2]})
-    picks = rank(bundle, Wish(n=2, page=7, bought_together=True))
+    picks = rank(bundle, RankingRequest(n=2, page=7, bought_together=True))
     assert rungs_of(picks) == [Rung.BOUGHT_TOGETHER, Rung.POPULAR_IN_CATEGORY]
 
 
 def test_a_page_falls_to_its_category_then_to_what_is_popular(build: Callable[..., ServedBundle]) -> None:
     vectors = VECTORS.copy()
     vectors[1] = 0  # like nothing
-    picks = rank(build(vectors=vectors), Wish(n=7, page=1))
+    picks = rank(build(vectors=vectors), RankingRequest(n=7, page=1))
     assert items_of(picks) == [4, 10, 5, 3, 11, 9, 8]
     assert rungs_of(picks) == [Rung.POPULAR_IN_CATEGORY] * 2 + [Rung.POPULAR] * 2 + [Rung.NEWEST] * 3
     assert [pick.cause.reason for pick in picks[1:6:2]] == [Reason.POPULAR_IN_CATEGORY, Reason.POPULAR, Reason.NEW]
 
 
 def test_a_new_visitor_gets_what_is_popular_then_what_is_new(bundle: ServedBundle) -> None:
-    picks = rank(bundle, Wish(n=6))
+    picks = rank(bundle, RankingRequest(n=6))
     assert items_of(picks) == [5, 4, 3, 11, 10, 9]
     assert rungs_of(picks) == [Rung.POPULAR] * 3 + [Rung.NEWEST] * 3
 
 
 def test_an_answer_is_full_while_the_catalogue_lasts(bundle: ServedBundle) -> None:
-    for wish in (Wish(n=N + 5), Wish(n=N + 5, person=bundle.find_person(ADA)), Wish(n=N + 5, page=3)):
-        shown = items_of(rank(bundle, wish))
-        assert sorted(shown) == [number for number in range(N) if number != wish.page]
+    for request in (
+        RankingRequest(n=N + 5),
+        RankingRequest(n=N + 5, person=bundle.find_person(ADA)),
+        RankingRequest(n=N + 5, page=3),
+    ):
+        shown = items_of(rank(bundle, request))
+        assert sorted(shown) == [number for number in range(N) if number != request.page]
 
 
 def test_a_category_is_asked_for(bundle: ServedBundle) -> None:
-    picks = rank(bundle, Wish(n=4, wanted=Filter(categories=("c1",))))
+    picks = rank(bundle, RankingRequest(n=4, wanted=Filter(categories=("c1",))))
     assert items_of(picks) == [4, 10, 1, 7]
     assert rungs_of(picks) == [Rung.POPULAR_IN_CATEGORY] * 3 + [Rung.NEWEST]
-    both = rank(bundle, Wish(n=4, wanted=Filter(categories=("c1", "c2"))))
+    both = rank(bundle, RankingRequest(n=4, wanted=Filter(categories=("c1", "c2"))))
     assert items_of(both) == [5, 4, 11, 10]
 
 
 def test_what_is_not_available_is_not_shown(build: Callable[..., ServedBundle]) -> None:
     bundle = build(available=[number not in (4, 10) for number in range(N)])
-    for wish in (Wish(n=20), Wish(n=20, person=bundle.find_person(ADA)), Wish(n=20, page=6)):
-        assert not {4, 10} & set(items_of(rank(bundle, wish)))
-    assert set(items_of(rank(bundle, Wish(n=20, wanted=Filter(available=False))))) == {4, 10}
+    for request in (
+        RankingRequest(n=20),
+        RankingRequest(n=20, person=bundle.find_person(ADA)),
+        RankingRequest(n=20, page=6),
+    ):
+        assert not {4, 10} & set(items_of(rank(bundle, request)))
+    assert set(items_of(rank(bundle, RankingRequest(n=20, wanted=Filter(available=False))))) == {4, 10}
 
 
 def test_a_model_that_says_the_same_of_everybody_is_not_personal(build: Callable[..., ServedBundle]) -> None:
     bundle = build(encoder="constant", vectors=np.ones((N, 1), np.float32))
     session = (SessionItem(1, EventType.CART),)
-    picks = rank(bundle, Wish(n=4, person=bundle.find_person(ADA), session=session))
+    picks = rank(bundle, RankingRequest(n=4, person=bundle.find_person(ADA), session=session))
     assert items_of(picks) == [4, 10, 5, 3]
     assert rungs_of(picks) == [Rung.POPULAR_IN_CATEGORY] * 2 + [Rung.POPULAR] * 2
 
@@ -229,5 +239,5 @@ def test_a_person_of_whom_only_returns_are_known_is_new(bundle: ServedBundle) ->
     person = bundle.find_person(ADA)
     assert person is not None
     regretful = person._replace(vector=np.zeros(2, np.float32))
-    assert rungs_of(rank(bundle, Wish(n=2, person=regretful))) == [Rung.POPULAR, Rung.POPULAR]
+    assert rungs_of(rank(bundle, RankingRequest(n=2, person=regretful))) == [Rung.POPULAR, Rung.POPULAR]
     assert bundle.find_person(BEN) is None

@@ -12,9 +12,9 @@ from common.ids import UserKey
 from common.serving import selection, variety
 from common.serving.bundle import ServedBundle
 from common.serving.filters import Filter
-from common.serving.ranking import Rung, Wish, rank
-from common.serving.search import Found
-from common.serving.variety import Quota, Variety, choose
+from common.serving.ranking import RankingRequest, Rung, rank
+from common.serving.search import Hits
+from common.serving.variety import Quota, Variety, diversify
 from tests.bundles import Goods, History, layer_content, open_layers
 
 ADA = UserKey(b"a" * 16)
@@ -40,8 +40,10 @@ def bundle(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.M
 
 
 def shown(bundle: ServedBundle, wanted: Variety, n: int = 10, dearest: float | None = None) -> list[int]:
-    wish = Wish(n, Filter(price_max=dearest), bundle.find_person(ADA), hide=np.array([0], np.int32), variety=wanted)
-    return [pick.item_no for pick in rank(bundle, wish)]
+    request = RankingRequest(
+        n, Filter(price_max=dearest), bundle.find_person(ADA), hide=np.array([0], np.int32), variety=wanted
+    )
+    return [pick.item_no for pick in rank(bundle, request)]
 
 
 def best_first(dearest: float | None) -> list[int]:
@@ -108,16 +110,16 @@ def test_without_a_wish_for_variety_nothing_changes(bundle: ServedBundle) -> Non
 
 
 def test_lists_are_bounded_too(bundle: ServedBundle) -> None:
-    picks = rank(bundle, Wish(5, variety=Variety(max_per_category=1)))
+    picks = rank(bundle, RankingRequest(5, variety=Variety(max_per_category=1)))
     assert {pick.rung for pick in picks} == {Rung.NEWEST}
     assert [pick.item_no for pick in picks] == within(list(range(N)), 5, 1)
 
 
 def test_by_hand() -> None:
     """The second is the first again; at even weights the third, of half the relevance and at a right angle, is next."""
-    found = Found(np.arange(3, dtype=np.int32), np.array([1.0, 0.9, 0.5], np.float32))
+    found = Hits(np.arange(3, dtype=np.int32), np.array([1.0, 0.9, 0.5], np.float32))
     vectors = np.array([[1, 0], [1, 0], [0, 1]], np.float32)
-    assert choose(found, vectors, ["a", "a", "b"], 3, 0.5, Quota(None)) == [0, 2, 1]
-    assert choose(found, vectors, ["a", "a", "b"], 3, 0.0, Quota(None)) == [0, 1, 2]
-    assert choose(found, vectors, ["a", "a", "b"], 3, 0.0, Quota(1)) == [0, 2]
-    assert choose(found, vectors, ["", "", "b"], 2, 0.0, Quota(1)) == [0, 1]
+    assert diversify(found, vectors, ["a", "a", "b"], 3, 0.5, Quota(None)) == [0, 2, 1]
+    assert diversify(found, vectors, ["a", "a", "b"], 3, 0.0, Quota(None)) == [0, 1, 2]
+    assert diversify(found, vectors, ["a", "a", "b"], 3, 0.0, Quota(1)) == [0, 2]
+    assert diversify(found, vectors, ["", "", "b"], 2, 0.0, Quota(1)) == [0, 1]

@@ -17,7 +17,7 @@ from common.edges.http_routes import PATHS, Endpoint
 from common.edges.triggers import Trigger
 from common.schemas.documents import RunState
 from common.serving.ranking import Rung
-from common.usecases.runs import Function
+from common.usecases.shared.runs import Function
 from infra.local.manifest import TEMPLATE, read_manifest
 from tests.stack.manifests import OVERLAYS, pod_of, pod_template, rendered
 

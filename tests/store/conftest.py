@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from common.usecases.context import Context
+from common.usecases.shared.context import Context
 from tests.memory import memory_context
 
 

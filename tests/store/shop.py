@@ -20,9 +20,9 @@ from common.ids import split_user_key
 from common.schemas.data import EVENT_TYPES, Catalogue, Interactions
 from common.schemas.documents import RunRecord, StoreDocument
 from common.schemas.quarantine import QuarantineReport
-from common.store.reader import Counts, Reader, open_store
-from common.usecases.context import Context
-from common.usecases.ingest import ingest_object
+from common.store.segments.reader import Counts, Reader, open_store
+from common.usecases.ingest.ingest import ingest_object
+from common.usecases.shared.context import Context
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 

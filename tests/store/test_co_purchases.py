@@ -10,10 +10,10 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from common.store import co_purchases
-from common.store.co_purchases import CoPurchases, shrunk_lift
-from common.usecases.compact import compact
-from common.usecases.context import Context
+from common.store.segments import co_purchases
+from common.store.segments.co_purchases import CoPurchases, shrunk_lift
+from common.usecases.ingest.compact import compact
+from common.usecases.shared.context import Context
 from tests.store.shop import csv_of, ingest, reading
 
 HEADER = "user_id,item_id,ts,qty,event_type,order_id,consent"

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from common.schemas.documents import FileRef, Segment
-from common.store.compaction import fold_events
 from common.store.engine import connect_trusted
-from common.store.segment import finish, new_segment
+from common.store.segments.compaction import fold_events
+from common.store.segments.segment import finish, new_segment
 
 BATCHES = 20
 NAMED = 20_000

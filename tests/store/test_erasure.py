@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from common.bucket.memory import MemoryBucket
 from common.ids import split_user_key
 from common.schemas.documents import RunState
-from common.usecases.compact import compact
-from common.usecases.context import Context
-from common.usecases.erasure.stored import StoreErasure
+from common.testing.memory import MemoryBucket
+from common.usecases.erase.stored import StoreErasure
+from common.usecases.ingest.compact import compact
+from common.usecases.shared.context import Context
 from tests.memory import memory_context
 from tests.store.shop import events_csv, ingest, rows_of, stored
 

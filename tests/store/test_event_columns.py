@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from common.store.reasons import REASONS
-from common.usecases.context import Context
+from common.store.uploads.reasons import REASONS
+from common.usecases.shared.context import Context
 from tests.memory import memory_context
 from tests.store.shop import NOON, csv_of, events_csv, ingest, parquet_of, report_of, rows_of, stored
 

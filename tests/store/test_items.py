@@ -12,9 +12,9 @@ import pytest
 
 from common.bucket.port import Bucket, ObjectInfo
 from common.schemas.documents import RunState
-from common.usecases.compact import compact
-from common.usecases.context import Context
-from common.usecases.ingest import drain, ingest_object
+from common.usecases.ingest.compact import compact
+from common.usecases.ingest.ingest import drain, ingest_object
+from common.usecases.shared.context import Context
 from tests.store.shop import csv_of, events_csv, ingest, parquet_of, reading, report_of, stored
 
 HEADER = "item_id,category,brand,price,img_url"

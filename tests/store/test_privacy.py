@@ -10,13 +10,13 @@ import duckdb
 import pytest
 
 from common.errors import FileRejected
-from common.store import draft as drafting_module
 from common.store.engine import connect_hardened
-from common.store.uploads import damage_is_refused
-from common.usecases import intake
-from common.usecases.compact import compact
-from common.usecases.context import Context
-from common.usecases.workspace import workspace
+from common.store.uploads import draft as drafting_module
+from common.store.uploads.files import damage_is_refused
+from common.usecases.ingest import take_upload as intake
+from common.usecases.ingest.compact import compact
+from common.usecases.shared.context import Context
+from common.usecases.shared.workspace import workspace
 from tests.store.shop import (
     csv_of,
     events_csv,

@@ -17,10 +17,10 @@ from common.ids import sha256_of_file, split_user_key
 from common.schemas.data import EVENT_TYPES, U64
 from common.schemas.documents import FileRef, Segment, StoreDocument
 from common.store.engine import STORAGE_VERSION
-from common.store.reader import open_store
-from common.usecases import compact as compaction
-from common.usecases.compact import compact
-from common.usecases.context import Context
+from common.store.segments.reader import open_store
+from common.usecases.ingest import compact as compaction
+from common.usecases.ingest.compact import compact
+from common.usecases.shared.context import Context
 from tests.memory import memory_context
 from tests.store.shop import csv_of, events_csv, everything_in, ingest, reading, refilled, rows_of, same, stored
 

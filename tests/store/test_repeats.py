@@ -11,11 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from common.store import repeats
-from common.store.repeats import ranges_of, repeated_values
-from common.usecases.compact import compact
-from common.usecases.context import Context
-from common.usecases.ingest import ingest_object
+from common.store.segments import duplicates as repeats
+from common.store.segments.duplicates import ranges_of, repeated_values
+from common.usecases.ingest.compact import compact
+from common.usecases.ingest.ingest import ingest_object
+from common.usecases.shared.context import Context
 from tests.memory import memory_context
 from tests.store.shop import csv_of, events_csv, ingest, parquet_of, rows_of, stored
 

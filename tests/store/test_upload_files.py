@@ -11,8 +11,8 @@ import pytest
 
 from common.errors import RecsysError
 from common.schemas.documents import RunState
-from common.usecases.context import Context
-from common.usecases.ingest import drain, ingest_object
+from common.usecases.ingest.ingest import drain, ingest_object
+from common.usecases.shared.context import Context
 from tests.store.shop import csv_of, events_csv, ingest, keys_under, parquet_of, report_of, rows_of, stored
 
 HEADER = "user_id,item_id,ts,qty"
@@ -253,7 +253,7 @@ def test_a_failing_upload_does_not_hold_back_the_others(shop: Context, monkeypat
             raise RecsysError("out of order")
         return ingest_object(ctx, key, etag)
 
-    monkeypatch.setattr("common.usecases.ingest.ingest_object", failing)
+    monkeypatch.setattr("common.usecases.ingest.ingest.ingest_object", failing)
     for name in ("first", "second"):
         shop.bucket.put(f"incoming/events/{name}.csv", events_csv(*ROWS))
     with pytest.raises(RecsysError, match="out of order"):

@@ -10,11 +10,10 @@ from common.models.artifact import Artifact
 from common.models.base import FitOptions, TrainingData
 from common.models.registry import FAMILIES, make
 from common.schemas.data import U64, Catalogue, EventType, Interactions, LayerContent
-from common.store.co_purchases import CoPurchases
-from common.usecases.layers.base import Stock, base_content
-from common.usecases.layers.extras import Extras
-from common.usecases.layers.items import take
-from common.usecases.layers.neighbours import MIN_NEIGHBOURS
+from common.store.segments.co_purchases import CoPurchases
+from common.usecases.publish.layers.base import MIN_NEIGHBOURS, Stock, base_content
+from common.usecases.publish.layers.extras import Extras
+from common.usecases.publish.layers.items import take
 from tests.shops import NOON, Event, catalogue, interactions
 
 NOW = NOON + 10 * 86_400
@@ -136,8 +135,8 @@ def test_neighbours_have_buyers_enough_where_the_shop_has_such_items(monkeypatch
     items = catalogue([*((item_id, "c", "b", 1.0) for item_id in (*TEA, *SHOES, "rare"))])
     few = base(data, items)
     assert Extras.of(few.encoder).neighbours.all(), f"fewer than {MIN_NEIGHBOURS} items: all are neighbours"
-    monkeypatch.setattr("common.usecases.layers.neighbours.MIN_NEIGHBOURS", 3)
-    monkeypatch.setattr("common.usecases.layers.neighbours.NEIGHBOUR_PEOPLE", 2)
+    monkeypatch.setattr("common.usecases.publish.layers.base.MIN_NEIGHBOURS", 3)
+    monkeypatch.setattr("common.usecases.publish.layers.base.NEIGHBOUR_PEOPLE", 2)
     many = base(data, items)
     assert number(many, "rare") not in many.similar
     assert (many.similar[number(many, "rare")] >= 0).any()

@@ -9,7 +9,7 @@ from common.errors import RefusedError
 from common.evaluation.baselines import BASELINES, EASE, ItemKNN, LatestSession, OwnFrequent, RecentPopular, ease
 from common.evaluation.baselines.base import Baseline, judge_baseline
 from common.evaluation.baselines.vs_knn import VSKNN
-from common.evaluation.cases import Question, make_cases
+from common.evaluation.cases import Relevance, make_cases
 from common.evaluation.split import Fold
 from common.models.sessions import Sequences
 from common.schemas.data import DAY_S, Interactions
@@ -88,9 +88,9 @@ def test_every_baseline_is_judged_as_the_models_are(baseline: type[Baseline]) ->
     )
     cases = make_cases(fold(data, 50), seed=1)
     judgement = judge_baseline(baseline(cases.fold), cases)
-    for question in Question:
-        assert 0 < judgement.metrics[question]["ndcg@10"] < 1
-        assert len(judgement.primary[question]) == judgement.metrics[question]["people"]
+    for relevance in Relevance:
+        assert 0 < judgement.metrics[relevance]["ndcg@10"] < 1
+        assert len(judgement.primary[relevance]) == judgement.metrics[relevance]["people"]
 
 
 def test_a_baseline_that_is_not_through_in_time_is_left_out() -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from common.usecases.layers.cards import cards_of
+from common.usecases.publish.layers.cards import cards_of
 from tests.shops import catalogue
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from common.schemas.data import F32
-from common.usecases.layers.cold import SHARE, Groups, learn_groups
-from common.usecases.layers.items import take
+from common.usecases.publish.layers.cold import SHARE, Groups, learn_groups
+from common.usecases.publish.layers.items import take
 from tests.shops import catalogue
 
 NAN = float("nan")

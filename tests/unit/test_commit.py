@@ -13,11 +13,11 @@ import pytest
 
 from common.bucket.commit import LONGEST_S, NewFile, Proposal, commit
 from common.bucket.current import CurrentFile, Snapshot
-from common.bucket.faults import Fault, FaultyBucket, ProcessKilled, Rule
-from common.bucket.memory import MemoryBucket
 from common.bucket.port import Blob, Conflict
 from common.errors import BucketUnavailable, CommitContention, CorruptError
 from common.schemas.documents import MAX_COMMITS, StoreDocument
+from common.testing.faults import Fault, FaultyBucket, ProcessKilled, Rule
+from common.testing.memory import MemoryBucket
 
 KEY = "store/current.json"
 START = datetime(2026, 11, 23, 12, tzinfo=UTC)

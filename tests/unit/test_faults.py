@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from common.bucket.faults import Fault, FaultyBucket, ProcessKilled, Rule
-from common.bucket.memory import MemoryBucket
 from common.bucket.port import CONFLICT
 from common.errors import BucketUnavailable
+from common.testing.faults import Fault, FaultyBucket, ProcessKilled, Rule
+from common.testing.memory import MemoryBucket
 
 WRITES: dict[str, Callable[[FaultyBucket], object]] = {
     "put": lambda bucket: bucket.put("key", b"new"),

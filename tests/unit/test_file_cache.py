@@ -11,11 +11,11 @@ import pytest
 
 from common.bucket import cache
 from common.bucket.cache import GRACE_S, IDLE_S, FileCache
-from common.bucket.faults import Fault, FaultyBucket, ProcessKilled, Rule
-from common.bucket.memory import MemoryBucket
 from common.errors import BucketUnavailable, CorruptError, UnavailableError
 from common.ids import sha256_of_bytes
 from common.schemas.documents import FileRef
+from common.testing.faults import Fault, FaultyBucket, ProcessKilled, Rule
+from common.testing.memory import MemoryBucket
 
 
 class Cache:
@@ -207,7 +207,7 @@ FETCHER = """
 import sys, time
 from pathlib import Path
 from common.bucket.cache import FileCache
-from common.bucket.memory import MemoryBucket
+from common.testing.memory import MemoryBucket
 from common.ids import sha256_of_bytes
 from common.schemas.documents import FileRef
 

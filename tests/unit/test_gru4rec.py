@@ -16,7 +16,7 @@ from common.models.gru.losses import bpr_max, cross_entropy
 from common.models.gru4rec import GRU4Rec, GRU4RecConfig
 from common.models.sessions import Sequences
 from common.schemas.data import Interactions
-from common.serving.gru import gru
+from common.serving.encoders import gru
 from tests.shops import NOON, Event, interactions
 
 SMALL = {"embedding_size": 8, "batch_size": 4, "n_sample": 8, "epochs": 20, "dropout_embedding": 0.0}

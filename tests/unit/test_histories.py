@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.schemas.data import EventType, Weighting
-from common.usecases.layers.histories import Histories, histories_of
+from common.usecases.publish.layers.histories import Histories, histories_of
 from tests.shops import NOON, TINY, Event, interactions
 
 NOW = NOON + 400 * 86_400

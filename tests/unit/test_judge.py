@@ -5,7 +5,7 @@ import pytest
 from scipy.sparse import csr_matrix
 
 from common.evaluation import ranking
-from common.evaluation.cases import Cases, Question, make_cases
+from common.evaluation.cases import Cases, Relevance, make_cases
 from common.evaluation.judge import Judgement, judge
 from common.evaluation.queries import rows_of
 from common.evaluation.ranking import blocks_of_scores, top_k
@@ -16,7 +16,7 @@ from common.models.registry import make
 from common.schemas.data import F32, EventType, Interactions
 from tests.shops import NOON, Event, interactions
 
-ALL, NEW = Question.ALL, Question.NEW
+ALL, NEW = Relevance.ALL, Relevance.NEW
 
 
 def relevant(*rows: list[int], n_items: int) -> csr_matrix:

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from common.usecases.layers import neighbours
-from common.usecases.layers.neighbours import SIMILAR_DEPTH, eligible, similar_of
+from common.usecases.publish.layers import base
+from common.usecases.publish.layers.base import SIMILAR_DEPTH, eligible, similar_of
 
 EAST, NORTH = (1.0, 0.0), (0.0, 1.0)
 
@@ -33,7 +33,7 @@ def test_untrained_items_have_the_neighbours_of_their_group_and_are_nobodys() ->
 
 
 def test_neighbours_have_buyers_enough_or_the_most_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(neighbours, "MIN_NEIGHBOURS", 3)
+    monkeypatch.setattr(base, "MIN_NEIGHBOURS", 3)
     trained = np.array([True] * 5 + [False])
     assert eligible(np.array([30, 10, 9, 40, 50, 99]), trained).tolist() == [True, True, False, True, True, False]
     assert eligible(np.array([3, 1, 9, 4, 1, 99]), trained).tolist() == [True, False, True, True, False, False]

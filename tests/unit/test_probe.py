@@ -2,13 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from common.bucket.faults import Fault, FaultyBucket, Rule
-from common.bucket.memory import MemoryBucket
 from common.bucket.port import CONFLICT, Bucket, Conflict
-from common.bucket.probe import probe_conditional_put
-from common.bucket.proven import ProvenBucket
+from common.bucket.probe import ProvenBucket, probe_conditional_put
 from common.bucket.s3 import S3Bucket
 from common.errors import BucketUnavailable, SettingError
+from common.testing.faults import Fault, FaultyBucket, Rule
+from common.testing.memory import MemoryBucket
 
 
 class IgnoresBoth(MemoryBucket):

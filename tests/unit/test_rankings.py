@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from common.schemas.data import DAY_S, EventType
-from common.usecases.layers.rankings import HALF_LIFE_DAYS, Shelf, category_codes, popularity
+from common.usecases.publish.layers.rankings import HALF_LIFE_DAYS, Shelf, category_codes, popularity
 from tests.shops import NOON, Event, interactions
 
 

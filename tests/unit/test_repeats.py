@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from common.config import Purchased
-from common.evaluation.cases import Cases, Question, make_cases
+from common.evaluation.cases import Cases, Relevance, make_cases
 from common.evaluation.judge import PRIMARY
 from common.evaluation.metrics import ndcg_at_k
-from common.evaluation.repeats import K, Repeats, judge_as_served, judge_repeats
+from common.evaluation.repeats import K, RepeatDecision, judge_as_served, judge_repeats
 from common.evaluation.split import temporal_split
 from common.ids import UserKey, join_user_key
 from common.models.artifact import Artifact
@@ -19,9 +19,9 @@ from common.models.registry import make
 from common.schemas.data import EventType, Interactions, LayerContent, Weighting
 from common.serving.bundle import ServedBundle
 from common.serving.encoders import ENCODERS
-from common.serving.ranking import Wish, rank
-from common.usecases.layers.histories import histories_of
-from common.usecases.layers.people import user_rows
+from common.serving.ranking import RankingRequest, rank
+from common.usecases.publish.layers.histories import histories_of
+from common.usecases.publish.layers.people import user_rows
 from tests.bundles import Goods, layer_content, open_layers
 from tests.shops import Event, interactions
 
@@ -39,7 +39,7 @@ def fit(cases: Cases, family: str = "als") -> Artifact:
     return model.fit(TrainingData(cases.fold.past), FitOptions(1, 1, cases.fold.cut_s))
 
 
-def repeats(data: Interactions, family: str = "als") -> Repeats:
+def repeats(data: Interactions, family: str = "als") -> RepeatDecision:
     cases = cases_of(data)
     artifact = fit(cases, family)
     return judge_repeats(artifact, cases, ENCODERS[artifact.encoder], fit(cases, "popular"))
@@ -76,14 +76,14 @@ def test_serving_does_what_was_judged(purchased: Purchased, tmp_path: Path) -> N
         [layer(artifact, cases, judged.half_life_days)], tmp_path, encoder_params=artifact.encoder_params
     )
     lists = [served(bundle, join_user_key(*key), purchased, judged.boost) for key in cases.user_keys.tolist()]
-    relevant = cases.relevant(Question.ALL)
+    relevant = cases.relevant(Relevance.ALL)
     hits = np.array([[bool(relevant[row, item]) for item in listed] for row, listed in enumerate(lists)])
     expected = {Purchased.HIDE: judged.hide, Purchased.SHOW: judged.show, Purchased.BOOST: judged.put_forward}
     found = ndcg_at_k(hits, np.diff(relevant.indptr).astype(np.int32), K).mean()
     assert found == pytest.approx(expected[purchased], abs=1e-6)
     decided = judged.served(purchased)
     whole = judge_as_served(artifact, cases, ENCODERS[artifact.encoder], fit(cases, "popular"), decided)
-    assert whole.metrics[Question.ALL][PRIMARY] == pytest.approx(found, abs=1e-6)
+    assert whole.metrics[Relevance.ALL][PRIMARY] == pytest.approx(found, abs=1e-6)
 
 
 def layer(artifact: Artifact, cases: Cases, half_life: float | None) -> LayerContent:
@@ -100,8 +100,8 @@ def served(bundle: ServedBundle, key: UserKey, purchased: Purchased, boost: floa
     person = bundle.find_person(key)
     assert person is not None
     hide = person.items[person.purchased] if purchased is Purchased.HIDE else np.empty(0, np.int32)
-    wish = Wish(n=K, person=person, hide=hide, boost=boost if purchased is Purchased.BOOST else 0.0)
-    return [pick.item_no for pick in rank(bundle, wish)]
+    request = RankingRequest(n=K, person=person, hide=hide, boost=boost if purchased is Purchased.BOOST else 0.0)
+    return [pick.item_no for pick in rank(bundle, request)]
 
 
 def test_in_a_list_that_is_everybodys_nothing_is_put_forward() -> None:

@@ -9,20 +9,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from common.evaluation.cases import Question
+from common.evaluation.cases import Relevance
 from common.evaluation.report.profile import profile_of
-from common.usecases import figures
-from common.usecases.report.make import make_report
-from common.usecases.report.popularity import popularity_of, sold_by_item
+from common.usecases.train import metrics_json as figures
+from common.usecases.train.report.make import make_report
+from common.usecases.train.report.samples import popularity_of, sold_by_item
 from tests.shops import Event, interactions
-from tests.unit.test_contest import als, contest, two_tastes
+from tests.unit.test_comparison import als, contest, two_tastes
 
 
 @pytest.fixture(scope="module")
 def told() -> dict[str, Any]:
     """As `metrics.json` has them."""
     data = two_tastes()
-    outcome = contest(data, [als(), als(factors=8)], time.monotonic() + 100)
+    comparison = contest(data, [als(), als(factors=8)], time.monotonic() + 100)
     run = {
         "shop": "corner-shop",
         "version": "20260102T020000Z-00",
@@ -32,7 +32,7 @@ def told() -> dict[str, Any]:
         "refusal": None,
         "data": profile_of(data, 20).model_dump(mode="json"),
     }
-    found: dict[str, Any] = json.loads(json.dumps(figures.full(outcome, outcome.finals.winner, 7) | run))
+    found: dict[str, Any] = json.loads(json.dumps(figures.full(comparison, comparison.final.winner, 7) | run))
     return found
 
 
@@ -40,11 +40,11 @@ def test_the_table_has_the_figures_of_the_run(told: dict[str, Any]) -> None:
     report = make_report(told, None)
     champion = report.table[0]
     assert (champion.kind, champion.name) == ("champion", "als")
-    assert champion.ndcg[Question.NEW].mean == pytest.approx(told["model"]["new_purchases"]["ndcg@10"])
-    assert champion.lead[Question.NEW].mean == 0
+    assert champion.ndcg[Relevance.NEW].mean == pytest.approx(told["model"]["new_purchases"]["ndcg@10"])
+    assert champion.lead[Relevance.NEW].mean == 0
     assert report.window is not None
     assert report.window.people == told["window"]["people"]
-    assert report.decided_by is Question.NEW
+    assert report.decided_by is Relevance.NEW
     assert {row.name for row in report.table} >= {"popular", "EASE", "own most frequent"}
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from common.evaluation.cases import Question
+from common.evaluation.cases import Relevance
 from common.evaluation.report.charts import Axis, bar_chart, line_chart, round_values
 from common.evaluation.report.document import (
     Attempt,
@@ -21,7 +21,7 @@ from common.evaluation.report.document import (
     DataProfile,
     Popularity,
     Product,
-    Repeats,
+    RepeatsSection,
     Report,
     Row,
     SamplePerson,
@@ -42,9 +42,9 @@ def row(kind: str, name: str, ndcg: float, **fields: Any) -> Row:
     return Row(
         kind=kind,
         name=name,
-        ndcg=dict.fromkeys(Question, spread),
-        lead=dict.fromkeys(Question, Spread(mean=0.3 - ndcg, low=0.29 - ndcg, high=0.31 - ndcg)),
-        metrics={question: {"people": 90.0, **dict.fromkeys(NAMES, ndcg)} for question in Question},
+        ndcg=dict.fromkeys(Relevance, spread),
+        lead=dict.fromkeys(Relevance, Spread(mean=0.3 - ndcg, low=0.29 - ndcg, high=0.31 - ndcg)),
+        metrics={relevance: {"people": 90.0, **dict.fromkeys(NAMES, ndcg)} for relevance in Relevance},
         cold={"people": {"people": 3, "ndcg@10": 0.1}, "items": {"people": 0}},
         fit_s=1.5,
         peak_bytes=300 << 20,
@@ -53,7 +53,7 @@ def row(kind: str, name: str, ndcg: float, **fields: Any) -> Row:
 
 
 def of_all_purchases(about_both: Row) -> Row:
-    parts = {name: {Question.ALL: getattr(about_both, name)[Question.ALL]} for name in ("ndcg", "lead", "metrics")}
+    parts = {name: {Relevance.ALL: getattr(about_both, name)[Relevance.ALL]} for name in ("ndcg", "lead", "metrics")}
     return about_both.model_copy(update=parts)
 
 
@@ -63,7 +63,7 @@ def report(**fields: Any) -> Report:
         "version": "20261123T020000Z-00ff",
         "made_at": datetime(2026, 11, 23, 2, tzinfo=UTC),
         "family": "als",
-        "decided_by": Question.NEW,
+        "decided_by": Relevance.NEW,
         "data": profile_of(interactions([Event("a", "x"), Event("a", "x", 40), Event("b", "y", 70)]), 5),
         "window": Window(first_day=date(2026, 10, 26), last_day=date(2026, 11, 22), people=90, newcomers=4),
         "table": (
@@ -72,7 +72,7 @@ def report(**fields: Any) -> Report:
             row("family", "popular", 0.2),
             Row(kind="baseline", name="EASE", left_out="EASE is for up to 20,000 items, here are 63,000"),
         ),
-        "repeats": Repeats(hide=0.1, show=0.2, put_forward=0.31, boost=0.5, decision="boost"),
+        "repeats": RepeatsSection(hide=0.1, show=0.2, put_forward=0.31, boost=0.5, decision="boost"),
         "attempts": tuple(Attempt(family="als", seconds=2, score=score) for score in (0.2, None, 0.25, 0.22)),
         "curves": (Curve(name="gru4rec (default)", points=((1, 0.1), (2, 0.2))),),
         "popularity": Popularity(

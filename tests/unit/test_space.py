@@ -3,13 +3,13 @@ from __future__ import annotations
 import pytest
 
 from common.models.registry import FAMILIES
-from common.models.space import Choice, Float, Int, Width, bounded, nested, within
+from common.models.space import Categorical, Float, Int, Width, bounded, nested, within
 
 SPACE = {
     "factors": Width((32, 64, 128)),
     "alpha": Float(1.0, 200.0, log=True),
     "epochs": Int(1, 9),
-    "weighting.half_life_days": Choice((None, 28.0)),
+    "weighting.half_life_days": Categorical((None, 28.0)),
 }
 
 
@@ -37,7 +37,7 @@ def test_defaults_and_starts_lie_in_the_space_and_its_ends_are_valid(family: str
         assert within(config.model_dump(mode="json"), model.search_space).keys() == model.search_space.keys()
     for end in (0, -1):
         ends = {
-            path: range_.options[end] if isinstance(range_, Choice | Width) else (range_.low, range_.high)[end]
+            path: range_.options[end] if isinstance(range_, Categorical | Width) else (range_.low, range_.high)[end]
             for path, range_ in model.search_space.items()
         }
         model.Config.model_validate(nested(ends))

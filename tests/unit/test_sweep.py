@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from common.bucket.memory import MemoryBucket
 from common.bucket.port import ObjectInfo
 from common.bucket.sweep import sweep_unreferenced
+from common.testing.memory import MemoryBucket
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 DAY = timedelta(days=1)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from common.evaluation.cases import Cases, Question, make_cases
+from common.evaluation.cases import Cases, Relevance, make_cases
 from common.evaluation.judge import PRIMARY, judge
 from common.evaluation.split import temporal_split
 from common.evaluation.trend import Trend, judge_trend
@@ -19,8 +19,8 @@ from common.models.trend import PRIOR, RECENT_DAYS, USUAL_DAYS, item_trends, wit
 from common.schemas.data import DAY_S, EventType, Interactions
 from common.serving.encoders import ENCODERS
 from common.serving.evidence import SessionItem
-from common.serving.ranking import Wish, rank
-from common.usecases.layers.people import PersonEncoder
+from common.serving.ranking import RankingRequest, rank
+from common.usecases.publish.layers.people import PersonEncoder
 from tests.bundles import Goods, layer_content, open_layers
 from tests.contract.library_scores import SMALL
 from tests.shops import NOON, Event, checkerboard, interactions
@@ -53,7 +53,7 @@ def judged(data: Interactions) -> tuple[Cases, Artifact, Artifact, Trend]:
     assert split is not None
     cases = make_cases(split.validation, 1)
     artifact, popular = (fit(cases.fold.past, family, cases.fold.cut_s) for family in ("als", "popular"))
-    return cases, artifact, popular, judge_trend(artifact, cases, ENCODERS[artifact.encoder], popular, Question.NEW)
+    return cases, artifact, popular, judge_trend(artifact, cases, ENCODERS[artifact.encoder], popular, Relevance.NEW)
 
 
 def test_a_trend_is_what_was_bought_of_late_by_what_is_usual() -> None:
@@ -116,12 +116,12 @@ def test_where_seasons_change_a_trend_is_worth_something_and_as_much_as_was_judg
     for weight, expected in found.tried.items():
         trending = with_trend(artifact, cases.fold.past, cases.fold.cut_s, weight)
         judgement = judge(trending, cases, ENCODERS[trending.encoder], popular)
-        assert judgement.metrics[Question.NEW][PRIMARY] == pytest.approx(expected, abs=1e-6)
+        assert judgement.metrics[Relevance.NEW][PRIMARY] == pytest.approx(expected, abs=1e-6)
 
 
 def test_a_list_that_is_everybodys_has_no_trend() -> None:
     cases, _, popular, _ = judged(seasons())
-    assert judge_trend(popular, cases, ENCODERS[popular.encoder], popular, Question.NEW) == Trend()
+    assert judge_trend(popular, cases, ENCODERS[popular.encoder], popular, Relevance.NEW) == Trend()
 
 
 def test_serving_ranks_a_session_by_the_trend_and_explains_it_without(tmp_path: Path) -> None:
@@ -137,7 +137,7 @@ def test_serving_ranks_a_session_by_the_trend_and_explains_it_without(tmp_path: 
         bundle = open_layers(
             [content], tmp_path / name, encoder=artifact.encoder, encoder_params=artifact.encoder_params
         )
-        lists.append(rank(bundle, Wish(n=10, session=session)))
+        lists.append(rank(bundle, RankingRequest(n=10, session=session)))
         query = bundle.encode(np.array([4, 2], np.int32), np.array([0.2, 0.5], np.float32))
         expected = np.argsort(-(artifact.item_vectors @ query), kind="stable")
         assert [pick.item_no for pick in lists[-1]] == [no for no in expected if no not in (2, 4)][:10]

@@ -10,9 +10,9 @@ from common.errors import RefusedError, SettingError
 from common.models.artifact import Artifact
 from common.models.base import Capabilities, FitOptions, Model, ModelConfig, TrainingData
 from common.models.space import Float, Space, Width
-from common.tuning.choice import choose
+from common.tuning.best_trial import best_trial
 from common.tuning.records import State, TrialRecord, resampled_means
-from common.tuning.search import Plan, search
+from common.tuning.search import SearchPlan, search
 from common.tuning.trial import Verdict, Watch
 
 PEOPLE = np.random.default_rng(5).normal(0, 0.05, 400)
@@ -50,9 +50,9 @@ def height(model: Model, watch: Watch) -> Verdict:
     return Verdict(1 - (config.x - 0.3) ** 2 + PEOPLE, config.width)
 
 
-def plan(**changes: object) -> Plan:
+def plan(**changes: object) -> SearchPlan:
     defaults = {"name": "test", "seed": 1, "deadline": time.monotonic() + 60, "max_width": 256, "max_trials": 12}
-    return Plan(**(defaults | changes))
+    return SearchPlan(**(defaults | changes))
 
 
 def test_the_first_trials_are_the_last_winner_the_defaults_and_the_starts() -> None:
@@ -102,7 +102,7 @@ def test_a_trial_worse_on_its_way_than_most_is_pruned_with_its_curve() -> None:
     pruned = [record for record in records if record.state is State.PRUNED]
     assert pruned
     assert all(record.curve and record.score is None for record in pruned)
-    assert choose(records).state is State.DONE
+    assert best_trial(records).state is State.DONE
 
 
 def test_a_refused_trial_is_recorded_with_its_reason_and_the_search_goes_on() -> None:
@@ -165,23 +165,23 @@ class TestChoice:
     def test_of_trials_that_cannot_be_told_apart_the_narrowest_is_taken(self) -> None:
         wide, narrow = self.record(0, 1 + PEOPLE + uneven_gain(), 256), self.record(1, 1 + PEOPLE, 32)
         assert wide.score > narrow.score
-        assert choose([wide, narrow]) is narrow
+        assert best_trial([wide, narrow]) is narrow
 
     def test_a_sure_difference_is_worth_its_width(self) -> None:
         """As small a difference, but the same for everybody."""
         wide, narrow = self.record(0, 1 + PEOPLE + 0.001, 256), self.record(1, 1 + PEOPLE, 32)
-        assert choose([narrow, wide]) is wide
+        assert best_trial([narrow, wide]) is wide
 
     def test_narrowness_is_not_worth_more_than_a_twentieth(self) -> None:
         """Five people leave an interval as wide as the scores."""
         few = np.array([0.9, 0.1, 0.5, 0.2, 0.3])
         wide, narrow = self.record(0, few + np.array([-0.3, 0.3, 0.2, 0.3, -0.25]), 256), self.record(1, few, 32)
         assert wide.score > 1.1 * narrow.score
-        assert choose([wide, narrow]) is wide
+        assert best_trial([wide, narrow]) is wide
 
     def test_of_equal_widths_the_best_is_taken(self) -> None:
         better, worse = self.record(0, 1 + PEOPLE + uneven_gain(), 64), self.record(1, 1 + PEOPLE, 64)
-        assert choose([worse, better]) is better
+        assert best_trial([worse, better]) is better
 
     def test_nothing_done_nothing_chosen(self) -> None:
-        assert choose([TrialRecord("hill", 0, {}, State.REFUSED, 1.0, reason="no")]) is None
+        assert best_trial([TrialRecord("hill", 0, {}, State.REFUSED, 1.0, reason="no")]) is None

@@ -10,7 +10,7 @@ from common.bucket.port import CONFLICT
 from common.bucket.s3_clients import S3Clients
 from common.edges.wiring import make_context
 from common.errors import BucketUnavailable, SettingError
-from common.usecases.context import Context
+from common.usecases.shared.context import Context
 
 ENVIRONMENT = {
     "RECSYS_BUCKET": "shop-data",

@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from common.bucket.faults import Fault, FaultyBucket, Rule
-from common.bucket.memory import MemoryBucket
 from common.bucket.port import ObjectInfo
 from common.edges.http_metrics import Metrics
-from common.usecases.activity import Activity, read_activity
-from common.usecases.bundle_watch import ACTIVITY_EVERY_S
-from common.usecases.context import Context, utc_now
-from common.usecases.recommend import RecommendService
-from common.usecases.sweep import sweep
+from common.testing.faults import Fault, FaultyBucket, Rule
+from common.testing.memory import MemoryBucket
+from common.usecases.operate.sweep import sweep
+from common.usecases.recommend.activity import Activity, read_activity
+from common.usecases.recommend.bundle_watch import ACTIVITY_EVERY_S
+from common.usecases.recommend.service import RecommendService
+from common.usecases.shared.context import Context, utc_now
 from tests.bundles import NOW, publish
 from tests.memory import memory_context
 from tests.store.shop import csv_of, events_csv

@@ -16,15 +16,15 @@ import numpy as np
 import pytest
 
 from common.bucket.cache import FileCache
-from common.bucket.faults import Fault, FaultyBucket, Rule
 from common.bucket.keys import Keys
-from common.bucket.memory import MemoryBucket
 from common.config import Shop
 from common.errors import NotReady
 from common.schemas.documents import Bundle
-from common.usecases.bundle_watch import RETRY_REFUSED_S, BundleWatch
-from common.usecases.context import Context
-from common.usecases.recommend import Query, RecommendService
+from common.testing.faults import Fault, FaultyBucket, Rule
+from common.testing.memory import MemoryBucket
+from common.usecases.recommend.bundle_watch import RETRY_REFUSED_S, BundleWatch
+from common.usecases.recommend.service import Query, RecommendService
+from common.usecases.shared.context import Context
 from tests.bundles import NOW, Goods, layer_content, publish
 
 ENV = {

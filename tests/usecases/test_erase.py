@@ -13,19 +13,18 @@ import pytest
 from common.bucket.s3 import S3Bucket
 from common.schemas.documents import RunState
 from common.schemas.erasure import ErasureReceipt
-from common.store.tombstones import Tombstones
-from common.usecases.compact import compact
-from common.usecases.context import Context
-from common.usecases.erasure.erase import erase, forget_tombstones, keys_of, read_receipt
-from common.usecases.ingest import drain, ingest_object
-from common.usecases.publish import rollback
-from common.usecases.recommend import Query, RecommendService
-from common.usecases.train import TrainOptions, train
-from common.usecases.update import update
+from common.store.segments.tombstones import Tombstones
+from common.usecases.erase.erase import erase, forget_tombstones, keys_of, read_receipt
+from common.usecases.ingest.compact import compact
+from common.usecases.ingest.ingest import drain, ingest_object
+from common.usecases.recommend.service import Query, RecommendService
+from common.usecases.shared.context import Context
+from common.usecases.train.train import TrainOptions, train
+from common.usecases.update.update import update
 from tests.erika import ERIKA, OTHERS, everybody, filled, filled_bucket, history_of
 from tests.memory import memory_context
 from tests.store.shop import csv_of, events_csv, ingest, rows_of
-from tests.stored import read_served, served_document
+from tests.stored import read_served, rollback, served_document
 from tests.traces import traces_of
 
 

@@ -11,22 +11,21 @@ import numpy as np
 import pytest
 
 from common.bucket.cache import FileCache
-from common.bucket.faults import FaultyBucket
-from common.bucket.memory import MemoryBucket
 from common.ids import split_user_key
-from common.serving.without import KEYS_FILE
-from common.usecases.context import Context, utc_now
-from common.usecases.doctor import CHECKS, Outcome
-from common.usecases.erasure.served import ServedErasure, erase_served
-from common.usecases.erasure.stored import StoreErasure
-from common.usecases.ingest import drain
-from common.usecases.publish import rollback
-from common.usecases.update import update
-from common.usecases.versions import read_manifest
+from common.serving.rewrite import KEYS_FILE
+from common.testing.faults import FaultyBucket
+from common.testing.memory import MemoryBucket
+from common.usecases.erase.served import ServedErasure, erase_served
+from common.usecases.erase.stored import StoreErasure
+from common.usecases.ingest.ingest import drain
+from common.usecases.operate.doctor import CHECKS, CheckState
+from common.usecases.shared.context import Context, utc_now
+from common.usecases.shared.manifests import read_manifest
+from common.usecases.update.update import update
 from tests.memory import memory_context
 from tests.property.stepping import Stepper
 from tests.shops import Event
-from tests.stored import Served, add_batch, fit, publish, read_served, served_document
+from tests.stored import Served, add_batch, fit, publish, read_served, rollback, served_document
 from tests.usecases.test_update import EVENTS, ITEMS
 
 
@@ -132,10 +131,10 @@ def publish_anew(ctx: Context) -> None:
 
 def test_the_sweep_ends_what_was_interrupted_after_the_store(shop: Context, tmp_path: Path) -> None:
     out_of_store(shop, "u01", tmp_path / "work")
-    assert CHECKS["erasures"](shop).outcome is Outcome.WARNING
+    assert CHECKS["erasures"](shop).outcome is CheckState.WARNING
     assert [run.function for run in drain(shop)] == ["erase"]
     assert key(shop, "u01") not in read_served(shop).people
-    assert CHECKS["erasures"](shop).outcome is Outcome.OK
+    assert CHECKS["erasures"](shop).outcome is CheckState.OK
     assert drain(shop) == []
 
 

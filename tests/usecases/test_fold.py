@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 
 from common.bucket.cache import FileCache
-from common.bucket.faults import FaultyBucket, ProcessKilled
-from common.bucket.memory import MemoryBucket
 from common.ids import UserKey, split_user_key
 from common.schemas.data import EventType, LayerContent
 from common.schemas.documents import RunState
-from common.usecases.context import Context
-from common.usecases.layers.cards import cards_of
-from common.usecases.layers.fold import fold_content
-from common.usecases.update import update
+from common.testing.faults import FaultyBucket, ProcessKilled
+from common.testing.memory import MemoryBucket
+from common.usecases.publish.fold import fold_content
+from common.usecases.publish.layers.cards import cards_of
+from common.usecases.shared.context import Context
+from common.usecases.update.update import update
 from tests.bundles import Goods, History, item_lists, layer_content, open_layers
 from tests.memory import memory_context
 from tests.property.stepping import Stepper

@@ -11,26 +11,25 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from common.bucket.faults import Fault, FaultyBucket, Rule
-from common.bucket.memory import MemoryBucket
 from common.bucket.port import Blob, Bucket
 from common.cli.app import app
 from common.errors import CorruptError, SettingError
-from common.usecases.context import Context
-from common.usecases.doctor import Outcome, doctor
-from common.usecases.erasure.erase import erase, forget_tombstones
-from common.usecases.export import export_person
-from common.usecases.ingest import drain, ingest_object
-from common.usecases.key_check import check_key, require_key
-from common.usecases.publish import rollback
-from common.usecases.quarantine import sweep_quarantine
-from common.usecases.recommend import Query, RecommendService
-from common.usecases.train import TrainOptions, train
-from common.usecases.update import update
+from common.testing.faults import Fault, FaultyBucket, Rule
+from common.testing.memory import MemoryBucket
+from common.usecases.erase.erase import erase, forget_tombstones
+from common.usecases.erase.export import export_person
+from common.usecases.ingest.ingest import drain, ingest_object
+from common.usecases.ingest.quarantine import sweep_quarantine
+from common.usecases.operate.doctor import CheckState, doctor
+from common.usecases.recommend.service import Query, RecommendService
+from common.usecases.shared.context import Context
+from common.usecases.shared.key_check import check_key, require_key
+from common.usecases.train.train import TrainOptions, train
+from common.usecases.update.update import update
 from tests.erika import ERIKA, GOODS, ITEMS, OTHERS, everybody, filled_bucket
 from tests.memory import SETTINGS, memory_context
 from tests.store.shop import csv_of, events_csv, everything_in, ingest, keys_under
-from tests.stored import read_served
+from tests.stored import read_served, rollback
 from tests.traces import traces_of
 
 ANOTHER_KEY = "0ddba11" * 10
@@ -120,11 +119,11 @@ class TestTheCheckValue:
 
 def test_the_doctor_tells_of_another_key(tmp_path: Path) -> None:
     bucket = filled_bucket()
-    assert outcome(memory_context(tmp_path, bucket)) is Outcome.OK
-    assert outcome(with_another_key(tmp_path, bucket)) is Outcome.FAILED
+    assert outcome(memory_context(tmp_path, bucket)) is CheckState.OK
+    assert outcome(with_another_key(tmp_path, bucket)) is CheckState.FAILED
 
 
-def outcome(ctx: Context) -> Outcome:
+def outcome(ctx: Context) -> CheckState:
     return next(finding.outcome for finding in doctor(ctx) if finding.check == "pseudonym key")
 
 

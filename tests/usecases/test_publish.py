@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from common.models.artifact import Artifact
-from common.usecases.context import Context, utc_now
-from common.usecases.publish import publish_base, rollback
-from common.usecases.runs import RunLog, start_run
+from common.usecases.shared.context import Context, utc_now
+from common.usecases.shared.runs import RunLog, start_run
+from common.usecases.train.publish_model import publish_model
 from tests.memory import memory_context
 from tests.shops import Event
 from tests.store.shop import keys_under
-from tests.stored import Item, add_batch, fit, publish, served_document
+from tests.stored import Item, add_batch, fit, publish, rollback, served_document
 
 EVENTS = [Event(user, item, day) for day, (user, item) in enumerate(zip("abcabcab", "xyzyzxxz", strict=True))]
 DATABASE = "sqlite:///never-opened.db"
@@ -36,7 +36,7 @@ def shop(tmp_path: Path) -> Context:
 
 def end(ctx: Context, log: RunLog, artifact: Artifact, covers_seq: int) -> None:
     with log:
-        publish_base(ctx, artifact, {}, covers_seq, log)
+        publish_model(ctx, artifact, {}, covers_seq, log)
         log.finish()
 
 

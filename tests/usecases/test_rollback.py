@@ -10,14 +10,13 @@ import pytest
 
 from common.errors import CorruptError, NotFound, NotReady, RefusedError
 from common.schemas.documents import RunState
-from common.usecases.context import Context, utc_now
-from common.usecases.publish import rollback
-from common.usecases.update import update
-from common.usecases.versions import KEPT_VERSIONS
-from common.usecases.watch import recent_runs
+from common.usecases.publish.versions import KEPT_VERSIONS
+from common.usecases.shared.context import Context, utc_now
+from common.usecases.shared.run_watch import recent_runs
+from common.usecases.update.update import update
 from tests.memory import memory_context
 from tests.shops import Event
-from tests.stored import Item, add_batch, fit, publish, read_served, served_document
+from tests.stored import Item, add_batch, fit, publish, read_served, rollback, served_document
 
 EVENTS = [Event(user, item, day) for day, (user, item) in enumerate(zip("abcabcab", "xyzyzxxz", strict=True))]
 

@@ -10,7 +10,7 @@ import pytest
 
 from common import logs
 from common.errors import RefusedError
-from common.usecases.runs import start_run
+from common.usecases.shared.runs import start_run
 from tests.memory import memory_context
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from common.usecases.publish import rollback
-from common.usecases.status import Refused, status
-from common.usecases.update import update
+from common.usecases.operate.status import Refused, status
+from common.usecases.update.update import update
 from tests.memory import memory_context
 from tests.shops import Event
 from tests.store.shop import csv_of, events_csv, ingest, keys_under
-from tests.stored import Item, add_batch, fit, publish, served_document
+from tests.stored import Item, add_batch, fit, publish, rollback, served_document
 
 ITEMS = [Item(f"tea{number}", "tea", "assam", 5.0) for number in range(4)]
 EVENTS = [Event(f"u{person}", f"tea{person % 3}", day=person) for person in range(12)]

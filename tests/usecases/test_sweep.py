@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from common.bucket.faults import Fault, FaultyBucket, Rule
-from common.bucket.memory import MemoryBucket
 from common.errors import BucketUnavailable
-from common.usecases.context import Context, utc_now
-from common.usecases.garbage import MIN_AGE
-from common.usecases.sweep import sweep
-from common.usecases.watch import recent_runs
+from common.testing.faults import Fault, FaultyBucket, Rule
+from common.testing.memory import MemoryBucket
+from common.usecases.operate.sweep import sweep
+from common.usecases.shared.context import Context, utc_now
+from common.usecases.shared.garbage import MIN_AGE
+from common.usecases.shared.run_watch import recent_runs
 from tests.memory import memory_context
 from tests.store.shop import events_csv, keys_under
 

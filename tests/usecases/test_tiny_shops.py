@@ -13,10 +13,10 @@ from common.config import Purchased
 from common.errors import NotReady
 from common.schemas.data import EVENT_TYPES, NO_USER, EventType, Interactions
 from common.schemas.documents import RunState
-from common.usecases.context import Context
-from common.usecases.ingest import drain
-from common.usecases.recommend import Query, RecommendService
-from common.usecases.train import TrainOptions, train
+from common.usecases.ingest.ingest import drain
+from common.usecases.recommend.service import Query, RecommendService
+from common.usecases.shared.context import Context
+from common.usecases.train.train import TrainOptions, train
 from tests.memory import memory_context
 from tests.shops import TINY
 

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from common.schemas.data import ItemLists
-from common.store.co_purchases import CoPurchases
-from common.usecases.context import Context
-from common.usecases.layers.together import TOGETHER_DEPTH, Kept, Pairs, list_pairs
-from common.usecases.update import update
+from common.store.segments.co_purchases import CoPurchases
+from common.usecases.publish.layers.together import TOGETHER_DEPTH, Kept, Pairs, list_pairs
+from common.usecases.shared.context import Context
+from common.usecases.update.update import update
 from tests.memory import memory_context
 from tests.shops import Event
 from tests.store.shop import reading

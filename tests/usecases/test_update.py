@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from common.bucket.memory import MemoryBucket
 from common.models.trend import with_trend
 from common.schemas.data import EventType
 from common.schemas.documents import RepeatPurchases, RunState
-from common.usecases.context import Context
-from common.usecases.publish import publish_base, rollback
-from common.usecases.recommend import Query, RecommendService
-from common.usecases.runs import start_run
-from common.usecases.update import update
+from common.testing.memory import MemoryBucket
+from common.usecases.recommend.service import Query, RecommendService
+from common.usecases.shared.context import Context
+from common.usecases.shared.runs import start_run
+from common.usecases.train.publish_model import publish_model
+from common.usecases.update.update import update
 from tests.memory import memory_context
 from tests.shops import Event, interactions
 from tests.stored import (
@@ -26,6 +26,7 @@ from tests.stored import (
     open_served,
     publish,
     read_served,
+    rollback,
     served_document,
 )
 
@@ -78,7 +79,7 @@ def test_what_somebody_buys_anew_is_put_forward_at_once(once: tuple[Path, Memory
     artifact, covers_seq = fit(shop)
     with start_run(shop, "train") as log:
         decided = RepeatPurchases(decision="boost", boost=100.0, half_life_days=30.0)
-        publish_base(shop, artifact, {}, covers_seq, log, repeats=decided)
+        publish_model(shop, artifact, {}, covers_seq, log, repeats=decided)
         log.finish()
     assert set(shown(shop, "u01")) <= set(TEA)
     add_batch(shop, [Event("u01", "shoe2", 20 + day) for day in range(3)], [])

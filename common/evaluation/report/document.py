@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from common.evaluation.cases import Question
+from common.evaluation.cases import Relevance
 
 
 class _Part(BaseModel):
@@ -49,8 +49,8 @@ class Spread(_Part):
 
 
 class Row(_Part):
-    """A line of the table. `ndcg` and `lead` (by how much the champion is ahead) by question, empty where nobody was
-    asked; `metrics` by question and name, of which `people` may be the only one; `left_out` tells why there are none.
+    """A line of the table. `ndcg` and `lead` (by how much the champion is ahead) by relevance, empty where nobody was
+    asked; `metrics` by relevance and name, of which `people` may be the only one; `left_out` tells why there are none.
     The champion "as_served" has the trend, and what was bought before is treated as `purchased` says.
     """
 
@@ -59,15 +59,15 @@ class Row(_Part):
     origin: str | None = None
     purchased: Literal["hide", "show", "boost"] | None = None
     left_out: str | None = None
-    ndcg: dict[Question, Spread] = {}
-    lead: dict[Question, Spread] = {}
-    metrics: dict[Question, dict[str, float]] = {}
+    ndcg: dict[Relevance, Spread] = {}
+    lead: dict[Relevance, Spread] = {}
+    metrics: dict[Relevance, dict[str, float]] = {}
     cold: dict[str, dict[str, float]] = {}
     fit_s: float | None = None
     peak_bytes: int | None = None
 
 
-class Repeats(_Part):
+class RepeatsSection(_Part):
     """NDCG@10 of all purchases by what is done with items that a person has: left out, ranked as any other, or put
     forward by `boost`; `decision` is the best."""
 
@@ -143,11 +143,11 @@ class Report(_Part):
     params: dict[str, Any] = {}
     refusal: str | None = None
     unjudged: str | None = None
-    decided_by: Question | None = None
+    decided_by: Relevance | None = None
     data: DataProfile
     window: Window | None = None
     table: tuple[Row, ...] = ()
-    repeats: Repeats | None = None
+    repeats: RepeatsSection | None = None
     trending: bool = False
     attempts: tuple[Attempt, ...] = ()
     curves: tuple[Curve, ...] = ()

@@ -14,7 +14,7 @@ from typing import Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from common.evaluation.cases import Question
+from common.evaluation.cases import Relevance
 from common.evaluation.judge import FEW_ITEMS, PRIMARY
 from common.evaluation.report import words
 from common.evaluation.report.charts import Axis, BarChart, LineChart, bar_chart, line_chart
@@ -33,8 +33,8 @@ def render(report: Report) -> str:
         champion=report.table[0] if report.table else None,
         judged=[row for row in report.table if row.metrics],
         left_out=[row for row in report.table if row.left_out],
-        questions=tuple(Question),
-        ranked={question: _ranked(report.table, question) for question in Question},
+        questions=tuple(Relevance),
+        ranked={relevance: _ranked(report.table, relevance) for relevance in Relevance},
         PRIMARY=PRIMARY,
         FEW_ITEMS=FEW_ITEMS,
         words=words,
@@ -42,7 +42,7 @@ def render(report: Report) -> str:
         policy=policy_for(style),
         months=_months(report),
         tenths=_tenths(report),
-        scales={question: _scale(report.table, question) for question in Question},
+        scales={relevance: _scale(report.table, relevance) for relevance in Relevance},
         search=_search(report),
         learning=_learning(report),
     )
@@ -76,14 +76,16 @@ def _tenths(report: Report) -> BarChart | None:
     return bar_chart([str(tenth) for tenth in range(1, 11)], in_percent, lambda value: f"{value:.1f} %")
 
 
-def _ranked(table: tuple[Row, ...], question: Question) -> list[Row]:
+def _ranked(table: tuple[Row, ...], relevance: Relevance) -> list[Row]:
     """Those that have figures of it, best first."""
-    return sorted((row for row in table if question in row.ndcg), key=lambda row: row.ndcg[question].mean, reverse=True)
+    return sorted(
+        (row for row in table if relevance in row.ndcg), key=lambda row: row.ndcg[relevance].mean, reverse=True
+    )
 
 
-def _scale(table: tuple[Row, ...], question: Question) -> Axis:
+def _scale(table: tuple[Row, ...], relevance: Relevance) -> Axis:
     """From 0 to the highest end of all intervals."""
-    highest = max((row.ndcg[question].high for row in table if question in row.ndcg), default=1.0)
+    highest = max((row.ndcg[relevance].high for row in table if relevance in row.ndcg), default=1.0)
     return Axis(0.0, highest or 1.0, *_WHISKERS)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from typing import Any, Final
 
-from common.evaluation.cases import Question
+from common.evaluation.cases import Relevance
 
 MODELS: Final[Mapping[str, str]] = {
     "als": "tastes shared by people and products (matrix factorisation)",
@@ -30,14 +30,14 @@ KINDS: Final[Mapping[str, str]] = {
     "baseline": "yardstick",
 }
 
-QUESTIONS: Final[Mapping[Question, str]] = {
-    Question.ALL: "Everything they bought",
-    Question.NEW: "Only what was new to them",
+QUESTIONS: Final[Mapping[Relevance, str]] = {
+    Relevance.ALL: "Everything they bought",
+    Relevance.NEW: "Only what was new to them",
 }
 
-PURCHASES: Final[Mapping[Question, str]] = {
-    Question.ALL: "purchases",
-    Question.NEW: "purchases new to them",
+PURCHASES: Final[Mapping[Relevance, str]] = {
+    Relevance.ALL: "purchases",
+    Relevance.NEW: "purchases new to them",
 }
 
 EVENTS: Final[Mapping[str, str]] = {

@@ -1,0 +1,183 @@
+"""What is bought together: pairs of items that share an order, counted by DuckDB.
+
+An order is what has one order key, or else what one person buys within 30 minutes of the line before. A pair counts
+once in an order, whatever the quantities.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from common.schemas.data import EVENT_TYPES, F64, I32, I64, EventType
+from common.store.engine import Connection, number
+from common.store.orders import ORDER_GAP
+from common.store.segments.segment import Part
+
+MAX_LINES: Final = 64
+"""Items of one order that make pairs, a sample of a larger one: an order of 400 items would make 79,800 pairs, and
+hardly says what goes with what. One in 10,000 of a grocer's orders is that large."""
+CANDIDATES: Final = 64
+"""Pairs kept of each item, by `shrunk_lift`: twice what is listed, because a list may weigh pairs further."""
+SHRINKAGE: Final = 10.0
+PAIRS_PER_PASS: Final = 4_000_000
+"""Pairs of one order that are counted at once: about 200 MB in DuckDB."""
+MAX_PAIRS: Final = 32_000_000
+"""Pairs of one order that are counted at all, of a sample of the orders where there are more."""
+
+_PURCHASE: Final = EVENT_TYPES.index(EventType.PURCHASE)
+
+
+@dataclass(frozen=True)
+class CoPurchases:
+    """item_ids: n_items strings, sorted; orders (n_items,) int64: how many of the `n_orders` orders hold each.
+
+    A pair is `first` < `second`, both (n_pairs,) int32 rows of item_ids, that `together` (n_pairs,) int64 orders of
+    `people` (n_pairs,) int64 distinct people hold. All who did not consent count as one person, because nothing tells
+    them apart. Where only a sample of the orders was looked at, `together` is what it makes of all of them, and
+    `people` those in the sample.
+    """
+
+    item_ids: tuple[str, ...]
+    orders: I64
+    n_orders: int
+    first: I32
+    second: I32
+    together: I64
+    people: I64
+
+
+def shrunk_lift(together: I64 | F64, of_first: I64, of_second: I64, n_orders: int) -> F64:
+    """(n_pairs,) float64: orders with both items over those expected if chance brought the two together, as if
+    `SHRINKAGE` more were expected: a few orders are no evidence, however rare the items."""
+    expected = of_first / max(n_orders, 1) * of_second
+    lift: F64 = together / (expected + SHRINKAGE)
+    return lift
+
+
+def read(connection: Connection, parts: Sequence[Part], since_seq: int, min_people: int) -> CoPurchases:
+    """See `Reader.co_purchases`."""
+    parts = [part for part in parts if part.segment.seq > since_seq]
+    if not parts:
+        none, nothing = np.empty(0, np.int64), np.empty(0, np.int32)
+        return CoPurchases((), none, 0, nothing, nothing, none, none)
+    _collect(connection, parts, since_seq)
+    _measure_orders(connection)
+    n_orders = number(connection, "SELECT count(*) FROM sizes")
+    counted = connection.execute(_COUNTED).fetchnumpy()
+    _count_pairs(connection, min_people)
+    pairs = connection.execute(_BEST, {"n_orders": max(n_orders, 1), "candidates": CANDIDATES}).fetchnumpy()
+    return CoPurchases(
+        item_ids=tuple(counted["item_id"].tolist()),
+        orders=counted["orders"],
+        n_orders=n_orders,
+        first=pairs["first"],
+        second=pairs["second"],
+        together=pairs["together"],
+        people=pairs["people"],
+    )
+
+
+def _collect(connection: Connection, parts: Sequence[Part], since_seq: int) -> None:
+    """Makes `goods` (item_id, item), numbered in the order of the ids, and `lines` (purchase, person, item): each item
+    of an order once. Half of a pseudonym tells people apart well enough here."""
+    named = " UNION ".join(
+        f"SELECT DISTINCT item_id FROM {part.alias}.events JOIN {part.alias}.item_ids USING (item_no) "
+        f"WHERE {_sold(part, since_seq)}"
+        for part in parts
+    )
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE goods AS "
+        f"SELECT item_id, (row_number() OVER (ORDER BY item_id) - 1)::INTEGER AS item FROM ({named})"
+    )
+    bought = " UNION ALL ".join(
+        f"SELECT coalesce(key_hi, {_NOBODY}) AS person, item, order_key, ts FROM {part.alias}.events "
+        f"LEFT JOIN {part.alias}.users USING (user_no) JOIN {part.alias}.item_ids USING (item_no) "
+        f"JOIN goods USING (item_id) WHERE {_sold(part, since_seq)}"
+        for part in parts
+    )
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW bought AS {bought}")
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE lines AS {_WITH_KEY} UNION ALL {_WITHOUT_KEY}")
+
+
+def _sold(part: Part, since_seq: int) -> str:
+    return f"event_type = {_PURCHASE} AND {part.seq} > {since_seq}"
+
+
+def _measure_orders(connection: Connection) -> None:
+    """Makes `sizes` (purchase, n) and cuts the large orders of `lines`."""
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE sizes AS SELECT purchase, count(*)::INTEGER AS n FROM lines GROUP BY purchase"
+    )
+    large = f"SELECT purchase FROM sizes WHERE n > {MAX_LINES}"
+    if number(connection, f"SELECT count(*) FROM ({large})"):
+        connection.execute(
+            f"DELETE FROM lines WHERE rowid IN (SELECT rowid FROM lines WHERE purchase IN ({large}) "
+            f"QUALIFY row_number() OVER (PARTITION BY purchase ORDER BY hash(item, purchase)) > {MAX_LINES})"
+        )
+
+
+def _count_pairs(connection: Connection, min_people: int) -> None:
+    """Makes `pairs` of at least `min_people`. What fewer people bought with anything else is in none of them."""
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE shared AS SELECT * FROM lines "
+        "WHERE purchase IN (SELECT purchase FROM sizes WHERE n > 1)"
+    )
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE sold AS SELECT * FROM shared WHERE item IN "
+        "(SELECT item FROM shared GROUP BY item HAVING count(DISTINCT person) >= ?)",
+        [min_people],
+    )
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE pairs (first INTEGER, second INTEGER, together BIGINT, people BIGINT)"
+    )
+    sizes = "SELECT count(*) AS n FROM sold GROUP BY purchase"
+    n_pairs = number(connection, f"SELECT coalesce(sum(n * (n - 1) // 2), 0)::BIGINT FROM ({sizes})")
+    one_in = 1 + n_pairs // MAX_PAIRS
+    if one_in > 1:
+        connection.execute(f"DELETE FROM sold WHERE purchase % {one_in} <> 0")
+    passes = 1 + n_pairs // one_in // PAIRS_PER_PASS
+    for turn in range(passes):
+        connection.execute(_PAIRS, {"passes": passes, "turn": turn, "min_people": min_people, "one_in": one_in})
+
+
+_NOBODY: Final = "0::UBIGINT"
+_WITH_KEY: Final = (
+    "SELECT DISTINCT hash(person, order_key) AS purchase, person, item FROM bought WHERE order_key IS NOT NULL"
+)
+_STARTS: Final = (
+    f"SELECT person, item, ts, coalesce(ts - lag(ts) OVER person > {ORDER_GAP}, true)::INT AS starts FROM bought "
+    f"WHERE order_key IS NULL AND person <> {_NOBODY} WINDOW person AS (PARTITION BY person ORDER BY ts)"
+)
+_WITHOUT_KEY: Final = (
+    "SELECT DISTINCT hash(person, visit) AS purchase, person, item FROM (SELECT person, item, sum(starts) "
+    f"OVER (PARTITION BY person ORDER BY ts RANGE UNBOUNDED PRECEDING) AS visit FROM ({_STARTS}))"
+)
+_COUNTED: Final = """
+SELECT item_id, count(purchase) AS orders FROM goods LEFT JOIN lines USING (item) GROUP BY item, item_id ORDER BY item
+"""
+_PAIRS: Final = """
+INSERT INTO pairs
+SELECT first, second, sum(n) * $one_in, count(*) FROM (
+    SELECT one.item AS first, other.item AS second, one.person, count(*) AS n
+    FROM sold AS one JOIN sold AS other USING (purchase)
+    WHERE one.item < other.item AND hash(one.item) % $passes = $turn
+    GROUP BY ALL
+) GROUP BY ALL HAVING count(*) >= $min_people
+"""
+# The lift is that of `shrunk_lift`.
+_BEST: Final = f"""
+WITH orders AS (
+    SELECT item, count(*) AS n FROM lines GROUP BY item
+), scored AS (
+    SELECT pairs.rowid AS pair, first, second, together / (one.n * other.n / $n_orders + {SHRINKAGE}) AS lift
+    FROM pairs JOIN orders AS one ON first = one.item JOIN orders AS other ON second = other.item
+), best AS (
+    SELECT pair FROM (SELECT first AS item, pair, lift FROM scored UNION ALL SELECT second, pair, lift FROM scored)
+    QUALIFY row_number() OVER (PARTITION BY item ORDER BY lift DESC, pair) <= $candidates
+)
+SELECT first, second, together, people FROM pairs WHERE rowid IN (SELECT pair FROM best) ORDER BY first, second
+"""

@@ -1,0 +1,165 @@
+"""Which rows of a batch are repeats: of each other, or of rows that a segment of the store holds.
+
+Two events with consent are the same if all their columns are. Events without consent have no person, and their keys
+differ from upload to upload; of those that agree in item, time, quantity, type and price, the store keeps as many as
+the one upload with the most of them has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from common.schemas.data import I64, U64
+from common.schemas.documents import Segment
+from common.store.engine import Connection, attach_read_only, number, timestamp
+from common.store.segments.segment import EVENT_COLUMNS, check_format
+
+# A batch may have a few rows that are much older than the rest. Between so many ranges of time nothing is looked at.
+_MAX_RANGES: Final = 16
+
+_ROW: Final = ", ".join(EVENT_COLUMNS)
+_UNATTRIBUTED: Final = ("item_no", "ts", "qty", "event_type", "price")
+
+
+class Duplicates:
+    """Finds the repeats in the events of the segment that `connection` has attached as `draft`.
+
+    What it found about a segment it keeps, in the temporary tables `repeated` (segment, row) and `seen` (segment,
+    columns of an unattributed event, how many), so that a commit that is tried again looks only at what is new.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._examined: set[str] = set()
+        connection.execute("CREATE TEMP TABLE repeated (segment VARCHAR, row BIGINT)")
+        connection.execute(
+            f"CREATE TEMP TABLE seen AS SELECT '' AS segment, {', '.join(_UNATTRIBUTED)}, 1::BIGINT AS n "
+            "FROM draft.events LIMIT 0"
+        )
+        self._within_the_batch()
+
+    def examine(self, segment: Segment, path: Path) -> None:
+        """Compares the batch with a segment, once."""
+        if segment.file.sha256 in self._examined:
+            return
+        attach_read_only(self._connection, "held", path)
+        try:
+            check_format(self._connection, "held", segment.file.key)
+            ranges = self._ranges(segment)
+            if ranges:
+                self._compare(segment.file.sha256, ranges)
+        finally:
+            self._connection.execute("DETACH held")
+        self._examined.add(segment.file.sha256)
+
+    def rows(self, segments: Sequence[Segment]) -> I64:
+        """(n,) rowids in `draft.events`, sorted: repeats within the batch, and of rows in the examined `segments`."""
+        names = ["", *(segment.file.sha256 for segment in segments)]
+        queries = ["SELECT DISTINCT row FROM repeated WHERE list_contains($names, segment)"]
+        if number(self._connection, "SELECT count(*) FROM seen"):
+            queries.append(_UNATTRIBUTED_REPEATS)
+        found = self._connection.execute(f"{' UNION '.join(queries)} ORDER BY row", {"names": names}).fetchnumpy()
+        rows: I64 = np.asarray(found["row"], dtype=np.int64)
+        return rows
+
+    def _within_the_batch(self) -> None:
+        """A sort of 64-bit hashes finds the few rows that are worth comparing. Unattributed rows are settled before."""
+        hashed = f"SELECT {_hash(_ROW)} AS hash FROM draft.events WHERE user_no IS NOT NULL"
+        suspects = repeated_values(np.asarray(self._connection.execute(hashed).fetchnumpy()["hash"], dtype=np.uint64))
+        if not len(suspects):
+            return
+        self._connection.register("suspects", {"hash": suspects})
+        self._connection.execute(
+            "INSERT INTO repeated SELECT '', row FROM (SELECT rowid AS row, row_number() OVER "
+            f"(PARTITION BY {_ROW} ORDER BY rowid) AS nth FROM draft.events WHERE user_no IS NOT NULL "
+            f"AND {_hash(_ROW)} IN (SELECT hash FROM suspects)) WHERE nth > 1"
+        )
+        self._connection.unregister("suspects")
+
+    def _compare(self, name: str, ranges: str) -> None:
+        """Looks at rows of the segment whose time, item and person the batch has too, by the batch's own numbers."""
+        for table, no, identity in (("users", "user_no", "key_hi, key_lo"), ("item_ids", "item_no", "item_id")):
+            self._connection.execute(
+                f"CREATE OR REPLACE TEMP TABLE held_{table} AS SELECT held.{no} AS held_no, own.{no} "
+                f"FROM held.{table} AS held JOIN draft.{table} AS own USING ({identity})"
+            )
+        values = ", ".join(f"held.{column}" for column in EVENT_COLUMNS if not column.endswith("_no"))
+        at_a_shared_time = (
+            f"FROM (SELECT * FROM held.events WHERE {ranges}) AS held "
+            "SEMI JOIN (SELECT ts FROM draft.events) AS own ON own.ts = held.ts "
+            "JOIN held_item_ids AS items ON items.held_no = held.item_no"
+        )
+        self._connection.execute(
+            f"INSERT INTO repeated SELECT $name, own.rowid FROM draft.events AS own SEMI JOIN "
+            f"(SELECT users.user_no, items.item_no, {values} {at_a_shared_time} "
+            f"JOIN held_users AS users ON users.held_no = held.user_no) AS other ON {_same(EVENT_COLUMNS)}",
+            {"name": name},
+        )
+        self._connection.execute(
+            f"INSERT INTO seen SELECT $name, items.item_no, ts, qty, event_type, price, count(*) {at_a_shared_time} "
+            "WHERE held.user_no IS NULL GROUP BY ALL",
+            {"name": name},
+        )
+
+    def _ranges(self, segment: Segment) -> str:
+        """SQL of the ranges of time that both the batch and the segment may have; empty for none."""
+        assert segment.min_ts
+        assert segment.max_ts
+        found = self._connection.execute(
+            "SELECT DISTINCT epoch_us(ts) AS ts FROM draft.events "
+            f"WHERE ts BETWEEN {timestamp(segment.min_ts)} AND {timestamp(segment.max_ts)} ORDER BY ts"
+        ).fetchnumpy()
+        return " OR ".join(
+            f"ts BETWEEN make_timestamp({first}) AND make_timestamp({last})"
+            for first, last in ranges_of(np.asarray(found["ts"], dtype=np.int64))
+        )
+
+
+def repeated_values(values: U64) -> U64:
+    """The values that occur more than once. The halves are sorted at the same time: numpy lets other threads run."""
+    upper = values >= np.uint64(1 << 63)
+    with ThreadPoolExecutor(2) as pool:
+        return np.concatenate(list(pool.map(_repeated, (values[~upper], values[upper]))))
+
+
+def _repeated(values: U64) -> U64:
+    values.sort()
+    return np.unique(values[1:][values[1:] == values[:-1]])
+
+
+def ranges_of(moments: I64) -> list[tuple[int, int]]:
+    """At most `_MAX_RANGES` ranges that hold all of the sorted `moments`, cut at the widest gaps."""
+    if not len(moments):
+        return []
+    gaps = np.diff(moments)
+    cuts = np.sort(np.argsort(gaps)[-(_MAX_RANGES - 1) :])
+    firsts = moments[np.concatenate([[0], cuts + 1])]
+    lasts = moments[np.concatenate([cuts, [len(moments) - 1]])]
+    return list(zip(firsts.tolist(), lasts.tolist(), strict=True))
+
+
+def _same(columns: Sequence[str]) -> str:
+    return " AND ".join(f"own.{column} IS NOT DISTINCT FROM other.{column}" for column in columns)
+
+
+def _hash(columns: str) -> str:
+    """SQL of 64 bits by which rows are sorted out before they are compared; nothing of it is stored."""
+    return f"hash({columns})"
+
+
+_GROUP: Final = ", ".join(f"own.{column}" for column in _UNATTRIBUTED)
+_UNATTRIBUTED_REPEATS: Final = f"""
+SELECT row FROM (
+    SELECT own.rowid AS row, n, row_number() OVER (PARTITION BY {_GROUP} ORDER BY own.rowid) AS nth
+    FROM draft.events AS own
+    JOIN (
+        SELECT {", ".join(_UNATTRIBUTED)}, sum(n) AS n FROM seen WHERE list_contains($names, segment) GROUP BY ALL
+    ) AS other ON {_same(_UNATTRIBUTED)}
+    WHERE own.user_no IS NULL
+) WHERE nth <= n
+"""

@@ -1,0 +1,154 @@
+"""Events of several segments as one set of columns.
+
+Codes are joined in SQL for each segment's people and items only, of which there are far fewer than events; the events
+themselves are numbers throughout, mapped by numpy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from common.schemas.data import I32, NO_USER, U64, Interactions
+from common.store.engine import Connection
+from common.store.segments.segment import Part
+
+# NULL becomes what `Interactions` says for "not given"; a key loses its lowest bit, so that it is never negative.
+_COLUMNS: Final = {
+    "users": f"coalesce(user_no, {NO_USER})",
+    "items": "item_no",
+    "ts": "epoch_us(ts) // 1000000",
+    "qty": "qty::FLOAT",
+    "event_types": "event_type::TINYINT",
+    "orders": "coalesce((order_key >> 1)::BIGINT, -1)",
+    "sessions": "coalesce((session_key >> 1)::BIGINT, -1)",
+    "prices": "coalesce(price, 'nan'::DOUBLE)::FLOAT",
+}
+_TYPES: Final = {
+    "users": np.int32,
+    "items": np.int32,
+    "ts": np.int64,
+    "qty": np.float32,
+    "event_types": np.int8,
+    "orders": np.int64,
+    "sessions": np.int64,
+    "prices": np.float32,
+}
+
+Columns = dict[str, npt.NDArray[Any]]
+
+
+def read(connection: Connection, parts: Sequence[Part], since_seq: int, user_keys: U64 | None) -> Interactions:
+    """See `Reader.interactions`."""
+    parts = [part for part in parts if part.segment.seq > since_seq]
+    item_ids, things = _items(connection, parts)
+    if user_keys is not None:
+        connection.register("wanted", {"key_hi": user_keys[:, 0].copy(), "key_lo": user_keys[:, 1].copy()})
+    keys, people = _people(connection, parts, user_keys is not None)
+    chunks = [
+        _events(connection, part, people[number], things[number], _where(part, since_seq, user_keys is not None))
+        for number, part in enumerate(parts)
+    ]
+    data = _in_order_of_time(_stacked(chunks))
+    users, data["users"] = _used(data["users"], len(keys))
+    items, data["items"] = _used(data["items"], len(item_ids))
+    return Interactions(user_keys=keys[users], item_ids=tuple(item_ids[items].tolist()), **data)
+
+
+def _people(connection: Connection, parts: Sequence[Part], wanted: bool) -> tuple[U64, list[I32]]:
+    """The (n, 2) keys of everybody, or of those in the table `wanted`, sorted; and for each part the code of its
+    `user_no`, plus NO_USER at the end."""
+    only = "JOIN wanted USING (key_hi, key_lo)" if wanted else ""
+    numbers, stacked = [], [np.empty((0, 2), np.uint64)]
+    for part in parts:
+        rows = connection.execute(f"SELECT user_no, key_hi, key_lo FROM {part.alias}.users {only}").fetchnumpy()
+        numbers.append(rows["user_no"])
+        stacked.append(np.stack([rows["key_hi"], rows["key_lo"]], axis=1))
+    keys, codes = unique_keys(np.concatenate(stacked))
+    ends = np.cumsum([len(of_part) for of_part in numbers])[:-1]
+    of_parts = np.split(codes, ends) if numbers else []
+    return keys, [_lookup(of_part, own) for of_part, own in zip(numbers, of_parts, strict=True)]
+
+
+def unique_keys(keys: U64) -> tuple[U64, I32]:
+    """The distinct rows of (n, 2) `keys`, sorted, and the place of each row of `keys` among them."""
+    order = np.lexsort((keys[:, 1], keys[:, 0]))
+    ordered = keys[order]
+    first = np.ones(len(keys), dtype=bool)
+    first[1:] = (ordered[1:] != ordered[:-1]).any(axis=1)
+    codes = np.empty(len(keys), np.int32)
+    codes[order] = np.cumsum(first, dtype=np.int32) - 1
+    return ordered[first], codes
+
+
+def _items(connection: Connection, parts: Sequence[Part]) -> tuple[npt.NDArray[np.object_], list[I32]]:
+    """The item ids of all parts, sorted, and for each part the code of its `item_no`."""
+    if not parts:
+        return np.empty(0, object), []
+    everything = " UNION ".join(f"SELECT item_id FROM {part.alias}.item_ids" for part in parts)
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE codes AS SELECT item_id, row_number() OVER (ORDER BY item_id) - 1 AS code "
+        f"FROM ({everything})"
+    )
+    item_ids = connection.execute("SELECT item_id FROM codes ORDER BY code").fetchnumpy()["item_id"]
+    of_parts = []
+    for part in parts:
+        rows = connection.execute(
+            f"SELECT item_no, code FROM {part.alias}.item_ids JOIN codes USING (item_id)"
+        ).fetchnumpy()
+        of_parts.append(_lookup(rows["item_no"], rows["code"]))
+    return np.asarray(item_ids, dtype=object), of_parts
+
+
+def _lookup(numbers: npt.NDArray[Any], codes: npt.NDArray[Any]) -> I32:
+    """An array with `codes[i]` at `numbers[i]`; its last element, which -1 finds, is NO_USER."""
+    table = np.full(int(numbers.max(initial=-1)) + 2, NO_USER, np.int32)
+    table[numbers] = codes
+    return table
+
+
+def _where(part: Part, since_seq: int, wanted: bool) -> str:
+    conditions = []
+    if since_seq:
+        conditions.append(f"{part.seq} > {since_seq}")
+    if wanted:
+        people = f"SELECT user_no FROM {part.alias}.users JOIN wanted USING (key_hi, key_lo)"
+        conditions.append(f"user_no IN ({people})")
+    return f"WHERE {' AND '.join(conditions)}" if conditions else ""
+
+
+def _events(connection: Connection, part: Part, users: I32, items: I32, where: str) -> Columns:
+    columns = ", ".join(f"{sql} AS {name}" for name, sql in _COLUMNS.items())
+    rows = connection.execute(f"SELECT {columns} FROM {part.alias}.events {where}").fetchnumpy()
+    rows["users"] = users[rows["users"]]
+    rows["items"] = items[rows["items"]]
+    return dict(rows)
+
+
+def _stacked(chunks: Sequence[Columns]) -> Columns:
+    if len(chunks) == 1:
+        return chunks[0]
+    return {
+        name: np.concatenate([np.empty(0, kind), *(chunk[name] for chunk in chunks)]) for name, kind in _TYPES.items()
+    }
+
+
+def _in_order_of_time(data: Columns) -> Columns:
+    ts = data["ts"]
+    if (ts[1:] >= ts[:-1]).all():
+        return data
+    order = np.argsort(ts, kind="stable")
+    return {name: data.pop(name)[order] for name in _TYPES}
+
+
+def _used(codes: I32, n: int) -> tuple[npt.NDArray[np.intp], I32]:
+    """Which of the codes 0 … n - 1 occur, and `codes` renumbered to those; NO_USER stays."""
+    occurs = np.zeros(n + 1, dtype=bool)
+    occurs[codes] = True
+    occurs[n] = False
+    renumbered = np.cumsum(occurs, dtype=np.int32) - 1
+    renumbered[n] = NO_USER
+    return np.flatnonzero(occurs), renumbered[codes] if not occurs[:n].all() else codes

@@ -1,0 +1,176 @@
+"""Reading the store: base, catalogue and deltas as one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from common.schemas.data import EVENT_TYPES, U64, Catalogue, EventType, Interactions
+from common.schemas.documents import FileRef, StoreDocument
+from common.store.engine import Connection, attach_read_only, connect_trusted, number
+from common.store.segments import catalogue, co_purchases, interactions
+from common.store.segments.catalogue import CONTENT, newest
+from common.store.segments.co_purchases import CoPurchases
+from common.store.segments.interactions import unique_keys
+from common.store.segments.segment import Part, check_format
+
+
+@dataclass(frozen=True)
+class Changes:
+    """`user_keys` (n, 2) uint64, sorted: the people of the new events. `item_ids`, sorted: items that are new in the
+    catalogue or described differently. `event_item_ids`, sorted: items of the new events. `events`: how many."""
+
+    user_keys: U64
+    item_ids: tuple[str, ...]
+    event_item_ids: tuple[str, ...]
+    events: int
+
+
+def read_changes(
+    connection: Connection, with_events: Sequence[Part], with_items: Sequence[Part], since_seq: int
+) -> Changes:
+    """See `Reader.changed_since`."""
+    user_keys = [np.empty((0, 2), np.uint64)]
+    event_item_ids: set[str] = set()
+    events = 0
+    for part in (part for part in with_events if part.segment.seq > since_seq):
+        connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE later AS SELECT user_no, item_no FROM {part.alias}.events "
+            f"WHERE {part.seq} > {since_seq}"
+        )
+        events += number(connection, "SELECT count(*) FROM later")
+        user_keys.append(_people(connection, part))
+        event_item_ids.update(_items(connection, part))
+    return Changes(
+        user_keys=unique_keys(np.concatenate(user_keys))[0],
+        item_ids=_described(connection, with_items, since_seq),
+        event_item_ids=tuple(sorted(event_item_ids)),
+        events=events,
+    )
+
+
+def _people(connection: Connection, part: Part) -> U64:
+    rows = connection.execute(
+        f"SELECT key_hi, key_lo FROM {part.alias}.users WHERE user_no IN (SELECT user_no FROM later)"
+    ).fetchnumpy()
+    return np.stack([rows["key_hi"], rows["key_lo"]], axis=1)
+
+
+def _items(connection: Connection, part: Part) -> list[str]:
+    rows = connection.execute(
+        f"SELECT item_id FROM {part.alias}.item_ids WHERE item_no IN (SELECT item_no FROM later)"
+    ).fetchnumpy()
+    items: list[str] = rows["item_id"].tolist()
+    return items
+
+
+def _described(connection: Connection, parts: Sequence[Part], since_seq: int) -> tuple[str, ...]:
+    """The items whose row in the catalogue is another one than it was at `since_seq`."""
+    if not any(part.segment.seq > since_seq for part in parts):
+        return ()
+    columns = ", ".join(("item_id", *CONTENT))
+    before = newest(parts, f"seq <= {since_seq}")
+    rows = connection.execute(
+        f"SELECT item_id FROM (SELECT {columns} FROM ({newest(parts)}) EXCEPT SELECT {columns} FROM ({before})) "
+        "ORDER BY item_id"
+    ).fetchnumpy()
+    return tuple(rows["item_id"].tolist())
+
+
+READER_MEMORY_BYTES: Final = 1 << 30
+
+
+@dataclass(frozen=True)
+class Counts:
+    """`users` have at least one event with consent; `items` stand in the catalogue; times are UTC, None where empty."""
+
+    events: int
+    purchases: int
+    users: int
+    items: int
+    min_ts: datetime | None
+    max_ts: datetime | None
+
+
+@contextmanager
+def open_store(
+    document: StoreDocument | None,
+    path_of: Callable[[FileRef], Path],
+    work_dir: Path,
+    memory_bytes: int = READER_MEMORY_BYTES,
+) -> Iterator[Reader]:
+    """Opens the version of the store that `document` names; None is an empty store.
+
+    `path_of` fetches a file and returns its local path. `memory_bytes` bounds DuckDB, which spills to `work_dir`; the
+    arrays that the reader returns come on top. Raises `CorruptError` for a segment of an unknown format.
+    """
+    connection = connect_trusted(work_dir, memory_bytes)
+    try:
+        parts = []
+        for number, segment in enumerate(document.segments if document else ()):
+            part = Part(f"segment_{number}", segment)
+            attach_read_only(connection, part.alias, path_of(segment.file))
+            check_format(connection, part.alias, segment.file.key)
+            parts.append(part)
+        yield Reader(connection, tuple(parts))
+    finally:
+        connection.close()
+
+
+class Reader:
+    """One version of the store; not for several threads."""
+
+    def __init__(self, connection: Connection, parts: tuple[Part, ...]) -> None:
+        self._connection = connection
+        self._with_events = tuple(part for part in parts if part.segment.events)
+        self._with_items = tuple(part for part in parts if part.segment.items)
+
+    def counts(self) -> Counts:
+        times = [part.segment for part in self._with_events]
+        return Counts(
+            events=sum(segment.events for segment in times),
+            purchases=self._purchases(),
+            users=self._distinct("users", "key_hi, key_lo", self._with_events),
+            items=self._distinct("items", "item_id", self._with_items),
+            min_ts=min((segment.min_ts for segment in times if segment.min_ts), default=None),
+            max_ts=max((segment.max_ts for segment in times if segment.max_ts), default=None),
+        )
+
+    def interactions(self, since_seq: int = 0, user_keys: U64 | None = None) -> Interactions:
+        """The events of batches after `since_seq`, oldest first; with `user_keys` (n, 2) uint64 those of these people.
+
+        Only people and items that occur in them get a code.
+        """
+        return interactions.read(self._connection, self._with_events, since_seq, user_keys)
+
+    def catalogue(self, item_ids: tuple[str, ...] | None = None) -> Catalogue:
+        """The items as their newest upload describes them; with `item_ids` those of them that are known."""
+        return catalogue.read(self._connection, self._with_items, item_ids)
+
+    def changed_since(self, seq: int) -> Changes:
+        """Whom and what the batches after `seq` touch."""
+        return read_changes(self._connection, self._with_events, self._with_items, seq)
+
+    def co_purchases(self, min_people: int, since_seq: int = 0) -> CoPurchases:
+        """Which items are in one order, of batches after `since_seq`: of each item the `CANDIDATES` pairs with the
+        highest lift among those that at least `min_people` distinct people bought. Returns do not count."""
+        return co_purchases.read(self._connection, self._with_events, since_seq, min_people)
+
+    def _purchases(self) -> int:
+        code = EVENT_TYPES.index(EventType.PURCHASE)
+        return sum(
+            number(self._connection, f"SELECT count(*) FROM {part.alias}.events WHERE event_type = {code}")
+            for part in self._with_events
+        )
+
+    def _distinct(self, table: str, columns: str, parts: tuple[Part, ...]) -> int:
+        if not parts:
+            return 0
+        rows = " UNION ".join(f"SELECT {columns} FROM {part.alias}.{table}" for part in parts)
+        return number(self._connection, f"SELECT count(*) FROM ({rows})")

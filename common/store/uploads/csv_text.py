@@ -1,0 +1,133 @@
+"""CSV uploads brought into one form: UTF-8, commas, a number for every row.
+
+Shops export with commas, semicolons or tabs, in UTF-8 or Windows-1252, with or without a byte order mark. What is
+written here is always the same, so DuckDB reads it with every option given and guesses nothing. Rows whose number of
+fields is wrong keep their number and a reason, without their values.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from common.errors import FileRejected
+from common.store.uploads.columns import Contract, fold
+
+SEPARATORS: Final = (",", ";", "\t")
+ROW_COLUMN: Final = "row_number"
+PROBLEM_COLUMN: Final = "row_problem"
+
+# A header longer than this is no header; a value longer than this is a quotation mark that was never closed.
+_HEADER_BYTES: Final = 64 << 10
+_VALUE_BYTES: Final = 128 << 10
+
+_FALLBACK: Final = "cp1252"
+# Zip (and .xlsx), gzip, Parquet, PDF, .xls.
+_BINARY: Final = (b"PK\x03\x04", b"\x1f\x8b", b"PAR1", b"%PDF", b"\xd0\xcf\x11\xe0")
+_CHUNK_BYTES: Final = 1 << 20
+_UTF_16: Final = (b"\xff\xfe", b"\xfe\xff")
+
+
+@dataclass(frozen=True)
+class CsvTable:
+    """The normalised file has no header; its columns are `ROW_COLUMN`, `PROBLEM_COLUMN`, then those of `header`."""
+
+    path: Path
+    header: tuple[str, ...]
+    rows: int
+    notices: tuple[str, ...]
+
+
+def normalise(source: Path, target: Path, contract: Contract) -> CsvTable:
+    """Writes `source` to `target` in the one form. Raises `FileRejected` for what is not CSV text."""
+    _check_is_text(source)
+    try:
+        return _written(source, target, contract, "utf-8-sig")
+    except UnicodeDecodeError:
+        pass
+    try:
+        table = _written(source, target, contract, _FALLBACK)
+    except UnicodeDecodeError:
+        raise FileRejected("the text is neither UTF-8 nor Windows-1252: save it as CSV UTF-8") from None
+    notice = "the file is not UTF-8 and was read as Windows-1252 (Latin-1): check that accents came out right"
+    return CsvTable(table.path, table.header, table.rows, (*table.notices, notice))
+
+
+def _check_is_text(source: Path) -> None:
+    with source.open("rb") as file:
+        chunk = file.read(_CHUNK_BYTES)
+        if chunk.startswith(_UTF_16):
+            raise FileRejected("the file is UTF-16 text: save it as CSV UTF-8")
+        binary = chunk.startswith(_BINARY)
+        while chunk and not binary:
+            binary = b"\0" in chunk
+            chunk = file.read(_CHUNK_BYTES)
+    if binary:
+        raise FileRejected("the file is named .csv and is not text (a workbook or an archive?): export it as CSV UTF-8")
+
+
+def _written(source: Path, target: Path, contract: Contract, encoding: str) -> CsvTable:
+    with source.open(encoding=encoding, newline="") as text:
+        separator = _separator(text.read(_HEADER_BYTES), contract)
+    csv.field_size_limit(_VALUE_BYTES)
+    with source.open(encoding=encoding, newline="") as text, target.open("w", encoding="utf-8", newline="") as out:
+        reader = csv.reader(text, delimiter=separator, strict=True, skipinitialspace=True)
+        writer = csv.writer(out, lineterminator="\r\n")
+        header = _header(reader)
+        rows = 0
+        for rows, (fields, problem) in enumerate(_rows(reader, len(header)), start=1):
+            writer.writerow((rows, problem, *fields))
+    return CsvTable(target, header, rows, ())
+
+
+def _separator(start: str, contract: Contract) -> str:
+    """The separator that finds most columns of the contract in the header, then most columns at all."""
+
+    def found(separator: str) -> tuple[int, int]:
+        names = {fold(name) for name in _first_row(start, separator)}
+        return len(names & set(contract.names)), len(names)
+
+    return max(SEPARATORS, key=found)
+
+
+def _first_row(start: str, separator: str) -> list[str]:
+    try:
+        return next(csv.reader(start.splitlines(keepends=True), delimiter=separator, skipinitialspace=True), [])
+    except csv.Error:
+        return []
+
+
+def _header(reader: Iterator[list[str]]) -> tuple[str, ...]:
+    try:
+        return tuple(next(reader))
+    except StopIteration:
+        raise FileRejected("the file is empty") from None
+    except csv.Error:
+        raise FileRejected("the first line is not a CSV header: it must name the columns") from None
+
+
+def _rows(reader: Iterator[list[str]], width: int) -> Iterator[tuple[list[str], str]]:
+    """The fields of every row that is not blank, or empty fields and the code of what is wrong with it."""
+    refused = [""] * width
+    row = 0
+    while True:
+        try:
+            fields = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            row += 1
+            if "unexpected end" in str(error) or "field larger" in str(error):
+                raise FileRejected(f"row {row}: a quotation mark is opened and never closed") from None
+            yield refused, "broken_quotes"
+            continue
+        if not fields:
+            continue
+        row += 1
+        if len(fields) != width:
+            yield refused, "wrong_number_of_fields"
+        else:
+            yield [field.strip() for field in fields], ""

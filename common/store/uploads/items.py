@@ -1,0 +1,247 @@
+"""An upload of items: reading it, and its way into the store. Of each item its last row in the file counts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from common.errors import FileRejected
+from common.schemas.data import I64
+from common.schemas.documents import Segment
+from common.store.engine import Connection, attach_existing, connect_trusted, literal, number, quoted, timestamp
+from common.store.segments.segment import SegmentFile, finish
+from common.store.segments.tombstones import Tombstones
+from common.store.uploads.batch import NO_ROWS, PathOf
+from common.store.uploads.columns import ITEMS, fold, match
+from common.store.uploads.decimals import decimal, decimal_problems, has_comma_decimals
+from common.store.uploads.draft import Draft, ReadOptions, drafting, keep_refused
+from common.store.uploads.fields import (
+    Field,
+    absent,
+    boolean,
+    id_problem,
+    identifier,
+    matches,
+    plain_text,
+    shape,
+    unreadable,
+)
+from common.store.uploads.files import Column, Source, Table
+from common.store.uploads.reasons import CLOCK_SKEW, EARLIEST
+from common.store.uploads.timestamps import time_field
+
+MAX_TEXT_BYTES: Final = 4096
+MAX_OTHER_COLUMNS: Final = 100
+
+_ADDRESS: Final = r"(?i)https?://[^\s\p{Cc}\"<>\\]+"
+_CURRENCY: Final = "(?i)[a-z]{3}"
+_TOO_LONG: Final = f"longer than {MAX_TEXT_BYTES} bytes"
+
+EMPTIED: Final = {
+    "category": _TOO_LONG,
+    "brand": _TOO_LONG,
+    "title": _TOO_LONG,
+    "img_url": "not an http(s) address",
+    "url": "not an http(s) address",
+    "currency": "not a three-letter code such as EUR",
+    "created_at": "not a time up to now",
+    "extra": _TOO_LONG,
+}
+"""Columns whose value is left empty where it is what this says; `extra` stands for the columns of the shop's own."""
+
+_TEXTS: Final = ("category", "brand", "title", "img_url", "url", "currency")
+_OWN_NAMES: Final = {"row", "code", "column", "problem", "remedy", "value"}
+
+Fields = dict[str, Field]
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The contract's columns that the file has, by name, and its others."""
+
+    found: dict[str, Column]
+    others: tuple[Column, ...]
+
+    @classmethod
+    def of(cls, table: Table, places: dict[str, int]) -> Columns:
+        """Raises `FileRejected` for too many others."""
+        others = tuple(column for place, column in enumerate(table.columns) if place not in places.values())
+        if len(others) > MAX_OTHER_COLUMNS:
+            raise FileRejected(f"the file has {len(others)} columns of its own; the most is {MAX_OTHER_COLUMNS}")
+        return cls({name: table.columns[place] for name, place in places.items()}, others)
+
+
+def item_fields(connection: Connection, table: Table, columns: Columns) -> Fields:
+    """Every column of the contract; those that the file does not have are empty, and available is true."""
+    fields = {name: absent(name, "''") for name in _TEXTS}
+    fields |= {"available": absent("available", "true"), "created_at": absent("created_at", "NULL::TIMESTAMP")}
+    comma_decimals = has_comma_decimals(connection, table, [columns.found["price"]])
+    for name, column in columns.found.items():
+        fields[name] = _field(name, column, comma_decimals)
+    return fields
+
+
+def _field(name: str, column: Column, comma_decimals: bool) -> Field:
+    if name == "item_id":
+        return identifier(name, column.raw, column.kind)
+    if name == "price":
+        return decimal(name, column.raw, column.kind, comma_decimals)
+    if name == "available":
+        return boolean(name, column.raw, column.kind)
+    if name == "created_at":
+        return time_field(name, column.raw, column.kind)
+    return plain_text(name, column.raw)
+
+
+def parsed_items(table: Table, columns: Columns, fields: Fields, now: datetime) -> str:
+    """SQL of the rows: `row`, the columns of `items`, `<column>_emptied` for each of `EMPTIED`, and `problem`."""
+    typed = ", ".join(field.select() for field in fields.values())
+    inner = (
+        f"SELECT {table.row} AS row, {table.problem} AS row_problem, {typed}, "
+        f"{id_problem('item_id', fields['item_id'].value)} AS item_id_problem, "
+        f"{_extra(columns.others)} AS extra, {_any_too_long(columns.others)} AS extra_emptied FROM {table.relation}"
+    )
+    flags = ", ".join(f"{condition} AS {name}_emptied" for name, condition in _unusable(now).items())
+    usable = {name: "upper(currency)" if name == "currency" else name for name in _TEXTS}
+    emptied = ", ".join(
+        f"CASE WHEN {name}_emptied THEN '' ELSE {value} END AS {name}" for name, value in usable.items()
+    )
+    created_at = "CASE WHEN created_at_emptied THEN NULL ELSE created_at END AS created_at"
+    available = "CASE WHEN available_given THEN available ELSE true END AS available"
+    return (
+        f"SELECT * REPLACE ({emptied}, {created_at}, {available}), {_problem(fields)} AS problem "
+        f"FROM (SELECT *, {flags} FROM ({inner}))"
+    )
+
+
+def refused_items(table: Table, parsed: str) -> str:
+    """SQL of the refused rows as they stand in the file: items are nobody's data, and can so be corrected there."""
+    shapes = " ".join(
+        f"WHEN starts_with(problem, '{name}_') THEN {shape(name + '_text')}" for name in ("price", "available")
+    )
+    value = f"CASE WHEN problem = 'price_negative' THEN price::VARCHAR {shapes} END"
+    refused = f"SELECT row, problem AS code, {value} AS value FROM ({parsed}) WHERE problem IS NOT NULL"
+    originals = ", ".join(f"{column.raw} AS {quoted(_free_name(column.name))}" for column in table.columns)
+    return (
+        f"SELECT refused.*, {originals} FROM {table.relation} JOIN ({refused}) AS refused ON refused.row = {table.row}"
+    )
+
+
+def _unusable(now: datetime) -> dict[str, str]:
+    """Of each column of the contract that may be emptied, SQL of when it is."""
+    too_long = {name: f"strlen({name}) > {MAX_TEXT_BYTES}" for name in ("category", "brand", "title")}
+    wrong_form = {
+        name: f"({name} <> '' AND NOT {matches(name, form)})"
+        for name, form in (("img_url", _ADDRESS), ("url", _ADDRESS), ("currency", _CURRENCY))
+    }
+    past = f"created_at BETWEEN {timestamp(EARLIEST)} AND {timestamp(now + CLOCK_SKEW)}"
+    return too_long | wrong_form | {"created_at": f"(created_at_given AND NOT coalesce({past}, false))"}
+
+
+def _extra(others: tuple[Column, ...]) -> str:
+    """SQL of a JSON object of the shop's own columns as text, without the empty and the overlong ones."""
+    if not others:
+        return "'{}'"
+    members = ", ".join(f"{literal(fold(column.name))}, {_own_value(column)}" for column in others)
+    return f"json_merge_patch('{{}}', json_object({members}))::VARCHAR"
+
+
+def _own_value(column: Column) -> str:
+    text = f"trim({column.raw}::VARCHAR)"
+    return f"CASE WHEN {text} <> '' AND strlen({text}) <= {MAX_TEXT_BYTES} THEN {text} END"
+
+
+def _any_too_long(others: tuple[Column, ...]) -> str:
+    lengths = [f"coalesce(strlen({column.raw}::VARCHAR), 0)" for column in others]
+    return f"greatest({', '.join(lengths)}) > {MAX_TEXT_BYTES}" if lengths else "false"
+
+
+def _free_name(name: str) -> str:
+    return f"{name}_" if fold(name) in _OWN_NAMES else name
+
+
+def _problem(fields: Fields) -> str:
+    branches = (
+        "WHEN row_problem <> '' THEN row_problem",
+        "WHEN NOT item_id_given THEN 'item_id_empty' WHEN item_id IS NULL THEN 'item_id_not_whole'",
+        "WHEN item_id_problem IS NOT NULL THEN item_id_problem",
+        decimal_problems(fields["price"]),
+        "WHEN price < 0 THEN 'price_negative'",
+        unreadable(fields["available"], "available_unreadable"),
+    )
+    return f"CASE {' '.join(branches)} END"
+
+
+_COLUMNS: Final = "item_id, category, brand, price, img_url, title, url, currency, available, created_at, extra"
+
+
+def read_items(source: Source, work: Path, options: ReadOptions) -> Draft:
+    """Reads `source` into a draft in `work`. Raises `FileRejected` for a file that cannot be read.
+
+    Good rows wait in `scratch.parsed` for `item_batch`, whose connection may spill to the disk.
+    """
+    with drafting(source, work, options.memory_bytes) as (connection, table):
+        columns = Columns.of(table, match([column.name for column in table.columns], ITEMS))
+        rows = parsed_items(table, columns, item_fields(connection, table, columns), options.now)
+        flags = ", ".join(f"{name}_emptied" for name in EMPTIED)
+        good = f"SELECT row, {_COLUMNS}, {flags} FROM ({rows}) WHERE problem IS NULL"
+        kept = number(connection, f"CREATE TABLE scratch.parsed AS {good}")
+        refused = keep_refused(connection, refused_items(table, rows)) if kept < table.rows else 0
+    return Draft(work / "draft.duckdb", work / "scratch.duckdb", kept + refused, refused, notices=source.notices)
+
+
+@contextmanager
+def item_batch(draft: Draft, work: Path, modified: datetime, memory_bytes: int) -> Iterator[ItemBatch]:
+    """`modified` is the upload's own time: it decides which of two uploads of an item is the later."""
+    connection = connect_trusted(work, memory_bytes)
+    try:
+        yield ItemBatch(connection, draft, modified)
+    finally:
+        connection.close()
+
+
+class ItemBatch:
+    """See `batch.Batch`. Items have no repeats across uploads: a later one replaces what an earlier one says."""
+
+    def __init__(self, connection: Connection, draft: Draft, modified: datetime) -> None:
+        attach_existing(connection, "draft", draft.segment)
+        attach_existing(connection, "scratch", draft.scratch)
+        as_of = timestamp(modified)
+        connection.execute(
+            f"INSERT INTO draft.items SELECT {_COLUMNS}, {as_of}, {as_of}, NULL FROM scratch.parsed "
+            "SEMI JOIN (SELECT max(row) AS row FROM scratch.parsed GROUP BY item_id) AS last USING (row) "
+            "ORDER BY item_id"
+        )
+        self.rows = draft.rows_read - draft.rows_refused
+        self.notices = (*draft.notices, *_emptied(connection))
+        self._segment = finish(connection, "draft", draft.segment)
+
+    def erased(self, tombstones: Tombstones) -> I64:  # noqa: ARG002
+        return NO_ROWS
+
+    def beside(
+        self,
+        segments: Sequence[Segment],  # noqa: ARG002
+        path_of: PathOf,  # noqa: ARG002
+        erased: I64 = NO_ROWS,  # noqa: ARG002
+    ) -> SegmentFile | None:
+        return self._segment if self._segment.items else None
+
+    def notices_beside(self, segments: Sequence[Segment], path_of: PathOf) -> tuple[str, ...]:  # noqa: ARG002
+        replaced = self.rows - self._segment.items
+        return (f"rows that a later row of the same item replaced: {replaced}",) if replaced else ()
+
+
+def _emptied(connection: Connection) -> Iterator[str]:
+    """A notice for each column of which values were left empty."""
+    for column, form in EMPTIED.items():
+        counted = connection.execute(f"SELECT count(*), min(row) FROM scratch.parsed WHERE {column}_emptied").fetchone()
+        assert counted is not None
+        rows, first = counted
+        if rows:
+            name = "a column of the shop's own" if column == "extra" else column
+            yield f"{name}: values left empty, because {form}: {rows}, the first in row {first}"

@@ -1,0 +1,63 @@
+"""Ids into numbers while an upload is read: people to pseudonyms, orders and sessions to keyed hashes."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from common.ids import Pseudonymizer
+from common.schemas.data import U64
+from common.store.engine import Connection
+from common.store.uploads.fields import Field, id_problem
+from common.store.uploads.files import Table
+
+# As hex digits it leaves 23 bytes of the first block of SHA-256 to an order id: most take one block, which is half the
+# time of two.
+_SECRET_BYTES: Final = 16
+
+
+def number_ids(connection: Connection, table: Table, field: Field, no: str) -> None:
+    """Makes a table `<column>s` (`<column>`, `<no>`, `problem`) of the distinct ids of a column.
+
+    It lies in the memory of the connection and ends with it.
+    """
+    column = field.column
+    connection.execute(
+        f"CREATE TABLE {column}s AS SELECT {column}, (row_number() OVER () - 1)::INTEGER AS {no}, "
+        f"{id_problem(column, column)} AS problem "
+        f"FROM (SELECT DISTINCT {field.value} AS {column} FROM {table.relation}) WHERE {column} IS NOT NULL"
+    )
+
+
+def write_users(connection: Connection, pseudonymizer: Pseudonymizer, everybody: bool) -> None:
+    """Fills `draft.users` with the pseudonyms of the people whose events are in `draft.events`, and of nobody else.
+
+    `everybody` tells that these are all in `user_ids`, so that the events need not be looked through.
+    """
+    who = "" if everybody else "WHERE user_no IN (SELECT user_no FROM draft.events)"
+    people = connection.execute(f"SELECT user_no, user_id FROM user_ids {who}").fetchnumpy()
+    keys = _keys(pseudonymizer, people.pop("user_id").tolist())
+    columns = {"user_no": people["user_no"], "key_hi": keys[:, 0].copy(), "key_lo": keys[:, 1].copy()}
+    connection.register("pseudonyms", columns)
+    connection.execute("INSERT INTO draft.users SELECT user_no, key_hi, key_lo FROM pseudonyms")
+    connection.unregister("pseudonyms")
+
+
+def _keys(pseudonymizer: Pseudonymizer, user_ids: list[str]) -> U64:
+    joined = b"".join(map(pseudonymizer.user_key, user_ids))
+    return np.frombuffer(joined, dtype=">u8").astype(np.uint64).reshape(-1, 2)
+
+
+def set_secret(connection: Connection, name: str, secret: bytes) -> None:
+    """Gives `keyed_hash` a secret; as a variable of the connection it cannot appear in the text of an error."""
+    connection.execute(f"SET VARIABLE {name} = ?", [secret[:_SECRET_BYTES].hex()])
+
+
+def keyed_hash(secret: str, text: str) -> str:
+    """SQL of the first 64 bits of SHA-256(secret ‖ text).
+
+    The secret's length is fixed, and the cut hides the state that a longer text would continue from. DuckDB's `hash`
+    would be faster, and may change with its version.
+    """
+    return f"('0x' || left(sha256(getvariable({secret!r}) || {text}), 16))::UBIGINT"

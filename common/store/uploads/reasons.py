@@ -1,0 +1,133 @@
+"""Why a row is refused: stable codes, and for an admin what is wrong and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
+from typing import Final
+
+MAX_ID_BYTES: Final = 256
+
+# How far an event may be ahead of this machine's clock. Two machines without time synchronisation drift by minutes; an
+# hour or more is a local time without its zone.
+CLOCK_SKEW: Final = timedelta(minutes=10)
+
+# No web shop sold anything before. An older time is a number that was read in the wrong unit, or an empty date.
+EARLIEST: Final = datetime(1990, 1, 1, tzinfo=UTC)
+
+TS_FORMS: Final = (
+    "a timestamp with or without zone (UTC then), a date, ISO text such as 2026-11-23T18:15:00+01:00, "
+    "or epoch seconds or milliseconds"
+)
+NUMBER_FORMS: Final = "a number such as 1234.50 or 1234,50, without currency"
+BOOL_FORMS: Final = "true or false, yes or no, 1 or 0"
+
+
+@dataclass(frozen=True)
+class RefusalReason:
+    """`column` names the column of the contract, or is empty where the row as a whole is wrong."""
+
+    code: str
+    column: str
+    problem: str
+    remedy: str
+
+
+def _id_reasons(column: str) -> Iterable[RefusalReason]:
+    yield RefusalReason(f"{column}_empty", column, f"{column} is empty", "give every row its id, or leave the row out")
+    yield RefusalReason(
+        f"{column}_control_characters",
+        column,
+        f"{column} holds a line break or another control character",
+        "remove the character where the id is made; it must be the same in events, items and requests",
+    )
+    yield from _key_reasons(column)
+
+
+def _key_reasons(column: str) -> Iterable[RefusalReason]:
+    yield RefusalReason(
+        f"{column}_too_long",
+        column,
+        f"{column} is longer than {MAX_ID_BYTES} bytes",
+        "check that the column holds ids and no text",
+    )
+    yield RefusalReason(
+        f"{column}_not_whole",
+        column,
+        f"{column} is a number with decimals",
+        "export the column as text or as whole numbers",
+    )
+
+
+def _number_reasons(column: str) -> Iterable[RefusalReason]:
+    yield RefusalReason(f"{column}_not_a_number", column, f"{column} is not a number", f"write {NUMBER_FORMS}")
+    yield RefusalReason(
+        f"{column}_ambiguous",
+        column,
+        f"{column} can be read in two ways: 1,234 may be 1234 or 1.234",
+        "write a dot before decimals and no separator of thousands",
+    )
+
+
+_ALL: Final = (
+    RefusalReason(
+        "wrong_number_of_fields",
+        "",
+        "the row has more or fewer fields than the header",
+        "put quotation marks around values that hold the separator or a line break",
+    ),
+    RefusalReason(
+        "broken_quotes",
+        "",
+        "a quotation mark stands within a quoted value",
+        "double quotation marks that belong to a value",
+    ),
+    *_id_reasons("user_id"),
+    RefusalReason(
+        "user_erased",
+        "user_id",
+        "the person was erased after this event",
+        "leave the person out of exports of old events; newer events are taken in. "
+        "`recsys erase --forget-tombstone` lets old ones in again",
+    ),
+    *_id_reasons("item_id"),
+    RefusalReason("ts_empty", "ts", "ts is empty", "give every event its time"),
+    RefusalReason("ts_unreadable", "ts", "ts is not a time", f"write {TS_FORMS}"),
+    RefusalReason(
+        "ts_ambiguous",
+        "ts",
+        "ts can be read in more than one way (day or month first, or a number in an unknown unit)",
+        f"write {TS_FORMS}",
+    ),
+    RefusalReason(
+        "ts_in_future",
+        "ts",
+        f"ts is more than {CLOCK_SKEW.seconds // 60} minutes ahead",
+        "a time without zone is read as UTC: add the zone (…+01:00), or export UTC",
+    ),
+    RefusalReason("ts_too_old", "ts", f"ts is before {EARLIEST.year}", f"write {TS_FORMS}"),
+    RefusalReason("qty_empty", "qty", "qty is empty", "write 1 where the shop does not count pieces"),
+    *_number_reasons("qty"),
+    RefusalReason(
+        "qty_below_one",
+        "qty",
+        "qty is less than 1",
+        "for a return or cancellation write event_type return and the number of pieces; leave other such rows out",
+    ),
+    RefusalReason(
+        "event_type_unknown",
+        "event_type",
+        "event_type is none of purchase, view, cart, return",
+        "write one of these, or leave the field empty for a purchase",
+    ),
+    RefusalReason("consent_unreadable", "consent", "consent is neither yes nor no", f"write {BOOL_FORMS}"),
+    *_key_reasons("order_id"),
+    *_key_reasons("session_id"),
+    *_number_reasons("price"),
+    RefusalReason("price_negative", "price", "price is negative", "write the price of a piece, 0 or more"),
+    RefusalReason("available_unreadable", "available", "available is neither yes nor no", f"write {BOOL_FORMS}"),
+)
+
+REASONS: Final[Mapping[str, RefusalReason]] = MappingProxyType({reason.code: reason for reason in _ALL})

@@ -1,0 +1,47 @@
+"""Events of people who did not consent: counted for popularity and for what is bought together, and for nobody.
+
+While an upload is read a person still has a number, by which two people's equal rows are told apart and the lines of
+one order are found. Both end here: what goes into the segment has no person, and an order key that only holds within
+the upload.
+"""
+
+from __future__ import annotations
+
+from secrets import token_bytes
+from typing import Final
+
+from common.store.engine import Connection, number
+from common.store.orders import ORDER_GAP
+from common.store.segments.segment import EVENT_COLUMNS
+from common.store.uploads.pseudonyms import keyed_hash, set_secret
+
+_COLUMNS: Final = ", ".join(EVENT_COLUMNS)
+
+
+def settle(connection: Connection) -> tuple[int, list[str]]:
+    """Moves `scratch.unattributed` into `draft.events`; returns how many rows were repeats, and notices.
+
+    Rows go in by time, so that their order does not tell whose they are.
+    """
+    rows = number(connection, "SELECT count(*) FROM scratch.unattributed")
+    empty = number(connection, "SELECT count(*) FROM scratch.unattributed WHERE empty")
+    set_secret(connection, "visits", token_bytes(32))
+    visit = keyed_hash("visits", "(user_no || '/' || visit)")
+    connection.execute(
+        f"INSERT INTO draft.events BY NAME SELECT * EXCLUDE (user_no, visit) REPLACE "
+        f"(coalesce(order_key, {visit}) AS order_key) FROM ({_VISITS}) ORDER BY ts"
+    )
+    kept = number(connection, "SELECT count(*) FROM draft.events WHERE user_no IS NULL")
+    notices = [f"rows with an empty consent: {empty}. They count without a person"] if empty else []
+    return rows - kept, notices
+
+
+_DISTINCT: Final = f"SELECT DISTINCT {_COLUMNS} FROM scratch.unattributed"
+_STARTS: Final = (
+    f"SELECT *, coalesce(ts - lag(ts) OVER person > {ORDER_GAP}, true)::INT AS starts FROM ({_DISTINCT}) "
+    "WINDOW person AS (PARTITION BY user_no ORDER BY ts)"
+)
+_VISITS: Final = (
+    "SELECT * EXCLUDE (starts), sum(starts) OVER (PARTITION BY user_no ORDER BY ts RANGE UNBOUNDED PRECEDING) "
+    f"AS visit FROM ({_STARTS})"
+)

@@ -1,0 +1,153 @@
+"""Erasing people, step by step, each of which may be repeated.
+
+Store first, so that nobody who reads it afterwards publishes them again; then what is served; then what is left of
+both. A process that dies in between leaves the request, and the sweep takes it up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import numpy as np
+from pydantic import ValidationError
+
+from common.bucket.commit import Proposal, commit
+from common.bucket.current import Snapshot
+from common.errors import CorruptError, UnavailableError
+from common.ids import UserKey, new_id, split_user_key
+from common.schemas.data import U64
+from common.schemas.documents import RunRecord, StoreDocument
+from common.schemas.erasure import ErasureReceipt, ErasureRequest
+from common.store.uploads.reasons import CLOCK_SKEW
+from common.usecases.erase.leftovers import delete_leftovers
+from common.usecases.erase.served import erase_served
+from common.usecases.erase.stored import StoreErasure, tombstone_file
+from common.usecases.shared.context import Context
+from common.usecases.shared.key_check import require_key
+from common.usecases.shared.runs import RunLog, start_run
+from common.usecases.shared.tombstones import read_tombstones
+from common.usecases.shared.workspace import workspace
+
+
+def erase(ctx: Context, user_ids: Sequence[str]) -> ErasureReceipt:
+    """Erases these people. Where it does not come to its end, the sweep brings it there."""
+    require_key(ctx)  # before the request, which the sweep would carry out under the right key
+    people = tuple(sorted({ctx.shop.pseudonymizer.user_key(user_id).hex() for user_id in user_ids}))
+    request = ErasureRequest(requested_at=ctx.now(), people=people)
+    key = ctx.keys.erasure_request(new_id(request.requested_at))
+    ctx.bucket.put(key, request.model_dump_json().encode())
+    return read_receipt(ctx, take_request(ctx, key))
+
+
+def take_request(ctx: Context, key: str) -> RunRecord:
+    """Carries out the request at `key`, and deletes it. One that is gone was carried out by another call."""
+    with start_run(ctx, "erase") as run:
+        blob = ctx.bucket.get(key)
+        if blob is None:
+            return run.finish(notices=["the request is gone: another call has carried it out"])
+        request = _read_request(key, blob.data)
+        people = keys_of([UserKey(bytes.fromhex(person)) for person in request.people])
+        erase_people(ctx, run, people, request.requested_at)
+        ctx.bucket.delete(key)
+        ctx.bucket.purge_versions(key)
+        return run.finish()
+
+
+def _read_request(key: str, data: bytes) -> ErasureRequest:
+    try:
+        return ErasureRequest.model_validate_json(data)
+    except ValidationError:
+        raise CorruptError(f"{key} is no request for an erasure: delete it and ask again", key=key) from None
+
+
+def erase_people(ctx: Context, run: RunLog, people: U64, requested_at: datetime) -> None:
+    """Erases `people` (n, 2) uint64 and leaves the receipt; the caller ends the run, once it has deleted the request.
+
+    Clocks differ, so events that are a little ahead of the request are of the time before it.
+    """
+    until = requested_at + CLOCK_SKEW
+    with workspace(ctx) as work:
+        run.step("store")
+        in_store = StoreErasure(ctx, people, until, work)
+        stored = in_store.carry_out()
+        run.step("serving", 0.5)
+        in_served = erase_served(ctx)
+        run.step("leftovers", 0.8)
+        deleted = delete_leftovers(ctx, work)
+    counts = {
+        "people_named": len(people),
+        "people_found": in_store.people_found,
+        "events_erased": in_store.events_erased,
+        "segments_rewritten": len(in_store.rewritten),
+        "layers_rewritten": in_served.layers,
+        "versions_rewritten": in_served.versions,
+        "versions_dropped": in_served.dropped,
+        "layers_deleted": in_served.deleted,
+        **deleted,
+    }
+    run.note(counts=counts)
+    _leave_receipt(ctx, run, stored, requested_at, until)
+
+
+def finish_erasures(ctx: Context) -> list[RunRecord]:
+    """Takes out of what is served whoever is out of the store: nobody, unless a shop's very first version was published
+    while its first erasure went on, by a process that was killed."""
+    stored, served = ctx.store_file.read().document, ctx.serving_file.read().document
+    if stored is None or served is None or served.erasure >= stored.erasure:
+        return []
+    with start_run(ctx, "erase") as run:
+        erasure = erase_served(ctx)
+        return [run.finish(counts={"layers_rewritten": erasure.layers, "layers_deleted": erasure.deleted})]
+
+
+def _leave_receipt(ctx: Context, run: RunLog, stored: StoreDocument, requested_at: datetime, until: datetime) -> None:
+    served = ctx.serving_file.read().document
+    receipt = ErasureReceipt(
+        receipt_id=run.record.run_id,
+        requested_at=requested_at,
+        until=until,
+        finished_at=ctx.now(),
+        counts=run.record.counts,
+        timings_s=run.timings(),
+        store_commit=stored.commit_id,
+        bundle_id=served.bundle.bundle_id if served else None,
+        documents=(ctx.keys.store_current, *([ctx.keys.serving_current] if served else [])),
+    )
+    ctx.bucket.put(ctx.keys.erasure_receipt(receipt.receipt_id), receipt.model_dump_json(indent=1).encode())
+    run.note(details={"receipt": ctx.keys.erasure_receipt(receipt.receipt_id)})
+
+
+def read_receipt(ctx: Context, run: RunRecord) -> ErasureReceipt:
+    """That of a run that has erased people. Raises `UnavailableError` for one that came after another had."""
+    key = run.details.get("receipt")
+    blob = ctx.bucket.get(key) if key else None
+    if blob is None:
+        raise UnavailableError(f"another call has carried the erasure out; its receipt is under {ctx.keys.erasures}")
+    return ErasureReceipt.model_validate_json(blob.data)
+
+
+def forget_tombstones(ctx: Context, user_ids: Sequence[str]) -> int:
+    """Lets the old events of these people in again; returns of how many people there was a tombstone. What was erased
+    comes back only if it is uploaded once more."""
+    require_key(ctx)
+    people = keys_of([ctx.shop.pseudonymizer.user_key(user_id) for user_id in user_ids])
+    forgotten = 0
+
+    def change(snapshot: Snapshot[StoreDocument]) -> Proposal | None:
+        nonlocal forgotten
+        before = read_tombstones(ctx, snapshot.document)
+        after = before.forgetting(people)
+        forgotten = len(before.of_marks) - len(after.of_marks)
+        if snapshot.document is None or not forgotten:
+            return None
+        ref, file = tombstone_file(ctx, after)
+        return Proposal({**snapshot.document.carried(), "erased": ref}, (file,))
+
+    commit(ctx.store_file, change, now=ctx.now)
+    return forgotten
+
+
+def keys_of(keys: Sequence[UserKey]) -> U64:
+    """(n, 2) uint64, as the store has them."""
+    return np.array([split_user_key(key) for key in keys], dtype=np.uint64).reshape(-1, 2)

@@ -1,0 +1,138 @@
+"""What is kept of one person, for that person: everything in the store, and what is served of it."""
+
+from __future__ import annotations
+
+import json
+import math
+from datetime import UTC, datetime
+from typing import Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from common.ids import UserKey
+from common.schemas.data import EVENT_TYPES, I64, EventType, Interactions
+from common.schemas.documents import StoreDocument
+from common.serving.bundle import ServedBundle
+from common.serving.precomputed import precomputed_items
+from common.store.segments.reader import open_store
+from common.usecases.erase.erase import keys_of
+from common.usecases.publish.open_served import open_or_newer
+from common.usecases.shared.context import Context
+from common.usecases.shared.tombstones import read_tombstones, reading_store
+from common.usecases.shared.workspace import workspace
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class ExportedEvent(_Part):
+    """`order` and `session` number what belongs together; only keyed hashes of the shop's own ids are kept."""
+
+    at: datetime
+    item_id: str
+    event_type: EventType
+    qty: float
+    price: float | None
+    order: int | None
+    session: int | None
+
+
+class ExportedItem(_Part):
+    """What somebody has done with an item, as the model weighs it."""
+
+    item_id: str
+    weight: float
+    purchased: bool
+    repeats: float
+
+
+class ExportedProfile(_Part):
+    """The row of what is served: the history, oldest first, the model's vector where it keeps one, and the ids of what
+    was ranked for the person ahead of any question, best first."""
+
+    bundle_id: str
+    model: str
+    items: tuple[ExportedItem, ...]
+    vector: tuple[float, ...] | None
+    ranked: tuple[str, ...] = ()
+
+
+class PersonExport(_Part):
+    """`served` is None for somebody of whom nothing is served; `erased_until`, for somebody who was erased, the moment
+    up to which events stay out."""
+
+    format_version: Literal[1] = 1
+    exported_at: datetime
+    events: tuple[ExportedEvent, ...]
+    served: ExportedProfile | None
+    erased_until: datetime | None
+
+
+def export_person(ctx: Context, user_id: str) -> PersonExport:
+    """Somebody who is not known has an export without anything in it."""
+    key = ctx.shop.pseudonymizer.user_key(user_id)
+    events, erased_until = reading_store(ctx, lambda document: _stored(ctx, document, key))
+    return PersonExport(exported_at=ctx.now(), events=events, served=_served(ctx, key), erased_until=erased_until)
+
+
+def _stored(
+    ctx: Context, document: StoreDocument | None, key: UserKey
+) -> tuple[tuple[ExportedEvent, ...], datetime | None]:
+    keys = keys_of([key])
+    tombstone = read_tombstones(ctx, document).of(keys[0])
+    with workspace(ctx) as work, open_store(document, ctx.path_of, work) as reader:
+        events = _events(reader.interactions(user_keys=keys))
+    return events, tombstone.until if tombstone else None
+
+
+def _events(data: Interactions) -> tuple[ExportedEvent, ...]:
+    orders, sessions = _numbered(data.orders), _numbered(data.sessions)
+    return tuple(
+        ExportedEvent(
+            at=datetime.fromtimestamp(int(data.ts[row]), UTC),
+            item_id=data.item_ids[data.items[row]],
+            event_type=EVENT_TYPES[data.event_types[row]],
+            qty=float(data.qty[row]),
+            price=None if math.isnan(data.prices[row]) else float(data.prices[row]),
+            order=orders[row],
+            session=sessions[row],
+        )
+        for row in range(len(data))
+    )
+
+
+def _numbered(codes: I64) -> list[int | None]:
+    """1, 2, … in the order in which codes first occur; None for -1."""
+    numbers: dict[int, int] = {}
+    return [None if code < 0 else numbers.setdefault(code, len(numbers) + 1) for code in codes.tolist()]
+
+
+def _served(ctx: Context, key: UserKey) -> ExportedProfile | None:
+    document = ctx.serving_file.read().document
+    if document is None:
+        return None
+    return _profile(open_or_newer(ctx, document.bundle), key)
+
+
+def _profile(bundle: ServedBundle, key: UserKey) -> ExportedProfile | None:
+    person = bundle.find_person(key)
+    if person is None:
+        return None
+    columns = (person.items, person.weights, person.purchased, person.repeats)
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    return ExportedProfile(
+        bundle_id=bundle.document.bundle_id,
+        model=bundle.document.model.family,
+        items=tuple(
+            ExportedItem(item_id=_item_id(bundle, no), weight=weight, purchased=purchased, repeats=repeats)
+            for no, weight, purchased, repeats in rows
+        ),
+        vector=None if person.vector is None else tuple(np.asarray(person.vector).tolist()),
+        ranked=tuple(_item_id(bundle, no) for no in precomputed_items(person)),
+    )
+
+
+def _item_id(bundle: ServedBundle, item_no: int) -> str:
+    return str(json.loads(bundle.items.card(item_no))["item_id"])

@@ -1,0 +1,179 @@
+"""People out of what is served, and out of every version that `rollback` can go back to."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from common.bucket.commit import NewFile, Proposal, commit
+from common.bucket.current import Snapshot
+from common.bucket.port import ObjectInfo
+from common.errors import CorruptError
+from common.ids import new_id
+from common.schemas.documents import Bundle, BundleRef, LayerRef, ServingDocument
+from common.serving.rewrite import KEYS_FILE, keys_in, keys_of
+from common.store.segments.tombstones import Tombstones
+from common.usecases.publish.versions import (
+    NewLayer,
+    delete_abandoned_layers,
+    kept_version,
+    layer_without_people,
+)
+from common.usecases.shared.context import Context
+from common.usecases.shared.manifests import read_history, read_manifest
+from common.usecases.shared.tombstones import read_tombstones, read_tombstones_now
+from common.usecases.shared.workspace import workspace
+
+
+def erase_served(ctx: Context) -> ServedErasure:
+    """Takes everybody out whom the store's erasures name, and deletes the files that held them."""
+    with workspace(ctx) as work:
+        erasure = ServedErasure(ctx, work)
+        erasure.carry_out()
+        erasure.deleted = delete_unserved(ctx, read_tombstones_now(ctx), work)
+    return erasure
+
+
+@dataclass
+class ServedErasure:
+    """Everybody whom the store's erasures name and what is served has not heard of yet, on the way out.
+
+    A row goes whatever it was made from: who has new events is back with the next training.
+
+    The document is replaced even if nobody is found: whoever is about to publish what they have made of the store as it
+    was before loses to this commit, and begins again. `layers` and `versions` count what was made anew, `dropped` the
+    earlier versions that were damaged and can no longer be gone back to, `deleted` the layers that nobody serves.
+    """
+
+    ctx: Context
+    work: Path
+    layers: int = 0
+    versions: int = 0
+    dropped: int = 0
+    deleted: int = 0
+    _made: dict[tuple[str, int, int], NewLayer | None] = field(default_factory=dict)
+    _used: set[str] = field(default_factory=set)
+
+    def carry_out(self) -> ServingDocument | None:
+        """Returns what is current afterwards; None where nothing is published."""
+        landed = commit(self.ctx.serving_file, self._change, now=self.ctx.now)
+        made = [layer for layer in self._made.values() if layer is not None]
+        delete_abandoned_layers(self.ctx, made, self._used)
+        return landed
+
+    def _change(self, snapshot: Snapshot[ServingDocument]) -> Proposal | None:
+        served, stored = snapshot.document, self.ctx.store_file.read().document
+        self.layers = self.versions = self.dropped = 0
+        self._used = set()
+        if served is None or stored is None or served.erasure >= stored.erasure:
+            return None
+        step = _Step(self, read_tombstones(self.ctx, stored), served.erasure, stored.erasure)
+        bundle = step.without(served.bundle)
+        if bundle != served.bundle:
+            now = self.ctx.now()
+            bundle = bundle.model_copy(update={"bundle_id": new_id(now), "created_at": now, "created_by": "erase"})
+        history = tuple(ref for earlier in served.history if (ref := step.earlier(earlier)))
+        fields = {**served.carried(), "bundle": bundle, "history": history, "erasure": stored.erasure}
+        return Proposal(fields, tuple(step.files))
+
+    def use(self, layer: NewLayer) -> None:
+        """Notes that the version that is being made refers to the layer."""
+        self._used.add(layer.ref.layer_id)
+
+    def layer(self, ref: LayerRef, tombstones: Tombstones, since: int, erasure: int) -> NewLayer | None:
+        """The layer without whom erasures after `since` name, up to `erasure`; None if it has none of them."""
+        name = (ref.layer_id, since, erasure)
+        if name not in self._made:
+            gone = tombstones.named(keys_of(ref, self.ctx.path_of), since)
+            directory = self.work / f"layer-{len(self._made)}"
+            self._made[name] = layer_without_people(self.ctx, ref, gone, directory) if gone.any() else None
+        return self._made[name]
+
+
+@dataclass
+class _Step:
+    """One try: from a version that knows of erasures up to `since` to one that does up to `erasure`."""
+
+    of: ServedErasure
+    tombstones: Tombstones
+    since: int
+    erasure: int
+    files: list[NewFile] = field(default_factory=list)
+
+    def without(self, bundle: Bundle) -> Bundle:
+        layers = []
+        for ref in bundle.layers:
+            made = self.of.layer(ref, self.tombstones, self.since, self.erasure)
+            if made is not None:
+                self.of.layers += 1
+                self.of.use(made)
+                self.files += [file for file in made.files if file not in self.files]
+            layers.append(made.ref if made else ref)
+        return bundle.model_copy(update={"layers": tuple(layers)})
+
+    def earlier(self, ref: BundleRef) -> BundleRef | None:
+        """Where the earlier version is listed now. It keeps its time under a new id, because a manifest is never
+        changed."""
+        try:
+            kept = read_manifest(self.of.ctx, ref)
+            bundle = self.without(kept)
+        except CorruptError:
+            self.of.dropped += 1
+            return None
+        if bundle == kept:
+            return ref
+        self.of.versions += 1
+        bundle = bundle.model_copy(update={"bundle_id": new_id(kept.created_at)})
+        manifest, listed = kept_version(self.of.ctx, bundle)
+        self.files.append(manifest)
+        return listed
+
+
+def delete_unserved(ctx: Context, tombstones: Tombstones, work: Path) -> int:
+    """Deletes the rows of people in these layers; returns how many layers. Call it after the erasure's commit.
+
+    A layer belongs to one writer. One that was put before the current document was, and is not in it, can no longer
+    get into it: its writer loses and makes another. What was put since is left alone.
+    """
+    info = ctx.bucket.head(ctx.keys.serving_current)
+    if info is None:
+        return 0
+    served = _served(ctx)
+    deleted = 0
+    for layer_id, objects in _layers(ctx).items():
+        if layer_id not in served and _holds(ctx, objects, tombstones, info.modified, work):
+            _delete(ctx, objects)
+            deleted += 1
+    return deleted
+
+
+def _served(ctx: Context) -> set[str]:
+    """The layers of what is served and of what can be gone back to."""
+    document = ctx.serving_file.read().document
+    bundles = [document.bundle, *(bundle for _, bundle in read_history(ctx, document).readable)] if document else []
+    return {layer.layer_id for bundle in bundles for layer in bundle.layers}
+
+
+def _layers(ctx: Context) -> dict[str, list[ObjectInfo]]:
+    found: defaultdict[str, list[ObjectInfo]] = defaultdict(list)
+    for info in ctx.bucket.list(ctx.keys.serving_people):
+        layer_id, _, _ = info.key.removeprefix(ctx.keys.serving_people).partition("/")
+        found[layer_id].append(info)
+    return found
+
+
+def _holds(ctx: Context, objects: list[ObjectInfo], tombstones: Tombstones, before: datetime, work: Path) -> bool:
+    """Whether the layer was put by `before`, and has a row of somebody who was erased."""
+    keys = next((info for info in objects if info.key.endswith(f"/{KEYS_FILE}")), None)
+    if keys is None or keys.modified.replace(microsecond=0) > before.replace(microsecond=0):
+        return False
+    path = work / KEYS_FILE
+    return ctx.bucket.fetch(keys.key, path) is not None and bool(tombstones.named(keys_in(path)).any())
+
+
+def _delete(ctx: Context, objects: list[ObjectInfo]) -> None:
+    """The keys go last: a process that dies before leaves what the next one finds."""
+    for info in sorted(objects, key=lambda info: info.key.endswith(f"/{KEYS_FILE}")):
+        ctx.bucket.delete(info.key)

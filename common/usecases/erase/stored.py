@@ -1,0 +1,100 @@
+"""People out of the store: one commit that replaces the segments that hold them and sets a tombstone for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from common.bucket.commit import NewFile, Proposal, commit
+from common.bucket.current import Snapshot
+from common.ids import sha256_of_bytes
+from common.schemas.data import U64
+from common.schemas.documents import FileRef, Segment, StoreDocument, Upload
+from common.store.segments.erasure import Rewritten, rewrite_without_erased
+from common.store.segments.tombstones import Tombstones
+from common.usecases.shared.context import Context
+from common.usecases.shared.tombstones import read_tombstones
+
+# A base of millions of events takes seconds to rewrite, in each try.
+COMMIT_DEADLINE_S: Final = 300.0
+
+
+@dataclass
+class StoreErasure:
+    """`people` (n, 2) uint64 and their events up to `until`, on the way out. `rewritten` is what it took: those of the
+    segments of the last version that was looked at that held one of them."""
+
+    ctx: Context
+    people: U64
+    until: datetime
+    work: Path
+    rewritten: list[Rewritten] = field(default_factory=list)
+    _seen: dict[str, Rewritten | None] = field(default_factory=dict)
+
+    @property
+    def events_erased(self) -> int:
+        return sum(made.found.events for made in self.rewritten)
+
+    @property
+    def people_found(self) -> int:
+        """How many of `people` had an event in one of the segments."""
+        return len(set().union(*(made.found.marks for made in self.rewritten)))
+
+    def carry_out(self) -> StoreDocument:
+        """Returns the version that is current afterwards. Nothing is written if it has been carried out before."""
+        landed = commit(self.ctx.store_file, self._change, now=self.ctx.now, deadline_s=COMMIT_DEADLINE_S)
+        assert landed is not None  # there are tombstones in it
+        return landed
+
+    def _change(self, snapshot: Snapshot[StoreDocument]) -> Proposal | None:
+        document = snapshot.document
+        number = (document.erasure if document else 0) + 1
+        before = read_tombstones(self.ctx, document)
+        tombstones = before.adding(self.people, self.until, number)
+        self.rewritten = []
+        if document and tombstones.of_marks == before.of_marks:
+            return None
+        ref, file = tombstone_file(self.ctx, tombstones)
+        cleaned, files = self._cleaned(document, tombstones) if document else (None, [])
+        fields = cleaned.carried() if cleaned else {}
+        return Proposal({**fields, "erased": ref, "erasure": number}, (*files, file))
+
+    def _cleaned(self, document: StoreDocument, tombstones: Tombstones) -> tuple[StoreDocument, list[NewFile]]:
+        """The document with the rewritten segments in place of the old ones, and their files."""
+        keys, files, orphans = self.ctx.keys, list[NewFile](), list[Upload]()
+
+        def clean(segment: Segment | None, key_of: Callable[[str], str]) -> Segment | None:
+            made = self._without(segment, tombstones, document.erasure) if segment else None
+            if segment is None or made is None:
+                return segment
+            self.rewritten.append(made)
+            if made.file is None:
+                orphans.extend(segment.uploads)
+                return None
+            entry = made.file.entry(key_of, segment.seq, segment.uploads)
+            files.append(NewFile(entry.file.key, made.file.path))
+            return entry
+
+        base, catalogue = clean(document.base, keys.store_base), clean(document.catalogue, keys.store_base)
+        deltas = tuple(entry for delta in document.deltas if (entry := clean(delta, keys.store_delta)))
+        parts = {"base": base, "catalogue": catalogue, "deltas": deltas}
+        return document.model_copy(update=parts).noting(tuple(orphans)), files
+
+    def _without(self, segment: Segment, tombstones: Tombstones, since: int) -> Rewritten | None:
+        name = segment.file.sha256
+        if segment.events and name not in self._seen:
+            memory = self.ctx.settings.ingest_memory_bytes
+            target = self.work / f"{name}.duckdb"
+            path = self.ctx.path_of(segment.file)
+            self._seen[name] = rewrite_without_erased(segment, path, tombstones, since, target, memory)
+        return self._seen.get(name)
+
+
+def tombstone_file(ctx: Context, tombstones: Tombstones) -> tuple[FileRef, NewFile]:
+    content = tombstones.to_bytes()
+    sha256 = sha256_of_bytes(content)
+    key = ctx.keys.store_erased(sha256)
+    return FileRef(key=key, sha256=sha256, bytes=len(content)), NewFile(key, content)

@@ -1,0 +1,69 @@
+"""The commit of a batch to `store/current.json`: exactly once, whatever other writers commit meanwhile."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from common.bucket.commit import NewFile, Proposal, commit
+from common.bucket.current import Snapshot
+from common.schemas.documents import StoreDocument, Upload
+from common.store.segments.segment import SegmentFile
+from common.store.uploads.batch import Batch
+from common.usecases.shared.context import Context
+from common.usecases.shared.tombstones import delete_abandoned, read_tombstones
+
+# Comparing a large batch with a large base takes a while for each try; a request has 600 s.
+COMMIT_DEADLINE_S: Final = 120.0
+
+
+def is_known(document: StoreDocument | None, upload: Upload) -> bool:
+    """Whether a commit has taken in this upload already. Another of the same content is read, and its rows compared."""
+    return document is not None and document.has(upload)
+
+
+@dataclass
+class BatchCommit:
+    """One batch and the result of its commit.
+
+    segment: the rows that were committed, None if no row was new. known: another delivery of the same upload was
+    committed first. erased: rows of people who have been erased since. All three follow from the last version read."""
+
+    ctx: Context
+    upload: Upload
+    batch: Batch
+    segment: SegmentFile | None = None
+    known: bool = False
+    erased: int = 0
+    _put: dict[str, int] = field(default_factory=dict)
+
+    def carry_out(self) -> None:
+        """Raises as `commit` does; then the upload is still there, and a later call takes it up."""
+        current = commit(self.ctx.store_file, self._change, now=self.ctx.now, deadline_s=COMMIT_DEADLINE_S)
+        delete_abandoned(self.ctx, current, self._put)
+
+    def _change(self, snapshot: Snapshot[StoreDocument]) -> Proposal | None:
+        document = snapshot.document
+        self.segment, self.known = None, is_known(document, self.upload)
+        if self.known:
+            return None
+        segments = document.segments if document else ()
+        erased = self.batch.erased(read_tombstones(self.ctx, document))
+        self.erased = len(erased)
+        self.segment = self.batch.beside(segments, self.ctx.path_of, erased)
+        if self.segment is None:
+            # Noted, so that it is not read once more.
+            return Proposal(document.noting((self.upload,)).carried()) if document and document.segments else None
+        return self._appended(document, self.segment)
+
+    def _appended(self, document: StoreDocument | None, made: SegmentFile) -> Proposal:
+        seq = document.next_seq if document else 1
+        delta = made.entry(self.ctx.keys.store_delta, seq, [self.upload])
+        deltas = document.deltas if document else ()
+        fields = {**_carried(document), "next_seq": seq + 1, "deltas": (*deltas, delta)}
+        self._put[delta.file.key] = document.erasure if document else 0
+        return Proposal(fields=fields, files=(NewFile(delta.file.key, made.path),))
+
+
+def _carried(document: StoreDocument | None) -> dict[str, Any]:
+    return document.carried() if document else {}

@@ -1,0 +1,108 @@
+"""The quarantine: what was refused, kept for a while so that an admin can see what and why.
+
+Of the refused rows of an events file only what can name nobody is kept: the number of the row, the column, the reason
+and the value's shape. A file that is refused as a whole is kept as it came, and is so the one place in the bucket where
+user ids can lie: it could not be read, or its columns not be told apart. It is removed after `quarantine_days`, as is
+all else here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import timedelta
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from pydantic import ValidationError
+
+from common.schemas.documents import Upload
+from common.schemas.quarantine import QuarantineReport, ReasonCount, RefusedRow
+from common.store.uploads.reasons import REASONS
+from common.store.uploads.refusals import Refusals
+from common.usecases.shared.context import Context
+
+_TAG_LENGTH: Final = 12
+
+
+def quarantine_rows(ctx: Context, upload: Upload, rows_read: int, refusals: Refusals) -> str:
+    """Keeps the refused rows of an upload whose good rows are taken in; returns the key of the report."""
+    return _keep(ctx, upload, problem=None, file=None, rows_read=rows_read, refusals=refusals)
+
+
+def quarantine_file(
+    ctx: Context, upload: Upload, file: Path | None, problem: str, rows_read: int = 0, refusals: Refusals | None = None
+) -> str:
+    """Keeps a refused upload whole, with what is known of its rows; returns the key of the report."""
+    return _keep(ctx, upload, problem=problem, file=file, rows_read=rows_read, refusals=refusals)
+
+
+def report_key(ctx: Context, upload: Upload) -> str:
+    return _key(ctx, upload, ".json")
+
+
+def read_report(ctx: Context, key: str) -> QuarantineReport | None:
+    """None where it is gone or not of this version."""
+    blob = ctx.bucket.get(key)
+    try:
+        return QuarantineReport.model_validate_json(blob.data) if blob else None
+    except ValidationError:
+        return None
+
+
+def sweep_quarantine(ctx: Context) -> list[str]:
+    """Deletes what has been here for `quarantine_days`; returns the deleted keys."""
+    oldest = ctx.now() - timedelta(days=ctx.settings.quarantine_days)
+    expired = [info.key for info in ctx.bucket.list(ctx.keys.quarantine) if info.modified < oldest]
+    for key in expired:
+        ctx.bucket.delete(key)
+    return expired
+
+
+def _keep(
+    ctx: Context, upload: Upload, *, problem: str | None, file: Path | None, rows_read: int, refusals: Refusals | None
+) -> str:
+    file_key = rows_key = None
+    if file is not None:
+        file_key = _key(ctx, upload, PurePosixPath(upload.key).suffix)
+        ctx.bucket.put(file_key, file)
+    if refusals is not None:
+        rows_key = _key(ctx, upload, ".rows.csv")
+        ctx.bucket.put(rows_key, refusals.table)
+    now = ctx.now()
+    report = QuarantineReport(
+        upload=upload,
+        refused_at=now,
+        problem=problem,
+        file=file_key,
+        rows_file=rows_key,
+        rows_read=rows_read,
+        rows_refused=sum(refusals.counts.values()) if refusals else 0,
+        reasons=_reasons(refusals) if refusals else (),
+        rows=_rows(refusals) if refusals else (),
+        kept_until=now + timedelta(days=ctx.settings.quarantine_days),
+    )
+    ctx.bucket.put(report_key(ctx, upload), report.model_dump_json(indent=1).encode())
+    return report_key(ctx, upload)
+
+
+def _reasons(refusals: Refusals) -> tuple[ReasonCount, ...]:
+    known = ((REASONS[code], rows) for code, rows in refusals.counts.items())
+    return tuple(
+        ReasonCount(code=reason.code, column=reason.column, rows=rows, problem=reason.problem, what_to_do=reason.remedy)
+        for reason, rows in known
+    )
+
+
+def _rows(refusals: Refusals) -> tuple[RefusedRow, ...]:
+    return tuple(
+        RefusedRow(row=row.row, column=REASONS[row.code].column, reason=row.code, value=row.value)
+        for row in refusals.first
+    )
+
+
+def _key(ctx: Context, upload: Upload, suffix: str) -> str:
+    """`incoming/events/a.csv` becomes `quarantine/events/a-1f0c9a7b2d3e.csv`. The tag follows from the ETag: the same
+    upload delivered twice is one entry, another one of the same name does not overwrite it."""
+    path = PurePosixPath(ctx.keys.quarantined(upload.key))
+    tag = hashlib.sha256(upload.etag.encode()).hexdigest()[:_TAG_LENGTH]
+    return str(path.with_name(f"{path.stem}-{tag}{suffix}"))

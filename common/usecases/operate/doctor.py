@@ -1,0 +1,177 @@
+"""Checks of a deployment, each with what to do about what it finds."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+from common.bucket.probe import probe_conditional_put
+from common.errors import RecsysError
+from common.ids import new_id
+from common.schemas.documents import RunState
+from common.usecases.shared.context import Context
+from common.usecases.shared.key_check import check_key
+from common.usecases.shared.run_watch import describe_failure, recent_runs
+
+MAX_SKEW: Final = timedelta(minutes=5)
+"""S3 refuses signatures that are 15 minutes off; the order of run ids suffers earlier."""
+
+WAITING_TOO_LONG: Final = timedelta(hours=1)
+RUNS_LOOKED_AT: Final = 20
+
+
+class CheckState(StrEnum):
+    OK = "ok"
+    WARNING = "warning"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """`advice` is what to do, empty where all is well."""
+
+    check: str
+    outcome: CheckState
+    message: str
+    advice: str = ""
+
+
+Check = Callable[[Context], Finding]
+
+
+def doctor(ctx: Context) -> Iterator[Finding]:
+    """Runs every check; one that cannot be made counts as failed. Stops early where the store does not answer."""
+    for name, check in CHECKS.items():
+        try:
+            finding = check(ctx)
+        except RecsysError as error:
+            finding = Finding(name, CheckState.FAILED, error.message, "Correct it and run `recsys doctor` again.")
+        yield finding
+        if name in _NEEDED and finding.outcome is CheckState.FAILED:
+            return
+
+
+def _object_store(ctx: Context) -> Finding:
+    # A listing, because the answer to a HEAD has no body that would say what is wrong.
+    next(iter(ctx.bucket.list(ctx.keys.store)), None)
+    return Finding(
+        "object store", CheckState.OK, f"{ctx.settings.s3_endpoint} answers for bucket {ctx.settings.bucket}"
+    )
+
+
+def _conditional_put(ctx: Context) -> Finding:
+    probe_conditional_put(ctx.bucket, ctx.keys.prefix)
+    return Finding("conditional put", CheckState.OK, "honoured")
+
+
+def _clock(ctx: Context) -> Finding:
+    key = f"{ctx.keys.prefix}probes/{new_id()}"
+    ctx.bucket.put(key, b"")
+    info = ctx.bucket.head(key)
+    ctx.bucket.delete(key)
+    skew = abs(info.modified - ctx.now()) if info else timedelta()
+    if skew > MAX_SKEW:
+        message = f"this machine and the object store are {skew.total_seconds():.0f} s apart"
+        return Finding("clock", CheckState.WARNING, message, "Set the time by NTP on both.")
+    return Finding("clock", CheckState.OK, "agrees with the object store")
+
+
+def _secrets(ctx: Context) -> Finding:
+    missing = [name for name in ("trigger_token", "token_key") if getattr(ctx.settings, name) is None]
+    if missing:
+        names = ", ".join(f"RECSYS_{name.upper()}" for name in missing)
+        return Finding(
+            "secrets", CheckState.WARNING, f"{names} not set here", "The functions need them; see docs/settings.md."
+        )
+    return Finding("secrets", CheckState.OK, "set")
+
+
+def _pseudonym_key(ctx: Context) -> Finding:
+    known = check_key(ctx)
+    return Finding("pseudonym key", CheckState.OK, "that of the bucket" if known else "the bucket takes it as its own")
+
+
+def _cache(ctx: Context) -> Finding:
+    directory = _existing(ctx.settings.cache_dir)
+    if not os.access(directory, os.W_OK):
+        return Finding(
+            "cache", CheckState.FAILED, f"{directory} is not writable", "Set RECSYS_CACHE_DIR to a directory that is."
+        )
+    return Finding("cache", CheckState.OK, f"{ctx.settings.cache_dir} is writable")
+
+
+def _store(ctx: Context) -> Finding:
+    document = ctx.store_file.read().document
+    if document is None:
+        return Finding("store", CheckState.WARNING, "empty", "Upload items and events: `recsys upload --help`.")
+    missing = [part.file.key for part in document.segments if ctx.bucket.head(part.file.key) is None]
+    if missing:
+        return Finding("store", CheckState.FAILED, f"{missing[0]} is gone", "Restore it from a backup of the bucket.")
+    return Finding("store", CheckState.OK, f"{sum(part.events for part in document.segments)} events")
+
+
+def _serving(ctx: Context) -> Finding:
+    document = ctx.serving_file.read().document
+    if document is None:
+        return Finding("serving", CheckState.WARNING, "nothing is published", "Train: `recsys train`.")
+    refs = [ref for layer in document.bundle.layers for ref in layer.files.values()]
+    missing = [ref.key for ref in refs if ctx.bucket.head(ref.key) is None]
+    if missing:
+        return Finding("serving", CheckState.FAILED, f"{missing[0]} is gone", "Train again, or `recsys rollback`.")
+    return Finding("serving", CheckState.OK, f"{document.bundle.model.family}, bundle {document.bundle.bundle_id}")
+
+
+def _waiting(ctx: Context) -> Finding:
+    oldest = min((info.modified for info in ctx.bucket.list(ctx.keys.incoming)), default=None)
+    if oldest is not None and ctx.now() - oldest > WAITING_TOO_LONG:
+        message = f"an upload has waited since {oldest:%Y-%m-%d %H:%M} UTC"
+        return Finding(
+            "uploads", CheckState.WARNING, message, "`recsys sweep` takes it in; check the notification rules."
+        )
+    return Finding("uploads", CheckState.OK, "none waits for long")
+
+
+def _erasures(ctx: Context) -> Finding:
+    """Uploads of erasures are among those that wait."""
+    requests = list(ctx.bucket.list(ctx.keys.erasure_requests))
+    stored, served = ctx.store_file.read().document, ctx.serving_file.read().document
+    behind = stored is not None and served is not None and served.erasure < stored.erasure
+    if behind or any(ctx.now() - info.modified > WAITING_TOO_LONG for info in requests):
+        return Finding(
+            "erasures", CheckState.WARNING, "an erasure has not come to its end", "`recsys sweep` goes on with it."
+        )
+    return Finding("erasures", CheckState.OK, f"{stored.erasure if stored else 0} carried out, none waits for long")
+
+
+def _runs(ctx: Context) -> Finding:
+    runs = recent_runs(ctx, RUNS_LOOKED_AT)
+    failed = [run for run in runs if run.state is RunState.FAILED]
+    if failed:
+        message = f"{len(failed)} of the last {len(runs)} failed; the newest: {describe_failure(failed[0])}"
+        return Finding("runs", CheckState.WARNING, message, "`recsys status` lists them.")
+    return Finding("runs", CheckState.OK, f"none of the last {len(runs)} failed")
+
+
+def _existing(path: Path) -> Path:
+    return next(parent for parent in (path, *path.absolute().parents) if parent.exists())
+
+
+CHECKS: Final[dict[str, Check]] = {
+    "object store": _object_store,
+    "conditional put": _conditional_put,
+    "clock": _clock,
+    "secrets": _secrets,
+    "pseudonym key": _pseudonym_key,
+    "cache": _cache,
+    "store": _store,
+    "serving": _serving,
+    "uploads": _waiting,
+    "erasures": _erasures,
+    "runs": _runs,
+}
+_NEEDED: Final = frozenset({"object store"})

@@ -1,0 +1,47 @@
+"""What the scheduled sweep does: take in what no event announced, and remove files that nothing refers to."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from common import logs
+from common.schemas.documents import RunRecord
+from common.usecases.ingest.ingest import drain
+from common.usecases.shared.context import Context
+from common.usecases.shared.garbage import collect_garbage
+from common.usecases.update.update import update
+
+log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class SweepReport:
+    """`runs` of ingest and update, and the keys that were deleted."""
+
+    runs: tuple[RunRecord, ...]
+    deleted: tuple[str, ...]
+
+
+def sweep(ctx: Context) -> SweepReport:
+    """A step that fails does not hold back those behind it: the first error is raised at the end."""
+    errors: list[Exception] = []
+
+    def results_of(step: str, work: Callable[[], Iterable[Result]]) -> tuple[Result, ...]:
+        try:
+            return tuple(work())
+        except Exception as error:
+            logs.event(log, logging.WARNING, "step of the sweep failed", step=step, error=type(error).__name__)
+            errors.append(error)
+            return ()
+
+    taken_in = results_of("drain", lambda: drain(ctx))
+    updated = results_of("update", lambda: [update(ctx)])
+    deleted = results_of("collect_garbage", lambda: collect_garbage(ctx))
+    if errors:
+        raise errors[0]
+    return SweepReport(runs=(*taken_in, *updated), deleted=deleted)

@@ -1,0 +1,162 @@
+"""Folding: many delta layers become one, so that a search does not have to look into ever more of them.
+
+It comes after an update's own commit, so nobody waits for it; if the process dies in between, the next update folds.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from common.bucket.commit import Proposal, commit
+from common.bucket.current import Snapshot
+from common.schemas.data import I32, I64, Catalogue, ItemLists, LayerContent, UserRows
+from common.schemas.documents import Bundle, ServingDocument
+from common.serving.items import Items
+from common.serving.layer import Layer, open_layer
+from common.store.segments.interactions import unique_keys
+from common.usecases.publish.build_layer import make_layer
+from common.usecases.publish.versions import NewLayer, delete_abandoned_layers, layer_ids, next_update
+from common.usecases.shared.context import Context
+from common.usecases.shared.runs import RunLog
+from common.usecases.shared.workspace import workspace
+
+
+def fold_layers(ctx: Context, log: RunLog, bundle: Bundle) -> Bundle:
+    """Folds the deltas of what is served, if it has more than `max_layers`; `bundle` is what was served last, as far as
+    is known. Returns what is served afterwards."""
+    if not _has_too_many(ctx, bundle):
+        return bundle
+    log.step("folding")
+    with workspace(ctx) as work:
+        fold = _Fold(ctx, work)
+        document = commit(ctx.serving_file, fold.change, now=ctx.now)
+        assert document is not None  # what was published once stays published
+        delete_abandoned_layers(ctx, fold.made, layer_ids(document.bundle))
+    return document.bundle
+
+
+def _has_too_many(ctx: Context, bundle: Bundle) -> bool:
+    return len(bundle.layers) - 1 > ctx.settings.max_layers
+
+
+@dataclass
+class _Fold:
+    """Looks at nothing but the version that it folds: whoever an erasure takes out meanwhile is taken out of a later
+    version, and the fold is made again of that one."""
+
+    ctx: Context
+    work: Path
+    made: list[NewLayer] = field(default_factory=list)
+
+    def change(self, snapshot: Snapshot[ServingDocument]) -> Proposal | None:
+        served = snapshot.document
+        if served is None or not _has_too_many(self.ctx, served.bundle):
+            return None
+        bundle = served.bundle
+        content = fold_content(Items(tuple(open_layer(ref, self.ctx.path_of) for ref in bundle.layers)))
+        layer = make_layer(self.ctx, content, "delta", bundle.covers_seq, self.work / f"layer-{len(self.made)}")
+        self.made.append(layer)
+        return next_update(served, bundle.layers[:1], layer, self.ctx.now())
+
+
+def fold_content(items: Items) -> LayerContent:
+    """What the deltas among the layers of `items` say together; where several speak of one thing, the newest counts."""
+    deltas = items.layers[1:]
+    numbers = np.unique(np.concatenate([layer.item_nos for layer in deltas]))
+    rankings = [layer for layer in deltas if layer.popular_by_category is not None]
+    return LayerContent(
+        item_nos=numbers,
+        item_vectors=items.vectors(numbers),
+        cards=tuple(items.card(number) for number in numbers.tolist()),
+        catalogue=_catalogue(items, numbers),
+        users=_people(deltas),
+        similar=_similar(items, numbers),
+        popular=rankings[-1].popular if rankings else None,
+        newest=rankings[-1].newest if rankings else None,
+        popular_by_category=rankings[-1].popular_by_category if rankings else None,
+        bought_together=_together(deltas),
+    )
+
+
+def _catalogue(items: Items, numbers: I32) -> Catalogue:
+    """The rows of the items, from their cards and columns."""
+    cards = [json.loads(items.card(number)) for number in numbers.tolist()]
+    extra: dict[int, dict[str, str]] = {}
+    for layer in filter(lambda layer: layer.info.n_items, items.layers[1:]):
+        extra |= zip(layer.item_nos.tolist(), layer.catalogue.extra(), strict=True)
+
+    def texts(field: str) -> tuple[str, ...]:
+        return tuple(card[field] or "" for card in cards)
+
+    return Catalogue(
+        item_ids=texts("item_id"),
+        categories=texts("category"),
+        brands=texts("brand"),
+        prices=np.array([math.nan if card["price"] is None else card["price"] for card in cards], dtype=np.float64),
+        img_urls=texts("img_url"),
+        titles=texts("title"),
+        urls=texts("url"),
+        currencies=texts("currency"),
+        available=np.array([items.is_available(number) for number in numbers.tolist()], dtype=np.bool_),
+        created_at=items.born_at(numbers),
+        as_of=items.born_at(numbers),
+        extra=tuple(extra[number] for number in numbers.tolist()),
+    )
+
+
+def _similar(items: Items, numbers: I32) -> I32:
+    similar = np.full((len(numbers), items.layers[0].info.similar_k), -1, dtype=np.int32)
+    for place, number in enumerate(numbers.tolist()):
+        listed = items.similar(number)
+        similar[place, : len(listed)] = listed
+    return similar
+
+
+def _people(deltas: Sequence[Layer]) -> UserRows:
+    """Everybody in one of the layers, also those of whose history nothing is left: they hide an older one."""
+    parts = [layer.people.rows() for layer in deltas]
+    keys, same_as = unique_keys(np.concatenate([part.keys for part in parts]))
+    rows = _last_of(same_as, len(keys))
+    offsets, entries = _chosen([part.offsets for part in parts], rows)
+    vectors = np.concatenate([part.vectors for part in parts])
+    return UserRows(
+        keys=keys,
+        vectors=vectors[rows] if len(vectors) else vectors,
+        offsets=offsets,
+        items=np.concatenate([part.items for part in parts])[entries],
+        weights=np.concatenate([part.weights for part in parts])[entries],
+        purchased=np.concatenate([part.purchased for part in parts])[entries],
+        repeats=np.concatenate([part.repeats for part in parts])[entries],
+    )
+
+
+def _together(deltas: Sequence[Layer]) -> ItemLists | None:
+    parts = [layer.bought_together for layer in deltas if layer.bought_together is not None]
+    if not parts:
+        return None
+    nos, same_as = np.unique(np.concatenate([part.nos for part in parts]), return_inverse=True)
+    offsets, entries = _chosen([part.offsets for part in parts], _last_of(same_as, len(nos)))
+    return ItemLists(nos, offsets, np.concatenate([part.items for part in parts])[entries])
+
+
+def _last_of(same_as: I32 | I64, n: int) -> I64:
+    """(n,) int64: where each of the values 0 … n - 1 stands last in `same_as`."""
+    last = np.empty(n, dtype=np.int64)
+    # Of several values for one place the last stays.
+    last[same_as] = np.arange(len(same_as))
+    return last
+
+
+def _chosen(offsets: Sequence[I64], rows: I64) -> tuple[I64, I64]:
+    """Of parts with histories or lists, `rows` of all of them end to end: the offsets of what is chosen, and the places
+    of its entries among those of all parts."""
+    lengths = np.concatenate([np.diff(part) for part in offsets])
+    starts = np.cumsum(lengths) - lengths
+    chosen = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(lengths[rows])])
+    return chosen, np.repeat(starts[rows] - chosen[:-1], lengths[rows]) + np.arange(chosen[-1])

@@ -1,0 +1,208 @@
+"""A delta layer: what new batches of the store change in what is served."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from common.schemas.data import (
+    F32,
+    F64,
+    I32,
+    I64,
+    Bools,
+    Catalogue,
+    Interactions,
+    ItemLists,
+    LayerContent,
+    UserRows,
+    Weighting,
+)
+from common.schemas.documents import ModelInfo
+from common.serving.items import Items
+from common.serving.similar import similar_items
+from common.store.segments.co_purchases import CoPurchases
+from common.store.segments.reader import Reader
+from common.usecases.publish.layers.cards import cards_of
+from common.usecases.publish.layers.extras import Extras
+from common.usecases.publish.layers.histories import histories_of
+from common.usecases.publish.layers.items import aligned, take
+from common.usecases.publish.layers.people import PersonEncoder, user_rows
+from common.usecases.publish.layers.rankings import Shelf, popularity
+from common.usecases.publish.layers.together import Kept
+
+
+class Overlay:
+    """Gives each item of a delta its number and its vector.
+
+    An item that is known keeps its number, a new one gets the next. `numbers` (n,) int32, ascending, and `vectors`
+    (n, dim) float32 are aligned with `catalogue`; `n_all` counts the items of all layers, the delta's included.
+    """
+
+    def __init__(self, below: Items, extras: Extras, catalogue: Catalogue) -> None:
+        self.below = below
+        self.extras = extras
+        numbers = below.find_all(catalogue.item_ids)
+        new = np.flatnonzero(numbers < 0)
+        numbers[new] = below.n + np.arange(len(new))
+        self._new = {catalogue.item_ids[row]: int(numbers[row]) for row in new}
+        order = np.argsort(numbers)
+        self.n_all = below.n + len(new)
+        self.numbers: I32 = numbers[order]
+        self.catalogue = take(catalogue, order)
+        self.vectors = self._own_vectors()
+
+    def _own_vectors(self) -> F32:
+        """A trained item keeps its vector, whatever the shop says of it now."""
+        vectors = self.extras.groups.vectors_of(self.catalogue)
+        trained = self.trained()
+        vectors[trained] = self.below.vectors(self.numbers[trained])
+        return vectors
+
+    def trained(self) -> Bools:
+        """(n,) bool: which items of the delta have their vector from training."""
+        mask = np.zeros(len(self.numbers), dtype=np.bool_)
+        of_base = self.numbers < len(self.extras.trained)
+        mask[of_base] = self.extras.trained[self.numbers[of_base]]
+        return mask
+
+    def numbers_of(self, item_ids: Sequence[str]) -> I32:
+        """(m,) int32: the numbers of items that one of the layers or the delta knows."""
+        numbers = self.below.find_all(item_ids)
+        for place in np.flatnonzero(numbers < 0).tolist():
+            numbers[place] = self._new[item_ids[place]]
+        return numbers
+
+    def vectors_of(self, numbers: I32) -> F32:
+        """(m, dim) float32: the vectors of item numbers (m,)."""
+        own = np.isin(numbers, self.numbers)
+        vectors = np.empty((len(numbers), self.below.dim), dtype=np.float32)
+        vectors[own] = self.vectors[np.searchsorted(self.numbers, numbers[own])]
+        vectors[~own] = self.below.vectors(numbers[~own])
+        return vectors
+
+
+@dataclass(frozen=True)
+class News:
+    """What batches bring to the layers below.
+
+    catalogue: the items that are new or described differently, as they are now; people: every event of the people that
+    the batches touch, old ones included; sold: the events of all batches since the base, and co_purchases the pairs in
+    them; touched: the items of the new events.
+    """
+
+    catalogue: Catalogue
+    people: Interactions
+    sold: Interactions
+    co_purchases: CoPurchases
+    touched: tuple[str, ...]
+
+
+def read_news(reader: Reader, below: Items, since_seq: int, base_seq: int, has_catalogue: bool) -> News:
+    """What the batches after `since_seq` bring; `base_seq` is the newest batch that the base covers."""
+    changes = reader.changed_since(since_seq)
+    numbers = below.find_all(changes.event_item_ids)
+    unknown = [item_id for item_id, number in zip(changes.event_item_ids, numbers, strict=True) if number < 0]
+    item_ids = tuple(sorted({*changes.item_ids, *unknown}))
+    return News(
+        catalogue=aligned(reader.catalogue(item_ids), item_ids, unlisted_available=not has_catalogue),
+        people=reader.interactions(user_keys=changes.user_keys),
+        sold=reader.interactions(since_seq=base_seq),
+        co_purchases=reader.co_purchases(min_people=1, since_seq=base_seq),
+        touched=changes.event_item_ids,
+    )
+
+
+def delta_content(below: Items, model: ModelInfo, news: News, min_pair_people: int, threads: int) -> LayerContent:
+    """The layer that brings `news` to the layers `below`.
+
+    Recency is counted from the moment of the base, also here: so a history weighs the same in whichever layer it is,
+    and against item vectors that were learned at that moment.
+    """
+    base = below.layers[0]
+    overlay = Overlay(below, Extras.of(base.encoder), news.catalogue)
+    encoder = PersonEncoder(model.encoder, model.encoder_params, base.encoder)
+    shelf = _shelf(overlay, news.sold)
+    return LayerContent(
+        item_nos=overlay.numbers,
+        item_vectors=overlay.vectors,
+        cards=cards_of(overlay.catalogue),
+        catalogue=overlay.catalogue,
+        users=_people(overlay, model, encoder, news.people),
+        similar=_similar(overlay, encoder.n_biases(base.item_vectors), shelf.available, threads),
+        popular=shelf.popular(),
+        newest=shelf.newest(),
+        popular_by_category=shelf.popular_by_category(),
+        bought_together=_together(overlay, news, shelf, min_pair_people),
+    )
+
+
+def _people(overlay: Overlay, model: ModelInfo, encoder: PersonEncoder, data: Interactions) -> UserRows:
+    """Everybody whom the batches touch, also those of whose history nothing is left: it hides the older one."""
+    weighting = Weighting.model_validate(model.params.get("weighting", {}))
+    half_life_days = model.repeats.half_life_days if model.repeats else None
+    numbers = overlay.numbers_of(data.item_ids)
+    of_codes = overlay.vectors_of(numbers)
+    kept = data.n_users if overlay.below.layers[0].info.n_user_vectors else 0
+    return user_rows(
+        keys=data.user_keys,
+        histories=histories_of(data, weighting, overlay.extras.now_s, half_life_days),
+        item_nos=numbers,
+        query=lambda codes, weights: encoder.query(of_codes[codes], weights),
+        vectors=np.full((kept, overlay.below.dim), np.nan, dtype=np.float32),
+    )
+
+
+def _shelf(overlay: Overlay, sold: Interactions) -> Shelf:
+    available = np.zeros(overlay.n_all, dtype=np.bool_)
+    categories = np.zeros(overlay.n_all, dtype=np.int32)
+    codes: dict[str, int] = {}
+    for layer in overlay.below.layers:
+        of_layer = [codes.setdefault(name, len(codes)) for name in layer.info.categories]
+        available[layer.item_nos] = layer.available
+        categories[layer.item_nos] = np.array(of_layer, dtype=np.int32)[layer.category_codes]
+    available[overlay.numbers] = overlay.catalogue.available
+    categories[overlay.numbers] = [codes.setdefault(name, len(codes)) for name in overlay.catalogue.categories]
+    return Shelf(_scores(overlay, sold), available, _created_at(overlay), categories, tuple(codes))
+
+
+def _scores(overlay: Overlay, sold: Interactions) -> F64:
+    scores = np.zeros(overlay.n_all)
+    scores[: len(overlay.extras.popularity)] = overlay.extras.popularity
+    scores[overlay.numbers_of(sold.item_ids)] += popularity(sold, overlay.extras.now_s)
+    return scores
+
+
+def _created_at(overlay: Overlay) -> I64:
+    """What came after the base is newer than all of it, in the order in which it came."""
+    of_base = overlay.extras.created_at
+    later = np.arange(1, overlay.n_all - len(of_base) + 1)
+    return np.concatenate([of_base, of_base.max(initial=0) + later])
+
+
+def _together(overlay: Overlay, news: News, shelf: Shelf, min_people: int) -> ItemLists | None:
+    kept = Kept.of(overlay.below.layers[0])
+    if kept is None:
+        return None
+    found = news.co_purchases
+    numbers, touched = overlay.numbers_of(found.item_ids), overlay.numbers_of(news.touched)
+    return kept.updated(found, numbers, touched, shelf.named_categories(), min_people)
+
+
+def _similar(overlay: Overlay, n_biases: int, available: Bools, threads: int) -> I32:
+    """Trained items keep their neighbours; the others get those of their vector."""
+    base = overlay.below.layers[0]
+    similar = np.full((len(overlay.numbers), base.info.similar_k), -1, dtype=np.int32)
+    trained = overlay.trained()
+    for place in np.flatnonzero(trained).tolist():
+        listed = overlay.below.similar(int(overlay.numbers[place]))
+        similar[place, : len(listed)] = listed
+    asked = np.flatnonzero(~trained)
+    if len(asked):
+        directions = np.concatenate([base.item_vectors, overlay.vectors[asked]])[:, : overlay.below.dim - n_biases]
+        rows = np.arange(base.info.n_items, len(directions), dtype=np.int32)
+        among = np.flatnonzero(overlay.extras.neighbours & available[: base.info.n_items]).astype(np.int32)
+        similar[asked] = similar_items(directions, base.info.similar_k, rows, threads, among)
+    return similar

@@ -1,0 +1,131 @@
+"""Publishing what training made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from common.bucket.commit import commit
+from common.errors import RefusedError
+from common.ids import new_id
+from common.models.artifact import Artifact
+from common.schemas.data import U64, Catalogue, Interactions
+from common.schemas.documents import Bundle, ModelInfo, RepeatPurchases, StoreDocument
+from common.store.segments.interactions import unique_keys
+from common.store.segments.reader import open_store
+from common.usecases.publish.build_layer import make_layer, one_blas_thread, with_precomputed_answers
+from common.usecases.publish.commit_bundle import BundleCommit
+from common.usecases.publish.layers.base import Stock, base_content
+from common.usecases.publish.versions import delete_abandoned_layers, layer_ids
+from common.usecases.shared.context import Context
+from common.usecases.shared.runs import RunLog
+from common.usecases.shared.tombstones import newest_erasure, read_tombstones, reading_store
+from common.usecases.shared.workspace import workspace
+
+
+@dataclass(frozen=True)
+class StoreRead:
+    """All that the store held at one commit; `erasure` is the number of the newest erasure by then."""
+
+    commit_id: str
+    erasure: int
+    interactions: Interactions
+    catalogue: Catalogue
+
+
+class FollowUps(NamedTuple):
+    """What a new version may lack once it is current. Both belong to rooms above this one, so callers hand them in.
+
+    `erase_again` takes out people who were erased while a shop's first version was made; `bring_up_to_date` adds the
+    batches that came meanwhile, and returns what is served then.
+    """
+
+    erase_again: Callable[[Context], object]
+    bring_up_to_date: Callable[[Context, RunLog], Bundle]
+
+
+def publish_base(
+    ctx: Context,
+    artifact: Artifact,
+    metrics: Mapping[str, Any],
+    covers_seq: int,
+    log: RunLog,
+    follow_ups: FollowUps,
+    read: StoreRead | None = None,
+    repeats: RepeatPurchases | None = None,
+) -> Bundle:
+    """Serves `artifact`, trained on the batches up to `covers_seq`, for everything that the store holds by now.
+
+    `read` is what training has read: it is taken over if nothing has been committed to the store since. `repeats` is
+    what to do with what people have bought, as judged under this model. The version of the model is the id of the run.
+    Batches that land meanwhile are brought in at the end, and people who are erased meanwhile are left out. Returns
+    what is served then: another training's where it shares the search and was faster, of which a notice tells.
+    """
+    now = ctx.now()
+    model = ModelInfo(
+        family=artifact.family,
+        version=log.record.run_id,
+        dim=artifact.dim,
+        encoder=artifact.encoder,
+        encoder_params=artifact.encoder_params,
+        params=artifact.params,
+        metrics=dict(metrics),
+        repeats=repeats,
+        trained_at=now,
+    )
+    with workspace(ctx) as work:
+        stored, stock, changed = reading_store(ctx, lambda document: _stock(ctx, document, covers_seq, work, read))
+        stock = replace(stock, repeat_half_life_days=repeats.half_life_days if repeats else None)
+        with one_blas_thread():
+            content = base_content(artifact, stock, changed, ctx.settings.n_threads)
+        layer = make_layer(ctx, content, "base", stored.seq, work / "layer")
+        bundle = Bundle(
+            bundle_id=new_id(now),
+            created_at=now,
+            created_by="train",
+            covers_seq=stored.seq,
+            model=model,
+            layers=(layer.ref,),
+        )
+        with one_blas_thread():
+            layer = with_precomputed_answers(ctx, bundle, layer, work / "layer")
+        shared_since = log.record.started_at if ctx.settings.optuna_storage else None
+        publication = BundleCommit(ctx, bundle, stored.erasure, work, [layer], shared_since)
+        landed = commit(ctx.serving_file, publication.change, now=ctx.now)
+        assert landed is not None  # `change` proposes a version where there is none
+        if landed.bundle.model.version != model.version:
+            log.note(notices=[f"training {landed.bundle.model.version}, which shares the search, was published first"])
+        delete_abandoned_layers(ctx, publication.made, layer_ids(landed.bundle))
+        if landed.erasure < reading_store(ctx, newest_erasure):
+            follow_ups.erase_again(ctx)
+    return follow_ups.bring_up_to_date(ctx, log)
+
+
+def _stock(
+    ctx: Context, stored: StoreDocument | None, covers_seq: int, work: Path, read: StoreRead | None
+) -> tuple[StoreDocument, Stock, U64]:
+    """What the store holds, and the (n, 2) keys of people whose events are others than training has seen: they have
+    some in batches after `covers_seq`, or were erased and are back."""
+    if stored is None:
+        raise RefusedError("there is nothing to publish: the store is empty")
+    now_s = _newest_event_s(stored, covers_seq)
+    with open_store(stored, ctx.path_of, work) as reader:
+        pairs = reader.co_purchases(ctx.settings.min_pair_people)
+        if read is not None and read.commit_id == stored.commit_id:
+            return stored, Stock(read.interactions, read.catalogue, now_s, pairs), np.empty((0, 2), dtype=np.uint64)
+        stock = Stock(reader.interactions(), reader.catalogue(), now_s, pairs)
+        changed = reader.changed_since(covers_seq).user_keys
+    people = stock.interactions.user_keys
+    erased = people[read_tombstones(ctx, stored).named(people, read.erasure if read else 0)]
+    return stored, stock, unique_keys(np.concatenate([changed, erased]))[0]
+
+
+def _newest_event_s(stored: StoreDocument, covers_seq: int) -> int:
+    """The moment, in epoch seconds, from which recency is counted: that of the newest event that training has seen."""
+    newest = [(segment.seq, segment.max_ts.timestamp()) for segment in stored.segments if segment.max_ts]
+    seen = [moment for seq, moment in newest if seq <= covers_seq] or [moment for _, moment in newest]
+    return int(max(seen, default=0.0))

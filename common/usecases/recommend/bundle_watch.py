@@ -1,0 +1,147 @@
+"""Keeps the newest published bundle open: looks at the current document every few seconds and swaps whole bundles. Once
+a minute it also looks at what goes on in the bucket, for the metrics."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Final
+
+from common import logs
+from common.bucket.current import CurrentFile
+from common.errors import BucketUnavailable, CorruptError, RecsysError
+from common.schemas.documents import Bundle, ServingDocument
+from common.serving.bundle import ServedBundle, open_bundle
+from common.usecases.recommend.activity import Activity, read_activity
+from common.usecases.shared.context import Context
+
+# What listings cost is money at some providers.
+ACTIVITY_EVERY_S: Final = 60.0
+# A version that could not be opened is tried again: what was wrong may have been this machine's disk.
+RETRY_REFUSED_S: Final = 60.0
+PARALLEL_FETCHES: Final = 8
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A published version that cannot be served; `bundle_id` is None where the document itself is damaged."""
+
+    etag: str
+    bundle_id: str | None
+    message: str
+    at: datetime
+
+
+class BundleWatch:
+    """`current` is replaced in one assignment, and a replaced bundle lives as long as a request holds it.
+
+    A version that is damaged is refused and told in `refusal`, and the one before goes on. While the bucket does not
+    answer, `store_answers` is False and everything else goes on too. `activity` is None until it was looked at.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self.current: ServedBundle | None = None
+        self.refusal: Refusal | None = None
+        self.store_answers = True
+        self.activity: Activity | None = None
+        self._activity_due = 0.0
+        self._context = context
+        self._file = CurrentFile(context.bucket, context.keys.serving_current, ServingDocument)
+        self._etag: str | None = None
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._follow, name="bundle-watch", daemon=True)
+
+    def start(self) -> None:
+        self.refresh()
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def age_s(self) -> float | None:
+        """Seconds since the served version was made; None while there is none."""
+        if self.current is None:
+            return None
+        return (self._context.now() - self.current.document.created_at).total_seconds()
+
+    def model_age_s(self) -> float | None:
+        """Seconds since the served model was trained; None while there is none."""
+        if self.current is None:
+            return None
+        return (self._context.now() - self.current.document.model.trained_at).total_seconds()
+
+    def refresh(self) -> None:
+        """Takes up what is published, if that is news. Raises nothing for a store that is away or a damaged version."""
+        try:
+            self._take_up()
+        except BucketUnavailable as error:
+            if self.store_answers:
+                logs.event(log, logging.WARNING, "the bucket does not answer; serving what is open", error=str(error))
+            self.store_answers = False
+        else:
+            self.store_answers = True
+
+    def _follow(self) -> None:
+        while not self._stopping.wait(self._context.settings.refresh_s):
+            try:
+                self.refresh()
+                self._look_at_activity()
+            except Exception:
+                # Whatever it is (a full disk, a defect), ending the thread would serve an old version for ever.
+                log.exception("following the bucket failed; trying again")
+
+    def _look_at_activity(self) -> None:
+        """Keeps what was seen last where the bucket does not let itself be listed."""
+        if not self.store_answers or time.monotonic() < self._activity_due:
+            return
+        self._activity_due = time.monotonic() + ACTIVITY_EVERY_S
+        try:
+            self.activity = read_activity(self._context)
+        except RecsysError as error:
+            logs.event(log, logging.WARNING, "the bucket could not be listed for the metrics", error=error.message)
+
+    def _take_up(self) -> None:
+        info = self._context.bucket.head(self._context.keys.serving_current)
+        if info is None or info.etag == self._etag or self._is_refused(info.etag):
+            return
+        bundle: Bundle | None = None
+        try:
+            snapshot = self._file.read()
+            if snapshot.document is None:
+                return
+            bundle = snapshot.document.bundle
+            if self.current is None or bundle != self.current.document:
+                self.current = self._open(bundle)
+            self._etag, self.refusal = snapshot.etag, None
+        except CorruptError as error:
+            self._refuse(info.etag, bundle, error)
+
+    def _open(self, bundle: Bundle) -> ServedBundle:
+        fetch = partial(self._context.cache.fetch, self._context.bucket)
+        files = {file for layer in bundle.layers for file in layer.files.values()}
+        # A layer has some thirty files, most of them small: one after the other, their round trips would add up.
+        with ThreadPoolExecutor(PARALLEL_FETCHES) as pool:
+            paths = dict(zip(files, pool.map(fetch, files), strict=True))
+        served = open_bundle(bundle, paths.__getitem__)
+        logs.event(log, logging.INFO, "bundle opened", bundle_id=bundle.bundle_id, layers=len(bundle.layers))
+        return served
+
+    def _is_refused(self, etag: str) -> bool:
+        refusal = self.refusal
+        if refusal is None or refusal.etag != etag:
+            return False
+        return (self._context.now() - refusal.at).total_seconds() < RETRY_REFUSED_S
+
+    def _refuse(self, etag: str, bundle: Bundle | None, error: CorruptError) -> None:
+        bundle_id = bundle.bundle_id if bundle else None
+        self.refusal = Refusal(etag, bundle_id, error.message, self._context.now())
+        logs.event(log, logging.ERROR, "bundle refused", bundle_id=bundle_id, error=error.message)

@@ -1,0 +1,184 @@
+"""Recommend: answers requests from the bundle that is served, and follows `serving/current.json` in the background."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from common.config import Purchased
+from common.errors import NotFound, NotReady
+from common.ids import UserKey
+from common.schemas.data import I32, EventType
+from common.serving.answer import render, render_cards
+from common.serving.bundle import ServedBundle
+from common.serving.evidence import SessionItem
+from common.serving.filters import AVAILABLE, Filter
+from common.serving.people import Person
+from common.serving.precomputed import precomputed_picks
+from common.serving.promotions import Promotion, promoted
+from common.serving.purchased import decide, with_purchased
+from common.serving.ranking import Pick, RankingRequest, rank
+from common.serving.stages import Laps, Stage, Stages
+from common.serving.variety import ANY, Variety
+from common.usecases.recommend.answer_cache import Answer, AnswerCache, CacheKey
+from common.usecases.recommend.bundle_watch import BundleWatch
+from common.usecases.shared.context import Context
+
+_NO_ITEMS: Final = np.empty(0, np.int32)
+
+
+class Query(NamedTuple):
+    """One question in the shop's own ids.
+
+    user_id: whom the caller may name, or None; session: (item id, kind of event), oldest first; page: the item whose
+    page is looked at; exclude: item ids that must not be shown; purchased: the shop's setting where it is None. Ids
+    that the catalogue does not know say nothing.
+    """
+
+    n: int
+    user_id: str | None = None
+    session: tuple[tuple[str, EventType], ...] = ()
+    page: str | None = None
+    wanted: Filter = AVAILABLE
+    exclude: tuple[str, ...] = ()
+    purchased: Purchased | None = None
+    variety: Variety = ANY
+    promotions: tuple[Promotion, ...] = ()
+
+    def is_plain(self) -> bool:
+        """Whether it asks nothing but what `n` items the person is to be shown."""
+        narrowed = self.session or self.page is not None or self.exclude or self.promotions
+        return not narrowed and self.wanted == AVAILABLE and self.variety == ANY
+
+
+class RecommendService:
+    """Safe to call from several threads; each call works on one bundle from its beginning to its end. `stages` is told
+    what each took."""
+
+    def __init__(self, context: Context, stages: Stages | None = None) -> None:
+        self.watch = BundleWatch(context)
+        self._pseudonymizer = context.shop.pseudonymizer
+        self._purchased = context.settings.purchased
+        self._stages = stages or Stages()
+        self._answers = AnswerCache()
+
+    def start(self) -> None:
+        """Loads what is published, if anything is, and goes on to look for newer versions in a thread."""
+        self.watch.start()
+
+    def stop(self) -> None:
+        self.watch.stop()
+
+    def is_quick(self, query: Query) -> bool:
+        """Whether the answer needs no look into the catalogue's files, which takes milliseconds."""
+        bundle = self.watch.current
+        if bundle is None:
+            return True
+        filters = [query.wanted, *(those for those, _ in promoted(query.wanted, query.promotions))]
+        return all(bundle.selections.has(wanted) for wanted in filters)
+
+    def remembered(self, question: CacheKey) -> Answer | None:
+        """What was answered to it, if the same is to be answered now. Raises `NotReady`."""
+        bundle_id = self._served().document.bundle_id
+        if bundle_id != self._answers.bundle_id:
+            # By its id: a reference would keep a replaced bundle open until somebody asks again.
+            self._answers = AnswerCache(bundle_id)
+        return self._answers.find(question)
+
+    def remember(self, question: CacheKey, answer: Answer) -> None:
+        self._answers.keep(question, answer)
+
+    def recommend(self, query: Query) -> Answer:
+        """Raises `NotReady` while nothing is published."""
+        laps = Laps()
+        bundle = self._served()
+        person = self._person(bundle, query.user_id)
+        picks = self._precomputed(bundle, query, person)
+        if picks is not None:
+            laps.end(Stage.ENCODE)
+            return self._written(bundle, picks, laps)
+        request = _general_request(bundle, query)._replace(
+            person=person,
+            session=_session(bundle, query.session),
+            page=None if query.page is None else bundle.items.find(query.page),
+            promotions=query.promotions,
+        )
+        request = with_purchased(bundle, request, query.purchased or self._purchased)
+        laps.end(Stage.ENCODE)
+        return self._answer(bundle, request, laps)
+
+    def similar(self, item_id: str, query: Query) -> Answer:
+        """Items like one; of the query, `n`, `wanted`, `exclude` and `variety` count.
+
+        Raises `NotFound` for an unknown item.
+        """
+        return self._beside(item_id, query, bought_together=False)
+
+    def bought_together(self, item_id: str, query: Query) -> Answer:
+        """As `similar`, with what shares orders with the item first."""
+        return self._beside(item_id, query, bought_together=True)
+
+    def popular(self, query: Query) -> Answer:
+        """What is bought most; of the query, `n`, `wanted`, `exclude` and `variety` count."""
+        bundle = self._served()
+        return self._answer(bundle, _general_request(bundle, query), Laps())
+
+    def cards(self, item_ids: tuple[str, ...]) -> Answer:
+        """What the catalogue says of these items, in this order; ids that it does not know are left out."""
+        bundle = self._served()
+        return Answer(render_cards(bundle, _numbers(bundle, item_ids).tolist()), (), bundle.document.bundle_id)
+
+    def _served(self) -> ServedBundle:
+        bundle = self.watch.current
+        if bundle is None:
+            raise NotReady("nothing is published yet: upload events and items, and let train run")
+        return bundle
+
+    def _beside(self, item_id: str, query: Query, bought_together: bool) -> Answer:
+        bundle = self._served()
+        page = bundle.items.find(item_id)
+        if page is None:
+            raise NotFound("the catalogue has no item of this id")
+        request = _general_request(bundle, query)._replace(page=page, bought_together=bought_together)
+        return self._answer(bundle, request, Laps())
+
+    def _answer(self, bundle: ServedBundle, request: RankingRequest, laps: Laps) -> Answer:
+        return self._written(bundle, rank(bundle, request, laps), laps)
+
+    def _precomputed(self, bundle: ServedBundle, query: Query, person: Person | None) -> list[Pick] | None:
+        if person is None or person.precomputed is None or not query.is_plain():
+            return None
+        purchased = query.purchased or self._purchased
+        as_ranked = purchased is Purchased.AUTO or decide(bundle, purchased) is decide(bundle, Purchased.AUTO)
+        return precomputed_picks(bundle, person, query.n) if as_ranked else None
+
+    def _written(self, bundle: ServedBundle, picks: list[Pick], laps: Laps) -> Answer:
+        rungs = tuple(Counter([pick.rung for pick in picks]).items())
+        answer = Answer(render(bundle, picks), rungs, bundle.document.bundle_id)
+        laps.end(Stage.WRITE)
+        self._stages.add(laps)
+        return answer
+
+    def _person(self, bundle: ServedBundle, user_id: str | None) -> Person | None:
+        if user_id is None:
+            return None
+        key: UserKey = self._pseudonymizer.user_key(user_id)
+        return bundle.find_person(key)
+
+
+def _general_request(bundle: ServedBundle, query: Query) -> RankingRequest:
+    """What of the query concerns no person, no session and no page."""
+    hide = _numbers(bundle, query.exclude) if query.exclude else _NO_ITEMS
+    return RankingRequest(n=query.n, wanted=query.wanted, hide=hide, variety=query.variety)
+
+
+def _numbers(bundle: ServedBundle, item_ids: tuple[str, ...]) -> I32:
+    found = (bundle.items.find(item_id) for item_id in item_ids)
+    return np.array([item_no for item_no in found if item_no is not None], np.int32)
+
+
+def _session(bundle: ServedBundle, session: tuple[tuple[str, EventType], ...]) -> tuple[SessionItem, ...]:
+    found = ((bundle.items.find(item_id), kind) for item_id, kind in session)
+    return tuple(SessionItem(item_no, kind) for item_no, kind in found if item_no is not None)

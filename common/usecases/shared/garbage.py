@@ -1,0 +1,60 @@
+"""Removes files that no document refers to any more, once they are old enough to belong to no commit under way."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+
+from common.bucket.sweep import SHORTEST_AGE, sweep_unreferenced
+from common.errors import BadRequest
+from common.schemas.documents import Bundle
+from common.usecases.shared.context import Context
+from common.usecases.shared.manifests import read_history
+
+MIN_AGE: Final = timedelta(days=1)
+"""An unreferenced file may belong to a commit that is being made; none takes this long."""
+
+KEEP_RUNS: Final = timedelta(days=90)
+
+
+def collect_garbage(ctx: Context, min_age: timedelta = MIN_AGE) -> tuple[str, ...]:
+    """The deleted keys. Run records are kept for `KEEP_RUNS`. Raises `BadRequest` for an age under an hour."""
+    if min_age < SHORTEST_AGE:
+        raise BadRequest("a file may belong to a commit under way: give an age of at least one hour")
+    return (*_of_store(ctx, min_age), *_of_versions(ctx, min_age), *_runs(ctx))
+
+
+def _of_store(ctx: Context, min_age: timedelta) -> list[str]:
+    document = ctx.store_file.read().document
+    if document is None:
+        return []
+    referenced = {segment.file.key for segment in document.segments}
+    if document.erased:
+        referenced.add(document.erased.key)
+    return sweep_unreferenced(ctx.bucket, ctx.keys.store, referenced, min_age, ctx.now())
+
+
+def _of_versions(ctx: Context, min_age: timedelta) -> list[str]:
+    """What is served keeps its files and its artifact, and so do the versions that `rollback` can go back to.
+
+    Of a damaged version only the manifest stays, for whoever looks into it: nobody can go back to it.
+    """
+    document = ctx.serving_file.read().document
+    if document is None:
+        return []
+    bundles = [document.bundle, *(bundle for _, bundle in read_history(ctx, document).readable)]
+    manifests = {ref.key for ref in document.history}
+    files = {ref.key for bundle in bundles for layer in bundle.layers for ref in layer.files.values()}
+    return [
+        *sweep_unreferenced(ctx.bucket, ctx.keys.serving, files | manifests, min_age, ctx.now()),
+        *sweep_unreferenced(ctx.bucket, ctx.keys.models, _artifacts(ctx, bundles), min_age, ctx.now()),
+    ]
+
+
+def _artifacts(ctx: Context, bundles: list[Bundle]) -> set[str]:
+    prefixes = tuple(ctx.keys.model_file(bundle.model.version, "") for bundle in bundles)
+    return {info.key for info in ctx.bucket.list(ctx.keys.models) if info.key.startswith(prefixes)}
+
+
+def _runs(ctx: Context) -> list[str]:
+    return sweep_unreferenced(ctx.bucket, ctx.keys.runs, set(), KEEP_RUNS, ctx.now())

@@ -1,0 +1,79 @@
+"""Where a run's figures and its report lie: `models/<version>/metrics.json` and `report.html`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from common.errors import NotFound
+from common.store.segments.tombstones import Tombstones
+from common.usecases.shared.context import Context
+
+METRICS_FILE: Final = "metrics.json"
+REPORT_FILE: Final = "report.html"
+
+
+class Page(NamedTuple):
+    """One run's report; `html` as UTF-8."""
+
+    version: str
+    html: bytes
+
+
+def save_figures(ctx: Context, version: str, figures: Mapping[str, Any]) -> None:
+    ctx.bucket.put(ctx.keys.model_file(version, METRICS_FILE), json.dumps(figures, indent=1).encode())
+
+
+def save_page(ctx: Context, version: str, html: str) -> None:
+    ctx.bucket.put(ctx.keys.model_file(version, REPORT_FILE), html.encode())
+
+
+def figures_before(ctx: Context, version: str) -> dict[str, Any] | None:
+    """Of the newest run before this one; None for a first run, and where an older release wrote them."""
+    earlier = [found for found in versions_with(ctx, METRICS_FILE) if found < version]
+    blob = ctx.bucket.get(ctx.keys.model_file(earlier[-1], METRICS_FILE)) if earlier else None
+    if blob is None:
+        return None
+    figures: dict[str, Any] = json.loads(blob.data)
+    return figures if "data" in figures else None
+
+
+def fetch_page(ctx: Context, version: str | None = None) -> Page:
+    """The newest where no version is named. Raises `NotFound`."""
+    known = versions_with(ctx, REPORT_FILE)
+    if not known:
+        raise NotFound("there is no report yet: `recsys train` writes one")
+    chosen = version or known[-1]
+    blob = ctx.bucket.get(ctx.keys.model_file(chosen, REPORT_FILE)) if chosen in known else None
+    if blob is None:
+        raise NotFound(f"there is no report of version {chosen}; the newest are {', '.join(known[-5:])}")
+    return Page(chosen, blob.data)
+
+
+def versions_with(ctx: Context, name: str) -> list[str]:
+    """The versions that have the file, oldest first: they begin with their time."""
+    keys = (info.key.removeprefix(ctx.keys.models) for info in ctx.bucket.list(ctx.keys.models))
+    return [version for version, _, file in (key.partition("/") for key in keys) if file == name]
+
+
+PEOPLE_FILE: Final = "people.json"
+
+
+def save_shown(ctx: Context, version: str, marks: list[str]) -> None:
+    """Before the report itself: one without this file is taken to show anybody."""
+    ctx.bucket.put(ctx.keys.model_file(version, PEOPLE_FILE), json.dumps({"shown": sorted(marks)}).encode())
+
+
+def delete_reports(ctx: Context, tombstones: Tombstones, versions: Sequence[str] | None = None) -> int:
+    """Deletes the reports, of all versions or of these, that show somebody who was erased; returns how many."""
+    looked_at = versions_with(ctx, REPORT_FILE) if versions is None else versions
+    shown = [version for version in looked_at if _shows(ctx, version, tombstones)]
+    for version in shown:
+        ctx.bucket.delete(ctx.keys.model_file(version, REPORT_FILE))
+    return len(shown)
+
+
+def _shows(ctx: Context, version: str, tombstones: Tombstones) -> bool:
+    blob = ctx.bucket.get(ctx.keys.model_file(version, PEOPLE_FILE))
+    return blob is None or not tombstones.of_marks.keys().isdisjoint(json.loads(blob.data)["shown"])

@@ -1,0 +1,77 @@
+"""Reading run records while functions write them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from typing import Final
+
+from pydantic import ValidationError
+
+from common.errors import UnavailableError
+from common.schemas.documents import RunRecord, RunState, Upload
+from common.usecases.shared.context import Context
+
+POLL_S: Final = 0.25
+CLOCK_SKEW: Final = timedelta(minutes=5)
+"""How far the clocks of the machines that write and that watch may be apart."""
+
+Matches = Callable[[RunRecord], bool]
+
+
+def of_upload(upload: Upload) -> Matches:
+    """Selects the runs that worked on this object; its key carries a hash of its content."""
+    return lambda run: run.upload is not None and run.upload.key == upload.key
+
+
+def of_function(name: str) -> Matches:
+    return lambda run: run.function == name
+
+
+def recent_runs(ctx: Context, limit: int) -> list[RunRecord]:
+    """The newest `limit` runs, newest first. A record that this version cannot read is left out."""
+    keys = [info.key for info in ctx.bucket.list(ctx.keys.runs)]
+    # Run ids start with their time, so the order of keys is the order of time.
+    records = (_read(ctx, key) for key in reversed(keys[-limit:]))
+    return [record for record in records if record is not None]
+
+
+def follow(ctx: Context, matches: Matches, *, since: datetime, timeout_s: float) -> Iterator[RunRecord]:
+    """Yields the newest run since `since` that matches, each time it is looked at, until it has ended.
+
+    Raises `UnavailableError` if `timeout_s` pass first: the work goes on, and `recsys status` shows it.
+    """
+    deadline = time.monotonic() + timeout_s
+    while True:
+        run = find_run(ctx, matches, since)
+        if run is not None:
+            yield run
+            if run.state is not RunState.RUNNING:
+                return
+        if time.monotonic() > deadline:
+            raise UnavailableError(f"nothing had ended after {timeout_s:.0f} s; `recsys status` shows what goes on")
+        time.sleep(POLL_S)
+
+
+def find_run(ctx: Context, matches: Matches, since: datetime) -> RunRecord | None:
+    """The newest run that started after `since`, give or take `CLOCK_SKEW`, and matches; an ended one is preferred."""
+    first = ctx.keys.run(f"{since - CLOCK_SKEW:%Y%m%dT%H%M%SZ}")
+    keys = [info.key for info in ctx.bucket.list(ctx.keys.runs) if info.key >= first]
+    found = [run for key in reversed(keys) if (run := _read(ctx, key)) is not None and matches(run)]
+    return next((run for run in found if run.state is not RunState.RUNNING), found[0] if found else None)
+
+
+def _read(ctx: Context, key: str) -> RunRecord | None:
+    blob = ctx.bucket.get(key)
+    if blob is None:
+        return None
+    try:
+        return RunRecord.model_validate_json(blob.data)
+    except ValidationError:
+        return None
+
+
+def describe_failure(run: RunRecord) -> str:
+    error = run.error or {}
+    return error.get("message", f"run {run.run_id} ended as {run.state}")

@@ -1,0 +1,161 @@
+"""Run records: what a function is doing and how it ended, as `runs/<id>.json`.
+
+The end of a run is also left under `last-runs/`, by function and outcome, where one listing finds it for the metrics.
+
+A record is for people (`recsys status`, an admin who looks for a file), never for control: a run whose record cannot
+be written goes on.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any, Final, Literal
+
+from common import logs
+from common.errors import BucketUnavailable, RecsysError
+from common.ids import new_id
+from common.schemas.documents import RunRecord, RunState, Upload
+from common.usecases.shared.context import Context
+from common.usecases.shared.key_check import require_key
+
+Function = Literal["ingest", "train", "update", "erase", "rollback"]
+
+# A step is shown as soon as it begins; its progress at most so often, because each showing is a PUT.
+SHOW_EVERY_S: Final = 1.0
+
+log = logging.getLogger(__name__)
+
+
+def start_run(ctx: Context, function: Function, upload: Upload | None = None) -> RunLog:
+    """Writes the record of a run that begins. Raises `SettingError` under another key than the bucket's: a run writes
+    what belongs to people."""
+    require_key(ctx)
+    started_at = ctx.now()
+    record = RunRecord(
+        run_id=new_id(started_at), function=function, state=RunState.RUNNING, started_at=started_at, upload=upload
+    )
+    return RunLog(ctx, record)
+
+
+class RunLog:
+    """Keeps one run's record up to date.
+
+    As a context manager it records an exception that leaves the block as a failure, and lets it go on; every line that
+    is logged within carries the run's id.
+    """
+
+    def __init__(self, ctx: Context, record: RunRecord) -> None:
+        self._ctx = ctx
+        self._record = record
+        self._bound = logs.bound(run_id=record.run_id)
+        self._step_began = time.monotonic()
+        self._shown = 0.0
+        self._write()
+
+    @property
+    def record(self) -> RunRecord:
+        return self._record
+
+    def step(self, name: str, progress: float = 0.0) -> None:
+        """Says what is being done now and which share of it (0 to 1) is done."""
+        if name == self._record.step:
+            self._update(progress=progress)
+            if time.monotonic() - self._shown >= SHOW_EVERY_S:
+                self._write()
+            return
+        self._update(timings_s=self.timings(), step=name, progress=progress)
+        self._step_began = time.monotonic()
+        self._write()
+
+    def note(
+        self,
+        *,
+        counts: Mapping[str, int] | None = None,
+        reasons: Mapping[str, int] | None = None,
+        notices: Sequence[str] = (),
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Adds to what the record tells; it is written with the next step or the end."""
+        record = self._record
+        self._update(
+            counts={**record.counts, **(counts or {})},
+            reasons={**record.reasons, **(reasons or {})},
+            notices=(*record.notices, *notices),
+            details={**record.details, **(details or {})},
+        )
+
+    def finish(
+        self,
+        state: RunState = RunState.DONE,
+        *,
+        counts: Mapping[str, int] | None = None,
+        reasons: Mapping[str, int] | None = None,
+        notices: Sequence[str] = (),
+        details: Mapping[str, Any] | None = None,
+    ) -> RunRecord:
+        """Ends the run; what is given here is added."""
+        self.note(counts=counts, reasons=reasons, notices=notices, details=details)
+        return self._end(state, 1.0)
+
+    def refuse(self, error: RecsysError) -> RunRecord:
+        """Ends a run whose work was understood and refused: the same call would be refused again."""
+        self._update(error={"code": error.code, "message": error.message})
+        return self._end(RunState.REFUSED, self._record.progress)
+
+    def fail(self, error: BaseException) -> RunRecord:
+        """Ends a run that went wrong. Of an error that is not the product's own only the type is told: its text may
+        hold data."""
+        code, message = "internal", f"unexpected {type(error).__name__}; the log of the function has the details"
+        if isinstance(error, RecsysError):
+            code, message = error.code, error.message
+        self._update(error={"code": code, "message": message})
+        return self._end(RunState.FAILED, self._record.progress)
+
+    def __enter__(self) -> RunLog:
+        self._bound.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if error is not None and self._record.state is RunState.RUNNING:
+                self.fail(error)
+        finally:
+            self._bound.__exit__(None, None, None)
+
+    def _end(self, state: RunState, progress: float) -> RunRecord:
+        self._update(state=state, step="", progress=progress, timings_s=self.timings(), finished_at=self._ctx.now())
+        self._write()
+        self._put(self._ctx.keys.last_run(self._record.function, state.value), self._record.run_id.encode())
+        self._log()
+        return self._record
+
+    def _log(self) -> None:
+        record = self._record
+        told = {"state": record.state.value, "counts": record.counts, "timings_s": record.timings_s}
+        logs.event(log, logging.INFO, "run", function=record.function, **told, error=record.error)
+
+    def timings(self) -> dict[str, float]:
+        """The record's timings with the step that ends now."""
+        timings = dict(self._record.timings_s)
+        if self._record.step:
+            spent = time.monotonic() - self._step_began
+            timings[self._record.step] = round(timings.get(self._record.step, 0.0) + spent, 3)
+        return timings
+
+    def _update(self, **changes: Any) -> None:
+        self._record = self._record.model_copy(update=changes)
+
+    def _write(self) -> None:
+        self._shown = time.monotonic()
+        self._put(self._ctx.keys.run(self._record.run_id), self._record.model_dump_json(indent=1).encode())
+
+    def _put(self, key: str, body: bytes) -> None:
+        try:
+            self._ctx.bucket.put(key, body)
+        except BucketUnavailable as error:
+            logs.event(log, logging.WARNING, "run record not written", run_id=self._record.run_id, detail=error.message)

@@ -1,0 +1,52 @@
+"""The gate: whether the winner of a comparison may be published."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from common.evaluation.cases import Relevance
+from common.evaluation.judge import PRIMARY
+from common.usecases.train.evaluator import Evaluator, Served, Trial
+
+
+@dataclass(frozen=True)
+class FinalEvaluation:
+    """The test evaluation: the winner, popular (the same trial if it has won), and the model that is served now if
+    another has won. `evaluator` judged all of them on one window."""
+
+    evaluator: Evaluator
+    winner: Trial
+    popular: Trial
+    served: Trial | None
+
+    def refusal(self, relevance: Relevance, gate_margin: float) -> str | None:
+        """The reason why the winner must not be published; None if it may be."""
+        score, floor = self.winner.score(relevance), self.popular.score(relevance)
+        if score < floor:
+            return (
+                f"{self.winner.candidate} is worse than popular: {PRIMARY} {score:.4f} against {floor:.4f}, {relevance}"
+            )
+        served = self.served.score(relevance) if self.served else 0.0
+        if score < served * (1 - gate_margin):
+            return (
+                f"{self.winner.candidate} is more than {gate_margin:.0%} worse than what is served: "
+                f"{PRIMARY} {score:.4f} against {served:.4f}, {relevance}"
+            )
+        return None
+
+
+def evaluate_on_test(
+    test_evaluator: Evaluator, evaluator: Evaluator, trials: Sequence[Trial], winner: Trial, as_served: Served
+) -> FinalEvaluation:
+    """The finalists on the test window. Where it has nobody to judge by, `test_evaluator` is the `evaluator` of the
+    validation window, which has judged popular and the served model already."""
+    popular = trials[-1]
+    served = next((trial for trial in trials if trial.candidate.origin == "served" and trial is not winner), None)
+    judged = {id(winner): test_evaluator.evaluate(winner.candidate, served=as_served)}
+    if test_evaluator is not evaluator:
+        others = [trial for trial in (popular, served) if trial and trial is not winner]
+        judged |= {id(trial): test_evaluator.evaluate(trial.candidate) for trial in others}
+    return FinalEvaluation(
+        test_evaluator, judged[id(winner)], judged.get(id(popular), popular), judged.get(id(served), served)
+    )

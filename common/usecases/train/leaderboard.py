@@ -1,0 +1,133 @@
+"""The night's table: baselines and families on the people of the last look. For people to read; nothing acts on it.
+
+Everything in it costs time that the search could have had, so what is costly is bounded, and what is left out is in the
+table with the reason.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from common.errors import RefusedError
+from common.evaluation.baselines import BASELINES
+from common.evaluation.baselines.base import Baseline, judge_baseline
+from common.evaluation.cases import Relevance
+from common.evaluation.judge import Judgement
+from common.usecases.train.evaluator import POPULAR, Candidate, Evaluator, Trial
+from common.usecases.train.resource_usage import Usage, measured
+
+COSTLY_SHARE: Final = 0.1
+"""Of the time left, for each costly baseline."""
+
+FAMILIES_SHARE: Final = 0.15
+"""Of the time left, kept from the search for the families that do not win."""
+
+OUT_OF_TIME: Final = "the time budget was spent"
+
+
+class RowKind(StrEnum):
+    CHAMPION = "champion"
+    AS_SERVED = "as_served"
+    SERVED = "served"
+    FAMILY = "family"
+    BASELINE = "baseline"
+
+
+@dataclass(frozen=True)
+class LeaderboardRow:
+    """One row: judged, or left out for a reason. `candidate` is None for a baseline; `validation` is what a family's
+    best was chosen by. All rows are what a model ranks by itself but the champion's `AS_SERVED`: with the trend, and
+    `purchased` says what is done about what people have bought."""
+
+    kind: RowKind
+    name: str
+    judgement: Judgement | None = None
+    usage: Usage | None = None
+    left_out: str | None = None
+    candidate: Candidate | None = None
+    validation: float | None = None
+    purchased: str | None = None
+
+    @classmethod
+    def of_trial(cls, kind: RowKind, trial: Trial, validation: float | None = None) -> LeaderboardRow:
+        usage = Usage(trial.fit_s, trial.peak_bytes)
+        family = trial.candidate.model.family
+        return cls(kind, family, trial.judgement, usage, candidate=trial.candidate, validation=validation)
+
+    @classmethod
+    def as_served(cls, trial: Trial, purchased: str) -> LeaderboardRow:
+        name = f"{trial.candidate.model.family} as served"
+        usage = Usage(trial.fit_s, trial.peak_bytes)
+        return cls(RowKind.AS_SERVED, name, trial.as_served, usage, candidate=trial.candidate, purchased=purchased)
+
+
+def evaluate_baselines(evaluator: Evaluator, deadline: float) -> list[LeaderboardRow]:
+    """Cheap ones always; `deadline` is on the clock of `time.monotonic`."""
+    return [_evaluate_baseline(baseline, evaluator, deadline) for baseline in BASELINES]
+
+
+def _evaluate_baseline(baseline: type[Baseline], evaluator: Evaluator, deadline: float) -> LeaderboardRow:
+    fold, now = evaluator.cases.fold, time.monotonic()
+    share_s = COSTLY_SHARE * max(0.0, deadline - now) if baseline.costly else math.inf
+    try:
+        least_s = baseline.least_s(fold)
+        if share_s == 0:
+            raise RefusedError(OUT_OF_TIME)
+        if least_s > share_s:
+            raise RefusedError(f"it takes {least_s:.0f} s or more, and its share of the time was {share_s:.0f} s")
+        with measured() as usage:
+            learned = baseline(fold)
+        judgement = judge_baseline(learned, evaluator.cases, now + share_s)
+    except RefusedError as refusal:
+        return LeaderboardRow(RowKind.BASELINE, baseline.name, left_out=refusal.message)
+    return LeaderboardRow(RowKind.BASELINE, baseline.name, judgement, usage)
+
+
+def reserve_s(tried: Sequence[Trial], deadline: float) -> float:
+    """Seconds that the search is to leave for `evaluate_families`."""
+    once_each = sum(max(trial.fit_s for trial in tried if _family(trial) == family) for family in _families(tried))
+    return max(0.0, min(once_each, FAMILIES_SHARE * (deadline - time.monotonic())))
+
+
+def evaluate_families(
+    evaluator: Evaluator | None, trials: Sequence[Trial], shown: Sequence[Trial], relevance: Relevance, deadline: float
+) -> list[LeaderboardRow]:
+    """The best of each family, best first, without families in `shown`; judged once more on `evaluator` if given."""
+    there = {_family(trial) for trial in shown}
+    best = [
+        max((trial for trial in trials if _family(trial) == family), key=lambda trial: trial.score(relevance))
+        for family in _families(trials)
+        if family not in there
+    ]
+    best.sort(key=lambda trial: -trial.score(relevance))
+    if evaluator is None:
+        return [LeaderboardRow.of_trial(RowKind.FAMILY, trial, trial.score(relevance)) for trial in best]
+    return [_evaluate_family(evaluator, trial, relevance, deadline) for trial in best]
+
+
+def _evaluate_family(evaluator: Evaluator, trial: Trial, relevance: Relevance, deadline: float) -> LeaderboardRow:
+    validation = trial.score(relevance)
+    try:
+        if time.monotonic() + trial.fit_s > deadline:
+            raise RefusedError(OUT_OF_TIME)
+        held = evaluator.evaluate(trial.candidate, deadline)
+    except RefusedError as refusal:
+        left_out = refusal.message
+        return LeaderboardRow(
+            RowKind.FAMILY, _family(trial), left_out=left_out, candidate=trial.candidate, validation=validation
+        )
+    return LeaderboardRow.of_trial(RowKind.FAMILY, held, validation)
+
+
+def _families(trials: Sequence[Trial]) -> list[str]:
+    """All but popular, which is a row of its own."""
+    return list(dict.fromkeys(_family(trial) for trial in trials if trial.candidate is not POPULAR))
+
+
+def _family(trial: Trial) -> str:
+    return trial.candidate.model.family

@@ -1,0 +1,118 @@
+"""Which model a training run fits on everything: the contest's winner, or what stands in where nobody can judge."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from common.config import Purchased, Settings
+from common.errors import BadRequest, RefusedError
+from common.evaluation.split import temporal_split
+from common.models.base import Model, TrainingData
+from common.models.popular import Popular
+from common.models.registry import FAMILIES, make
+from common.schemas.documents import ModelInfo, RepeatPurchases
+from common.usecases.train import metrics_json as figures
+from common.usecases.train.comparison import Comparison, ReportStep, compare_models
+from common.usecases.train.evaluator import POPULAR, Candidate
+
+NO_EVALUATION = "evaluation was switched off"
+NOBODY = "too little data to judge by: nobody bought both before and after a day near the end of it"
+
+
+@dataclass(frozen=True)
+class TrainPlan:
+    """What a run is asked for. `families` in order of preference; `deadline` on the clock of `time.monotonic`; `served`
+    is the model that is served now."""
+
+    families: tuple[str, ...]
+    evaluate: bool
+    deadline: float
+    threads: int
+    served: ModelInfo | None
+
+
+@dataclass(frozen=True)
+class ModelSelection:
+    """`models`: the one to fit on everything, and the next best should it not be able to learn. `repeats` is what to do
+    under the first with what people have bought, None where nothing tells, and `trend` its weight as `with_trend` takes
+    it. `gist` and `full` are the figures behind it; `refusal` says why nothing may be published."""
+
+    models: tuple[Model, ...]
+    gist: dict[str, Any]
+    full: dict[str, Any] = field(default_factory=dict)
+    notices: tuple[str, ...] = ()
+    refusal: str | None = None
+    repeats: RepeatPurchases | None = None
+    trend: float = 0.0
+
+
+def select_model(data: TrainingData, plan: TrainPlan, settings: Settings, step: ReportStep) -> ModelSelection:
+    if not plan.evaluate:
+        return _unjudged(plan, NO_EVALUATION)
+    comparison = _compare(data, plan, settings, step)
+    if comparison is None:
+        return _unjudged(plan, NOBODY)
+    final, notices = comparison.final, comparison.notices
+    refusal = final.refusal(comparison.relevance, settings.gate_margin)
+    published = final.winner
+    if refusal and plan.served is None:
+        notices = (*notices, f"popular is published until a model is better: {refusal}")
+        published, refusal = final.popular, None
+    decided = comparison.decisions.served(Purchased.AUTO) if published is final.winner else None
+    return ModelSelection(
+        models=(published.candidate.model, POPULAR.model),
+        gist=figures.gist(comparison, published, settings.seed),
+        full=figures.full(comparison, published, settings.seed),
+        notices=notices,
+        refusal=refusal,
+        repeats=decided.repeats if decided else None,
+        trend=decided.trend if decided else 0.0,
+    )
+
+
+def _compare(data: TrainingData, plan: TrainPlan, settings: Settings, step: ReportStep) -> Comparison | None:
+    split = temporal_split(data.interactions, settings.validation_days, settings.test_days)
+    if split is None:
+        return None
+    try:
+        return compare_models(split, data.catalogue, _candidates(plan), settings, plan.threads, plan.deadline, step)
+    except RefusedError:
+        # Before the windows there is nothing that even popular could learn from.
+        return None
+
+
+def _candidates(plan: TrainPlan) -> list[Candidate]:
+    """What is served, then every family's defaults, then their other starts; popular takes part anyway."""
+    served = _served_model(plan.served)
+    found = [Candidate(served, "served")] if served else []
+    families = [FAMILIES[family] for family in plan.families if family != Popular.family]
+    found += [Candidate(make(family.family), "default") for family in families]
+    found += [Candidate(family(config), "start") for family in families for config in family.starts]
+    first: dict[tuple[str, str], Candidate] = {}
+    for candidate in found:
+        first.setdefault((candidate.model.family, candidate.model.config.model_dump_json()), candidate)
+    return list(first.values())
+
+
+def _served_model(served: ModelInfo | None) -> Model | None:
+    """None where nothing is served, or by a family or settings that this release does not have."""
+    if served is None:
+        return None
+    try:
+        return make(served.family, served.params)
+    except BadRequest:
+        return None
+
+
+def _unjudged(plan: TrainPlan, reason: str) -> ModelSelection:
+    """What is served if there is a choice, or else the first family's defaults; popular if they cannot learn."""
+    served = _served_model(plan.served)
+    models = [make(family) for family in plan.families]
+    repeats, trend = None, 0.0
+    if served and plan.served and served.family in plan.families:
+        models.insert(0, served)
+        repeats, trend = plan.served.repeats, plan.served.encoder_params.get("trend", 0.0)
+    gist = {"judged_by": None, "reason": reason}
+    notices = (f"not judged: {reason}",)
+    return ModelSelection((*models, POPULAR.model), gist, notices=notices, repeats=repeats, trend=trend)

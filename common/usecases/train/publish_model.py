@@ -1,0 +1,29 @@
+"""A trained model on its way into service, with the erasures and batches that came while it was made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from common.models.artifact import Artifact
+from common.schemas.documents import Bundle, RepeatPurchases
+from common.usecases.erase.served import erase_served
+from common.usecases.publish.publish import FollowUps, StoreRead, publish_base
+from common.usecases.shared.context import Context
+from common.usecases.shared.runs import RunLog
+from common.usecases.update.update import bring_up_to_date
+
+_FOLLOW_UPS: Final = FollowUps(erase_again=erase_served, bring_up_to_date=bring_up_to_date)
+
+
+def publish_model(
+    ctx: Context,
+    artifact: Artifact,
+    metrics: Mapping[str, Any],
+    covers_seq: int,
+    log: RunLog,
+    read: StoreRead | None = None,
+    repeats: RepeatPurchases | None = None,
+) -> Bundle:
+    """`publish_base` with all that may have to follow it. Returns what is served then."""
+    return publish_base(ctx, artifact, metrics, covers_seq, log, _FOLLOW_UPS, read, repeats)

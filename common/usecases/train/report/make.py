@@ -1,0 +1,158 @@
+"""A run's figures, as `metrics.json` has them, told as a report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from common.evaluation.cases import Relevance
+from common.evaluation.judge import PRIMARY
+from common.evaluation.report import words
+from common.evaluation.report.document import (
+    Attempt,
+    Change,
+    Curve,
+    DataProfile,
+    Popularity,
+    RepeatsSection,
+    Report,
+    Row,
+    SamplePerson,
+    Window,
+)
+
+Json = Mapping[str, Any]
+
+MAX_CURVES: Final = 4
+
+
+def make_report(
+    figures: Json,
+    previous: Json | None,
+    popularity: Popularity | None = None,
+    people: Sequence[SamplePerson] = (),
+) -> Report:
+    """`previous` are the figures of the run before, if there was one."""
+    return Report(
+        shop=figures["shop"],
+        version=figures["version"],
+        made_at=datetime.fromisoformat(figures["made_at"]),
+        family=figures["family"],
+        params=figures["params"],
+        refusal=figures["refusal"],
+        unjudged=figures.get("reason"),
+        decided_by=figures.get("question"),
+        data=DataProfile.model_validate(figures["data"]),
+        window=_window(figures["window"]) if "window" in figures else None,
+        table=tuple(_row(row) for row in figures.get("table", ())),
+        repeats=_repeats(figures.get("repeats")),
+        trending=bool(figures.get("trend", {}).get("weight")),
+        attempts=tuple(_attempts(figures)),
+        curves=_curves(figures),
+        popularity=popularity,
+        previous=previous["version"] if previous else None,
+        changes=tuple(changes_since(previous, figures)) if previous else (),
+        people=tuple(people),
+        notices=figures["notices"],
+    )
+
+
+def _window(window: Json) -> Window:
+    first, last = (datetime.fromisoformat(window[name]).date() for name in ("from", "to"))
+    return Window(first_day=first, last_day=last, people=window["people"], newcomers=window["newcomers"])
+
+
+def _row(row: Json) -> Row:
+    intervals = {relevance: found for relevance, found in (row["intervals"] or {}).items() if found}
+    return Row(
+        kind=row["kind"],
+        name=row["name"],
+        origin=row["origin"],
+        purchased=row.get("purchased"),
+        left_out=row["left_out"],
+        ndcg={relevance: found[PRIMARY] for relevance, found in intervals.items()},
+        lead={relevance: found["lead"] for relevance, found in intervals.items()},
+        metrics=row["metrics"] or {},
+        cold=row["cold"] or {},
+        fit_s=row["fit_s"],
+        peak_bytes=row["peak_bytes"],
+    )
+
+
+def _repeats(found: Json | None) -> RepeatsSection | None:
+    return RepeatsSection(**{name: found[name] for name in RepeatsSection.model_fields}) if found else None
+
+
+def _attempts(figures: Json) -> Iterator[Attempt]:
+    """First what was tried as it is, popular apart, then the search's trials as they began."""
+    for trial in _first_trials(figures):
+        score = trial["metrics"][figures["question"]].get(PRIMARY)
+        yield Attempt(family=trial["family"], seconds=trial["fit_s"], score=score)
+    for record in _searched(figures):
+        yield Attempt(family=record["family"], seconds=record["seconds"], score=record["score"])
+
+
+def _first_trials(figures: Json) -> list[Json]:
+    return [trial for trial in figures.get("trials", ())[:-1] if trial["origin"] != "tuned"]
+
+
+def _searched(figures: Json) -> list[Json]:
+    return sorted(figures.get("search", ()), key=lambda record: record["began_s"] or 0.0)
+
+
+def _curves(figures: Json) -> tuple[Curve, ...]:
+    """Those that end highest."""
+    named = [(f"{trial['family']} ({trial['origin']})", trial["curve"]) for trial in _first_trials(figures)]
+    named += [(f"{record['family']}, trial {record['number']}", record["curve"]) for record in _searched(figures)]
+    curves = [
+        Curve(name=name, points=tuple(sorted((int(step), score) for step, score in curve.items())))
+        for name, curve in named
+        if len(curve) > 1
+    ]
+    return tuple(sorted(curves, key=lambda curve: -curve.points[-1][1])[:MAX_CURVES])
+
+
+Write = Callable[[float], str]
+
+NOTHING = "–"
+
+
+def changes_since(before: Json, now: Json) -> Iterator[Change]:
+    """Lines about the model, its figures and the data; a figure that one of the runs has not is a dash."""
+    yield Change(what="published model", before=before["family"] or "none", now=now["family"] or "none")
+    for relevance in Relevance:
+        name = f"NDCG@10, {words.QUESTIONS[relevance].lower()}"
+        yield _figure(name, *(_metric(run, relevance, PRIMARY) for run in (before, now)))
+        name = f"found something, {words.QUESTIONS[relevance].lower()}"
+        yield _share(name, *(_metric(run, relevance, "hit_rate@10") for run in (before, now)))
+    earlier, later = (DataProfile.model_validate(run["data"]) for run in (before, now))
+    for name in ("people", "items", "catalogue", "events"):
+        old, new = getattr(earlier, name), getattr(later, name)
+        what = {"items": "products with events", "catalogue": "products in the catalogue"}.get(name, name)
+        yield Change(what=what, before=words.count(old), now=words.count(new), difference=f"{new - old:+,}")
+    yield _share("purchases that repeat one", earlier.repeat_share, later.repeat_share)
+    yield Change(what="newest event", before=words.day(earlier.last_day), now=words.day(later.last_day))
+
+
+def _metric(run: Json, relevance: Relevance, name: str) -> float | None:
+    """Of what was published, or would have been."""
+    found: float | None = run.get("model", {}).get(relevance, {}).get(name)
+    return found
+
+
+def _figure(what: str, before: float | None, now: float | None) -> Change:
+    return _change(what, before, now, words.score, words.signed)
+
+
+def _share(what: str, before: float | None, now: float | None) -> Change:
+    return _change(what, before, now, words.percent, words.points)
+
+
+def _change(what: str, before: float | None, now: float | None, write: Write, write_difference: Write) -> Change:
+    return Change(
+        what=what,
+        before=NOTHING if before is None else write(before),
+        now=NOTHING if now is None else write(now),
+        difference="" if before is None or now is None else write_difference(now - before),
+    )

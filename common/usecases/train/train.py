@@ -1,0 +1,165 @@
+"""Training: one model chosen, fitted on everything that is stored, and published if it is good enough.
+
+Steps: fold the store into one base; read it; hold the contest; fit the winner on everything; save the artifact under
+`models/<version>/`; publish it; put its figures and its report beside the artifact. A run that the gate stops is
+recorded as refused, with figures and report, and what was served stays.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from common.bucket.current import CurrentFile
+from common.config import Settings
+from common.errors import BadRequest, BucketUnavailable, RefusedError, SettingError
+from common.models.artifact import Artifact
+from common.models.base import FitOptions, Model, TrainingData
+from common.models.registry import FAMILIES
+from common.models.trend import with_trend
+from common.schemas.documents import Bundle, ModelInfo, RunRecord, ServingDocument, StoreDocument
+from common.store.segments.reader import open_store
+from common.usecases.ingest.compact import compact
+from common.usecases.publish.publish import StoreRead
+from common.usecases.shared.context import Context
+from common.usecases.shared.report_files import save_figures
+from common.usecases.shared.runs import RunLog, start_run
+from common.usecases.shared.tombstones import reading_store
+from common.usecases.shared.workspace import workspace
+from common.usecases.train.model_selection import TrainPlan, select_model
+from common.usecases.train.publish_model import publish_model
+from common.usecases.train.report.write import run_figures, write_report
+
+# Where each step begins on the way from 0 to 1. The contest takes most of it.
+READING, CHOOSING, FITTING, PUBLISHING, REPORTING = 0.05, 0.1, 0.7, 0.85, 0.97
+
+
+class TrainOptions(BaseModel):
+    """`families` and `budget_s` stand in place of their settings. With `evaluate` false there is no contest and no
+    gate: the settings that are served now, or else a family's defaults, are fitted on everything and published."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    families: tuple[str, ...] = ()
+    evaluate: bool = True
+    budget_s: float | None = Field(None, gt=0)
+
+    @field_validator("families")
+    @classmethod
+    def _are_known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if unknown := _unknown(names):
+            raise BadRequest(f"there is no model family {unknown}; there are {', '.join(FAMILIES)}")
+        return names
+
+
+def train(ctx: Context, options: TrainOptions) -> RunRecord:
+    """What is refused stands in the record. Raises `SettingError` for a family in the settings that is not known."""
+    plan = TrainPlan(
+        families=_families(options, ctx.settings),
+        evaluate=options.evaluate,
+        deadline=time.monotonic() + (options.budget_s or ctx.settings.train_budget_s),
+        threads=ctx.settings.n_threads,
+        served=_served(ctx),
+    )
+    with start_run(ctx, "train") as log:
+        try:
+            return _train(ctx, plan, log)
+        except RefusedError as refusal:
+            return log.refuse(refusal)
+
+
+def _families(options: TrainOptions, settings: Settings) -> tuple[str, ...]:
+    """In the registry's order; all of them where neither names any."""
+    if unknown := _unknown(settings.train_families):
+        raise SettingError(f"RECSYS_TRAIN_FAMILIES names {unknown}; there are {', '.join(FAMILIES)}")
+    wanted = options.families or settings.train_families or FAMILIES
+    return tuple(family for family in FAMILIES if family in wanted)
+
+
+def _unknown(names: Sequence[str]) -> str:
+    return ", ".join(name for name in names if name not in FAMILIES)
+
+
+def _served(ctx: Context) -> ModelInfo | None:
+    document = CurrentFile(ctx.bucket, ctx.keys.serving_current, ServingDocument).read().document
+    return document.bundle.model if document else None
+
+
+def _train(ctx: Context, plan: TrainPlan, log: RunLog) -> RunRecord:
+    document, read = reading_store(ctx, lambda _: _stored(ctx, log))
+    data = TrainingData(read.interactions, read.catalogue)
+    choice = select_model(
+        data, plan, ctx.settings, lambda text, done: log.step(text, CHOOSING + (FITTING - CHOOSING) * done)
+    )
+    log.note(notices=choice.notices, details=choice.gist)
+    figures = partial(run_figures, ctx, log.record.run_id, choice.full or choice.gist, data)
+    if choice.refusal:
+        _report(ctx, log, figures(choice.notices) | {"refusal": choice.refusal}, data)
+        raise RefusedError(choice.refusal)
+    artifact = _fit(data, choice.models, plan, ctx.settings.seed, log)
+    repeats = None
+    if artifact.family == choice.models[0].family:
+        repeats = choice.repeats
+        artifact = with_trend(artifact, data.interactions, int(data.interactions.ts[-1]), choice.trend)
+    log.step("publishing", PUBLISHING)
+    _save(ctx, log.record.run_id, artifact)
+    bundle = publish_model(ctx, artifact, choice.gist, document.seq, log, read, repeats)
+    log.step("reporting", REPORTING)
+    published = {"family": bundle.model.family, "params": bundle.model.params}
+    _report(ctx, log, figures(log.record.notices) | published, data, bundle)
+    return log.finish(
+        counts={"events": len(data.interactions), "users": len(artifact.user_keys), "items": len(artifact.item_ids)},
+        details={**published, "bundle_id": bundle.bundle_id},
+    )
+
+
+def _stored(ctx: Context, log: RunLog) -> tuple[StoreDocument, StoreRead]:
+    """The store, folded and read."""
+    log.step("compacting")
+    document = compact(ctx)
+    if document is None or document.base is None:
+        raise RefusedError(f"the store has no events: upload some to {ctx.keys.incoming_events}")
+    log.step("reading", READING)
+    with workspace(ctx) as directory, open_store(document, ctx.path_of, directory) as store:
+        read = StoreRead(document.commit_id, document.erasure, store.interactions(), store.catalogue())
+    return document, read
+
+
+def _fit(data: TrainingData, models: Sequence[Model], plan: TrainPlan, seed: int, log: RunLog) -> Artifact:
+    """The first of the models that can learn from the data; raises the last one's `RefusedError` if none can."""
+    now_s = int(data.interactions.ts[-1])
+    for model in models:
+
+        def report(step: int, steps: int, family: str = model.family) -> None:
+            log.step(f"fitting {family}", FITTING + (PUBLISHING - FITTING) * step / steps)
+
+        log.step(f"fitting {model.family}", FITTING)
+        try:
+            return model.fit(data, FitOptions(seed=seed, threads=plan.threads, now_s=now_s, report=report))
+        except RefusedError as refusal:
+            log.note(notices=[f"{model.family} was left out: {refusal.message}"])
+            last = refusal
+    raise last
+
+
+def _save(ctx: Context, version: str, artifact: Artifact) -> None:
+    """Without a row of any person: those that are served are in the bundle."""
+    with workspace(ctx) as directory:
+        artifact.without_people().save(directory / "artifact")
+        for path in sorted((directory / "artifact").iterdir()):
+            ctx.bucket.put(ctx.keys.model_file(version, path.name), path)
+
+
+def _report(
+    ctx: Context, log: RunLog, figures: dict[str, Any], data: TrainingData, bundle: Bundle | None = None
+) -> None:
+    """What is published is published: a bucket that does not take the report is told of, and no more."""
+    try:
+        save_figures(ctx, log.record.run_id, figures)
+        write_report(ctx, figures, data.interactions, bundle)
+    except BucketUnavailable as error:
+        log.note(notices=[f"the report was not written: {error.message}"])

@@ -1,0 +1,97 @@
+"""Update: what new batches of the store change becomes visible, without training.
+
+One delta layer holds the people whom the batches touch, with their whole history and a query vector from it; the items
+that are new or described differently; and the rankings. So the cost follows the batch. Once that is served, `fold`
+keeps the number of layers small.
+
+What update leaves to the next training: the vectors of items, their neighbours, and, where the first catalogue of a
+shop comes after a base, the items that it does not list.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from common.bucket.commit import Proposal, commit
+from common.bucket.current import Snapshot
+from common.errors import NotReady
+from common.schemas.data import LayerContent
+from common.schemas.documents import Bundle, RunRecord, ServingDocument, StoreDocument
+from common.serving.items import Items
+from common.serving.layer import open_layer
+from common.store.segments.reader import open_store
+from common.usecases.publish.build_layer import make_layer, one_blas_thread
+from common.usecases.publish.fold import fold_layers
+from common.usecases.publish.layers.delta import delta_content, read_news
+from common.usecases.publish.versions import NewLayer, delete_abandoned_layers, layer_ids, next_update
+from common.usecases.shared.context import Context
+from common.usecases.shared.runs import RunLog, start_run
+from common.usecases.shared.workspace import workspace
+
+
+def update(ctx: Context) -> RunRecord:
+    """Brings what is served up to what is stored. Nothing to do, or nothing served yet, is a run that is done."""
+    with start_run(ctx, "update") as log:
+        try:
+            bundle = bring_up_to_date(ctx, log)
+        except NotReady as error:
+            return log.finish(notices=[error.message])
+        return log.finish(details={"bundle_id": bundle.bundle_id, "layers": len(bundle.layers)})
+
+
+def bring_up_to_date(ctx: Context, log: RunLog) -> Bundle:
+    """Returns the bundle that is served afterwards. Raises `NotReady` where none has ever been published."""
+    with workspace(ctx) as work:
+        step = _Step(ctx, log, work)
+        document = commit(ctx.serving_file, step.change, now=ctx.now)
+        assert document is not None  # `change` raises where there is none
+        delete_abandoned_layers(ctx, step.made, layer_ids(document.bundle))
+    return fold_layers(ctx, log, document.bundle)
+
+
+@dataclass
+class _Step:
+    """From one version of what is served to the one that covers the store; tried again after each conflict.
+
+    The store is read after what is served: so a version that still knows somebody whom an erasure has taken out of the
+    store meanwhile comes too late, because the erasure has replaced what is served as well.
+    """
+
+    ctx: Context
+    log: RunLog
+    work: Path
+    made: list[NewLayer] = field(default_factory=list)
+
+    def change(self, snapshot: Snapshot[ServingDocument]) -> Proposal | None:
+        served = snapshot.document
+        if served is None:
+            raise NotReady("nothing is published yet; train publishes all that is stored")
+        stored = self.ctx.store_file.read().document
+        if stored is None or stored.seq <= served.bundle.covers_seq:
+            return None
+        bundle = served.bundle
+        content = self._content(stored, bundle)
+        layer = make_layer(self.ctx, content, "delta", stored.seq, self.work / f"layer-{len(self.made)}")
+        self.made.append(layer)
+        self.log.step("publishing")
+        return next_update(served, bundle.layers, layer, self.ctx.now())
+
+    def _content(self, stored: StoreDocument, below: Bundle) -> LayerContent:
+        self.log.step("reading")
+        items = Items(tuple(open_layer(ref, self.ctx.path_of) for ref in below.layers))
+        work = self.work / f"store-{len(self.made)}"
+        work.mkdir(exist_ok=True)
+        with open_store(stored, self.ctx.path_of, work) as reader:
+            news = read_news(
+                reader,
+                items,
+                since_seq=below.covers_seq,
+                base_seq=below.layers[0].covers_seq,
+                has_catalogue=any(segment.items for segment in stored.segments),
+            )
+        self.log.step("computing")
+        self.log.note(counts={"items": len(news.catalogue), "users": news.people.n_users})
+        with one_blas_thread():
+            settings = self.ctx.settings
+            return delta_content(items, below.model, news, settings.min_pair_people, settings.n_threads)

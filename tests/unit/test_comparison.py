@@ -1,0 +1,294 @@
+"""The contest and the gate, without a bucket: which model a shop's own data choose."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pytest
+
+from common.config import Purchased, Settings
+from common.errors import RefusedError
+from common.evaluation.cases import Relevance
+from common.evaluation.judge import PRIMARY, Judgement
+from common.evaluation.split import temporal_split
+from common.models.base import TrainingData
+from common.models.registry import make
+from common.schemas.data import Interactions
+from common.schemas.documents import ModelInfo, RepeatPurchases
+from common.usecases.train.comparison import Comparison, compare_models
+from common.usecases.train.evaluator import POPULAR, Candidate, Evaluator, Trial
+from common.usecases.train.gate import FinalEvaluation
+from common.usecases.train.model_selection import ModelSelection, TrainPlan, select_model
+from tests.shops import TINY, Event, interactions
+from tests.unit.test_trend import seasons
+
+SMALL_ALS = {"factors": 4, "regularization": 0.1, "weighting": {"half_life_days": None}}
+SETTINGS = Settings(
+    bucket="shop-data",
+    s3_endpoint="http://127.0.0.1:9",
+    s3_access_key="access",
+    s3_secret_key="secret",
+    pseudonym_key="0" * 32,
+    validation_days=10,
+    test_days=10,
+    tune_trials=0,
+)
+
+
+def two_tastes(days: int = 60) -> Interactions:
+    """40 people who buy from one of two shelves of 10, a new thing now and then: easy to guess for who knows people."""
+    rng = np.random.default_rng(11)
+    return interactions(
+        Event(f"u{user:02}", f"i{10 * (user % 2) + rng.integers(10):02}", day + rng.random())
+        for day in range(days)
+        for user in rng.choice(40, 6, replace=False)
+    )
+
+
+def everybody_alike(days: int = 60) -> Interactions:
+    """People who all buy the same few things, in turn: nothing to be known of anybody."""
+    return interactions(Event(f"u{(7 * day) % 20:02}", f"i{day % 3}", day) for day in range(days))
+
+
+def served(family: str = "als", **params: Any) -> ModelInfo:
+    trained_at = datetime(2026, 1, 1, tzinfo=UTC)
+    return ModelInfo(family=family, version="v", dim=4, encoder="e", params=params, trained_at=trained_at)
+
+
+def order(**fields: Any) -> TrainPlan:
+    usual: dict[str, Any] = {
+        "families": ("als", "popular"),
+        "evaluate": True,
+        "deadline": time.monotonic() + 100,
+        "threads": 1,
+        "served": None,
+    }
+    return TrainPlan(**usual | fields)
+
+
+def quiet(text: str, done: float) -> None:
+    pass
+
+
+def chosen(data: Interactions, settings: Settings = SETTINGS, **fields: Any) -> ModelSelection:
+    return select_model(TrainingData(data), order(**fields), settings, quiet)
+
+
+def contest(
+    data: Interactions, candidates: Sequence[Candidate], deadline: float, settings: Settings = SETTINGS
+) -> Comparison:
+    split = temporal_split(data, 10, 10)
+    assert split is not None
+    comparison = compare_models(split, None, candidates, settings, 1, deadline, quiet)
+    assert comparison is not None
+    return comparison
+
+
+def als(origin: str = "default", **params: Any) -> Candidate:
+    return Candidate(make("als", SMALL_ALS | params), origin)  # type: ignore[arg-type]
+
+
+def test_a_model_that_knows_people_wins_where_tastes_differ() -> None:
+    choice = chosen(two_tastes())
+    assert choice.models[0].family == "als"
+    assert choice.refusal is None
+    assert choice.gist["model"][Relevance.NEW][PRIMARY] > choice.gist["popular"][Relevance.NEW][PRIMARY]
+    assert choice.gist["gain_over_popular"][Relevance.NEW]["low"] > 0
+
+
+def test_the_question_follows_what_the_shop_shows() -> None:
+    for purchased, relevance in ((Purchased.HIDE, Relevance.NEW), (Purchased.SHOW, Relevance.ALL)):
+        settings = SETTINGS.model_copy(update={"purchased": purchased})
+        assert chosen(two_tastes(), settings).gist["judged_by"] == f"{PRIMARY} of {relevance}"
+
+
+def test_what_is_served_keeps_its_decision_about_purchases_where_nothing_judges_it() -> None:
+    model = served(**SMALL_ALS).model_copy(update={"repeats": RepeatPurchases(decision="boost", boost=0.5)})
+    assert chosen(two_tastes(), evaluate=False, served=model).repeats == model.repeats
+    assert chosen(two_tastes(), evaluate=False, families=("popular",), served=model).repeats is None
+    judged = chosen(two_tastes(), served=model)
+    assert judged.repeats != model.repeats
+    assert judged.repeats is not None
+    assert judged.full["repeats"]["decision"] == judged.repeats.decision
+
+
+def test_what_is_served_keeps_its_trend_where_nothing_judges_it() -> None:
+    model = served(**SMALL_ALS).model_copy(update={"encoder_params": {"alpha": 40.0, "trend": 0.7}})
+    assert chosen(two_tastes(), evaluate=False, served=model).trend == 0.7
+    assert chosen(two_tastes(), evaluate=False, families=("popular",), served=model).trend == 0
+    judged = chosen(seasons(), served=model)
+    assert judged.trend not in (0, 0.7)
+    assert judged.full["trend"]["weight"] == judged.trend
+
+
+def test_the_champion_as_served_has_the_trend_and_is_better_for_it() -> None:
+    champion, as_served = contest(seasons(), [als()], time.monotonic() + 100).leaderboard[:2]
+    assert champion.judgement is not None
+    assert as_served.judgement is not None
+    without, with_it = (row.judgement.metrics[Relevance.NEW][PRIMARY] for row in (champion, as_served))
+    assert with_it > 1.5 * without
+
+
+def test_selection_does_not_see_the_test_window() -> None:
+    """Everything after the last cut is replaced, and every trial stays as it was."""
+    data = two_tastes()
+    split = temporal_split(data, 10, 10)
+    assert split is not None
+    assert split.test is not None
+    last = data.ts >= split.test.cut_s
+    other = replace(data, items=np.where(last, 0, data.items).astype(np.int32))
+    candidates = [als(), als(alpha=30.0)]
+    first, second = (contest(version, candidates, time.monotonic() + 100) for version in (data, other))
+    for one, two in zip(first.trials, second.trials, strict=True):
+        assert one.judgement.metrics == two.judgement.metrics
+    assert first.final.winner.judgement.metrics != second.final.winner.judgement.metrics
+
+
+def test_of_equals_the_first_wins() -> None:
+    comparison = contest(two_tastes(), [als("served"), als("default")], time.monotonic() + 100)
+    assert comparison.final.winner.candidate.origin == "served"
+
+
+def test_without_time_only_the_first_candidate_is_tried_and_the_others_are_named() -> None:
+    comparison = contest(two_tastes(), [als("served"), als(alpha=9.0)], deadline=time.monotonic() - 1)
+    assert [trial.candidate.origin for trial in comparison.trials] == ["served", "default"]
+    assert comparison.trials[-1].candidate is POPULAR
+    assert comparison.notices == ("als (default) was not tried: the time budget was spent",)
+
+
+def test_a_family_that_takes_too_long_takes_no_other_familys_chance(monkeypatch: pytest.MonkeyPatch) -> None:
+    """BPR uses up its share, and is not tried again; ALS is."""
+    hold = Evaluator.evaluate
+
+    def slow(
+        evaluator: Evaluator, candidate: Candidate, deadline: float = math.inf, *listener: Any, **options: Any
+    ) -> Trial:
+        if candidate.model.family == "bpr":
+            clock.now = deadline + 1
+            raise RefusedError("its fit took longer than its share")
+        return hold(evaluator, candidate, math.inf, *listener, **options)
+
+    clock = Clock()
+    monkeypatch.setattr(Evaluator, "evaluate", slow)
+    monkeypatch.setattr("common.usecases.train.comparison.time.monotonic", lambda: clock.now)
+    bpr = [Candidate(make("bpr", {"factors": factors}), "start") for factors in (4, 8)]  # type: ignore[arg-type]
+    comparison = contest(two_tastes(), [als(), *bpr, als(alpha=9.0)], deadline=100.0)
+    assert [trial.candidate.model.family for trial in comparison.trials] == ["als", "als", "popular"]
+    assert "bpr (start) was not tried: the time budget was spent" in comparison.notices
+
+
+@dataclass
+class Clock:
+    now: float = 0.0
+
+
+def test_a_candidate_that_cannot_learn_is_named_and_left_out() -> None:
+    comparison = contest(two_tastes(), [als(regularization=1e6)], time.monotonic() + 100)
+    assert comparison.final.winner.candidate is POPULAR
+    assert "als (default) was left out: als learned nothing" in comparison.notices[0]
+
+
+def test_what_is_served_is_tried_first_and_no_settings_twice() -> None:
+    """The served settings are those of a start, which is not tried again."""
+    params = make("als").starts[0].model_dump(mode="json")
+    trials = chosen(two_tastes(), served=served(**params)).full["trials"]
+    assert [trial["origin"] for trial in trials[:2]] == ["served", "default"]
+    assert [trial["params"] for trial in trials].count(params) == 1
+
+
+@pytest.mark.parametrize("model", [served("a_family_of_tomorrow"), served(a_setting_of_tomorrow=1)])
+def test_served_settings_that_are_not_known_are_no_candidate(model: ModelInfo) -> None:
+    origins = [trial["origin"] for trial in chosen(two_tastes(), served=model).full["trials"]]
+    assert "served" not in origins
+
+
+@pytest.fixture(scope="module")
+def evaluator() -> Evaluator:
+    split = temporal_split(two_tastes(), 10, 10)
+    assert split is not None
+    return Evaluator(split.validation, None, seed=1, threads=1)
+
+
+def test_a_fit_that_takes_more_than_its_share_is_stopped(evaluator: Evaluator) -> None:
+    with pytest.raises(RefusedError, match="its share of the time budget"):
+        evaluator.evaluate(als(), deadline=time.monotonic() - 1)
+
+
+def trial(candidate: Candidate, ndcg: float) -> Trial:
+    metrics = {relevance: {PRIMARY: ndcg} for relevance in Relevance}
+    return Trial(candidate, Judgement(metrics, {relevance: np.array([ndcg]) for relevance in Relevance}), 0.0, 4)
+
+
+class TestGate:
+    def refusal(self, evaluator: Evaluator, winner: float, popular: float, served: float | None = None) -> str | None:
+        others = trial(als("served"), served) if served is not None else None
+        final = FinalEvaluation(evaluator, trial(als(), winner), trial(POPULAR, popular), others)
+        return final.refusal(Relevance.NEW, gate_margin=0.1)
+
+    def test_better_than_popular_passes_and_worse_does_not(self, evaluator: Evaluator) -> None:
+        assert self.refusal(evaluator, winner=0.20, popular=0.20) is None
+        refusal = self.refusal(evaluator, winner=0.19, popular=0.20)
+        assert refusal is not None
+        assert "worse than popular: ndcg@10 0.1900 against 0.2000" in refusal
+
+    def test_much_worse_than_what_is_served_is_refused(self, evaluator: Evaluator) -> None:
+        assert self.refusal(evaluator, winner=0.46, popular=0.1, served=0.5) is None
+        refusal = self.refusal(evaluator, winner=0.44, popular=0.1, served=0.5)
+        assert refusal is not None
+        assert "more than 10% worse than what is served: ndcg@10 0.4400 against 0.5000" in refusal
+
+
+def worse_at_the_end() -> Interactions:
+    """In the test window tastes are exchanged, and all buy one thing that was always popular."""
+    data = two_tastes()
+    split = temporal_split(data, 10, 10)
+    assert split is not None
+    assert split.test is not None
+    gone = data.ts >= split.test.cut_s
+    return replace(data, items=np.where(gone, (data.items + 10) % 20, data.items).astype(np.int32))
+
+
+def test_a_winner_that_fails_the_last_look_is_refused_and_what_is_served_stays() -> None:
+    choice = chosen(worse_at_the_end(), served=served(**SMALL_ALS))
+    assert choice.refusal is not None
+    assert "worse than popular" in choice.refusal
+
+
+def test_where_nothing_is_served_yet_popular_is_better_than_nothing() -> None:
+    choice = chosen(worse_at_the_end())
+    assert choice.refusal is None
+    assert choice.models[0].family == "popular"
+    assert choice.gist["model"] == choice.gist["popular"]
+    assert "popular is published until a model is better" in choice.notices[-1]
+
+
+@pytest.mark.parametrize("shop", TINY)
+def test_every_tiny_shop_ends_with_a_model_to_fit(shop: str) -> None:
+    choice = chosen(TINY[shop])
+    assert choice.models[-1].family == "popular"
+    assert choice.refusal is None
+
+
+def test_without_evaluation_the_served_settings_are_fitted_again() -> None:
+    choice = chosen(two_tastes(), evaluate=False, served=served(**SMALL_ALS))
+    assert choice.models[0].config == make("als", SMALL_ALS).config
+    assert choice.gist["judged_by"] is None
+    assert chosen(two_tastes(), evaluate=False).models[0].config == make("als").config
+
+
+def test_families_that_are_asked_for_come_before_what_is_served() -> None:
+    choice = chosen(two_tastes(), evaluate=False, families=("popular",), served=served(**SMALL_ALS))
+    assert [model.family for model in choice.models] == ["popular", "popular"]
+
+
+def test_people_who_are_all_alike_get_the_popular_list() -> None:
+    settings = SETTINGS.model_copy(update={"purchased": Purchased.SHOW})
+    choice = chosen(everybody_alike(), settings)
+    assert choice.refusal is None
+    assert choice.gist["model"][Relevance.ALL][PRIMARY] >= choice.gist["popular"][Relevance.ALL][PRIMARY]

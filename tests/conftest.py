@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from common.bucket.keys import Keys
+from common.bucket.probe import prove_conditional_put
 from common.bucket.s3 import S3Bucket
 from common.bucket.s3_clients import S3Location
 from common.edges.wiring import make_context
@@ -41,12 +43,22 @@ def shared_bucket(object_store: ObjectStore) -> S3Bucket:
     return s3_bucket(object_store, TEST_BUCKET)
 
 
+@pytest.fixture(scope="session")
+def store_proof(object_store: ObjectStore, shared_bucket: S3Bucket) -> bytes:
+    """The proof of conditional PUT, made once: each shop of the tests would race its writers anew."""
+    return prove_conditional_put(shared_bucket, Keys("proof/"), object_store.endpoint).model_dump_json().encode()
+
+
 @pytest.fixture
-def environment(object_store: ObjectStore, tmp_path: Path) -> dict[str, str]:
+def environment(
+    object_store: ObjectStore, shared_bucket: S3Bucket, store_proof: bytes, tmp_path: Path
+) -> dict[str, str]:
     """Settings of a shop with a prefix of its own on the real server, as environment variables."""
+    prefix = f"{secrets.token_hex(8)}/"
+    shared_bucket.put(Keys(prefix).conditional_put_proof, store_proof)
     return {
         "RECSYS_BUCKET": TEST_BUCKET,
-        "RECSYS_PREFIX": f"{secrets.token_hex(8)}/",
+        "RECSYS_PREFIX": prefix,
         "RECSYS_S3_ENDPOINT": object_store.endpoint,
         "RECSYS_S3_ACCESS_KEY": object_store.access_key,
         "RECSYS_S3_SECRET_KEY": object_store.secret_key,

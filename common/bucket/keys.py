@@ -36,6 +36,14 @@ class Keys:
         return f"{self.prefix}key-check.json"
 
     @property
+    def conditional_put_proof(self) -> str:
+        return f"{self.prefix}conditional-put.json"
+
+    def probe(self, name: str) -> str:
+        """A key that exists only while the store is tried out."""
+        return f"{self.prefix}probes/{name}"
+
+    @property
     def store(self) -> str:
         return f"{self.prefix}store/"
 

@@ -63,6 +63,10 @@ class Bucket(Protocol):
         """How many calls from several threads are worth making at a time; 1 where calls have to come in order."""
         ...
 
+    def server(self) -> str:
+        """The name and version that the store gives itself; empty where it gives none."""
+        ...
+
     def get(self, key: str) -> Blob | None: ...
 
     def fetch(self, key: str, path: Path) -> ObjectInfo | None:

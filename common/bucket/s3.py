@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC
 from pathlib import Path
 from typing import Any, ClassVar
 
 from botocore.client import BaseClient
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from common.bucket.notifications import NotificationRule, RulesOutcome, set_rules
 from common.bucket.port import CONFLICT, Blob, Conflict, ObjectInfo
@@ -81,6 +81,13 @@ class S3Bucket:
     def set_rules(self, rules: Sequence[NotificationRule]) -> RulesOutcome:
         """Has the store announce new objects as `rules` say; see `notifications`."""
         return set_rules(self._clients.retrying, self._name, rules)
+
+    def server(self) -> str:
+        """From the header `Server`. Empty also for a key that may not ask for the bucket itself."""
+        with suppress(ClientError, BotoCoreError):
+            answer = self._clients.retrying.head_bucket(Bucket=self._name)
+            return str(answer["ResponseMetadata"]["HTTPHeaders"].get("server", ""))
+        return ""
 
     def get(self, key: str) -> Blob | None:
         with translated("read", key):

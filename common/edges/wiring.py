@@ -15,9 +15,10 @@ from common.usecases.shared.context import Context
 def make_context(env: Mapping[str, str]) -> Context:
     """Connects to nothing yet. Raises `SettingError`, naming what is missing or wrong."""
     shop = Shop.from_env(env)
+    keys = Keys(shop.settings.prefix)
     return Context(
         shop=shop,
-        bucket=ProvenBucket(S3Bucket.from_settings(shop.settings), shop.settings.prefix),
-        keys=Keys(shop.settings.prefix),
+        bucket=ProvenBucket(S3Bucket.from_settings(shop.settings), keys, shop.settings.s3_endpoint),
+        keys=keys,
         cache=FileCache(shop.settings.cache_dir, shop.settings.cache_bytes),
     )

@@ -212,6 +212,17 @@ class ServingDocument(CurrentDocument):
     erasure: int = 0
 
 
+class ConditionalPutProof(_Document):
+    """`conditional-put.json`: whether the store at `endpoint`, which calls itself `server`, let exactly one of many
+    concurrent writers win. `problem` is empty, or says why no writer may start."""
+
+    format_version: Literal[1] = FORMAT_VERSION
+    endpoint: str
+    server: str
+    checked_at: datetime
+    problem: str = ""
+
+
 class RunState(StrEnum):
     RUNNING = "running"
     DONE = "done"

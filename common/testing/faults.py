@@ -55,6 +55,9 @@ class FaultyBucket:
     _late: list[Callable[[], object]] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
+    def server(self) -> str:
+        return self.inner.server()
+
     def get(self, key: str) -> Blob | None:
         return self._under(self._fault("get", key), lambda: self.inner.get(key))
 

@@ -31,6 +31,9 @@ class MemoryBucket:
         with self._lock:
             return MemoryBucket(self.now, dict(self._objects))
 
+    def server(self) -> str:
+        return "memory"
+
     def get(self, key: str) -> Blob | None:
         with self._lock:
             return self._objects.get(key)

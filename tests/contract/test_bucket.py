@@ -17,6 +17,8 @@ from typing import TypeVar
 import pytest
 
 import common.bucket
+import common.testing
+from common.bucket.keys import Keys
 from common.bucket.port import CONFLICT, Bucket
 from common.bucket.probe import ProvenBucket
 from common.bucket.s3 import S3Bucket
@@ -26,7 +28,7 @@ from common.testing.memory import MemoryBucket
 IMPLEMENTATIONS: dict[type, Callable[[pytest.FixtureRequest], Bucket]] = {
     MemoryBucket: lambda _: MemoryBucket(),
     FaultyBucket: lambda _: FaultyBucket(MemoryBucket()),
-    ProvenBucket: lambda _: ProvenBucket(MemoryBucket(), "elsewhere/"),
+    ProvenBucket: lambda _: ProvenBucket(MemoryBucket(), Keys("elsewhere/"), "http://127.0.0.1:9"),
     S3Bucket: lambda request: request.getfixturevalue("shared_bucket"),
 }
 R = TypeVar("R")
@@ -66,7 +68,8 @@ def place(request: pytest.FixtureRequest) -> Place:
 def test_every_implementation_is_held_to_the_contract() -> None:
     operations = [name for name, _ in inspect.getmembers(Bucket, inspect.isfunction) if not name.startswith("_")]
     found = set()
-    for module in pkgutil.iter_modules(common.bucket.__path__, "common.bucket."):
+    paths = {f"{package.__name__}.": package.__path__ for package in (common.bucket, common.testing)}
+    for module in (module for prefix, path in paths.items() for module in pkgutil.iter_modules(path, prefix)):
         for _, kind in inspect.getmembers(importlib.import_module(module.name), inspect.isclass):
             if kind is not Bucket and all(hasattr(kind, operation) for operation in operations):
                 found.add(kind)

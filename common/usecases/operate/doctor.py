@@ -10,7 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from common.bucket.probe import probe_conditional_put
+from common.bucket.probe import ROUNDS, WRITERS, prove_conditional_put
 from common.errors import RecsysError
 from common.ids import new_id
 from common.schemas.documents import RunState
@@ -65,12 +65,14 @@ def _object_store(ctx: Context) -> Finding:
 
 
 def _conditional_put(ctx: Context) -> Finding:
-    probe_conditional_put(ctx.bucket, ctx.keys.prefix)
-    return Finding("conditional put", CheckState.OK, "honoured")
+    proof = prove_conditional_put(ctx.bucket, ctx.keys, ctx.settings.s3_endpoint)
+    name = proof.server or "the store"
+    message = f"{name} let one of {WRITERS} concurrent writers win in each of {ROUNDS} rounds"
+    return Finding("conditional put", CheckState.OK, message)
 
 
 def _clock(ctx: Context) -> Finding:
-    key = f"{ctx.keys.prefix}probes/{new_id()}"
+    key = ctx.keys.probe(new_id())
     ctx.bucket.put(key, b"")
     info = ctx.bucket.head(key)
     ctx.bucket.delete(key)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from common.bucket.notifications import NotificationRule, RulesOutcome
-from common.bucket.probe import probe_conditional_put
+from common.bucket.probe import prove_conditional_put
 from common.bucket.s3 import S3Bucket
 from common.usecases.shared.context import Context
 
@@ -30,6 +30,6 @@ def setup(ctx: Context, store: S3Bucket, rules: Sequence[NotificationRule]) -> S
     Raises `SettingError` where the store cannot be used, `BucketUnavailable` where it does not answer.
     """
     created = store.create()
-    probe_conditional_put(store, ctx.keys.prefix)
+    prove_conditional_put(store, ctx.keys, ctx.settings.s3_endpoint)
     outcome = store.set_rules(rules) if rules else None
     return SetupReport(bucket=ctx.settings.bucket, created=created, rules=outcome)

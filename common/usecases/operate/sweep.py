@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from common import logs
-from common.schemas.documents import RunRecord
+from common.bucket.probe import VALID_FOR, prove_conditional_put, read_proof
+from common.schemas.documents import ConditionalPutProof, RunRecord
 from common.usecases.ingest.ingest import drain
 from common.usecases.shared.context import Context
 from common.usecases.shared.garbage import collect_garbage
@@ -27,6 +28,15 @@ class SweepReport:
     deleted: tuple[str, ...]
 
 
+def renew_proof(ctx: Context) -> ConditionalPutProof:
+    """Makes the proof of conditional PUT once a day. Raises `SettingError` where the store fails it now."""
+    endpoint = ctx.settings.s3_endpoint
+    proof = read_proof(ctx.bucket, ctx.keys, endpoint)
+    if proof is None or ctx.now() - proof.checked_at > VALID_FOR:
+        return prove_conditional_put(ctx.bucket, ctx.keys, endpoint)
+    return proof
+
+
 def sweep(ctx: Context) -> SweepReport:
     """A step that fails does not hold back those behind it: the first error is raised at the end."""
     errors: list[Exception] = []
@@ -39,6 +49,7 @@ def sweep(ctx: Context) -> SweepReport:
             errors.append(error)
             return ()
 
+    results_of("prove conditional put", lambda: [renew_proof(ctx)])
     taken_in = results_of("drain", lambda: drain(ctx))
     updated = results_of("update", lambda: [update(ctx)])
     deleted = results_of("collect_garbage", lambda: collect_garbage(ctx))

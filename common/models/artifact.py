@@ -1,4 +1,4 @@
-"""The neutral end of training: named arrays and JSON. No pickle, ever.
+"""The artifact: a trained model as named arrays and JSON, without pickle.
 
 On disk an artifact is a directory: `artifact.json`, `item_ids.json`, and one `.npy` file an array.
 """
@@ -29,13 +29,16 @@ Array = npt.NDArray[np.generic]
 
 @dataclass(frozen=True, eq=False)
 class Artifact:
-    """A trained model. The score of an item is the inner product of its row in `item_vectors` with a query vector.
+    """A trained model. An item's score is the inner product of its row of `item_vectors` with a query vector.
 
-    item_ids: n_items strings; item_vectors (n_items, dim) float32, a bias as the last column where the family has one;
-    user_keys (n_users, 2) uint64 sorted; user_vectors (n_users, dim) float32, 1 in the bias column, or (0, dim) for a
-    family whose encoder makes the same vector from the history. `encoder` names the function in `serving.encoders` that
-    makes a query vector from items; `encoder_arrays` and `encoder_params` are what it needs. `params` are the family's
-    config, its weighting included.
+    item_ids: n_items strings
+    item_vectors: (n_items, dim) float32; the last column is a bias in families that have one
+    user_keys: (n_users, 2) uint64, sorted
+    user_vectors: (n_users, dim) float32, 1 in the bias column; or (0, dim) where the encoder makes the vector from the
+    history
+    encoder: name of the function in `serving.encoders` that makes a query vector from items
+    encoder_params, encoder_arrays: what the encoder needs
+    params: the family's config, its weighting included
 
     All arrays are C-order and read-only, and every float is finite; anything else raises `CorruptError`.
     """
@@ -63,11 +66,11 @@ class Artifact:
         return int(self.item_vectors.shape[1])
 
     def without_people(self) -> Artifact:
-        """The same items and encoder, and nobody's row."""
+        """The same artifact with no user rows."""
         return replace(self, user_keys=self.user_keys[:0], user_vectors=self.user_vectors[:0])
 
     def save(self, directory: Path) -> None:
-        """Writes the files into `directory`, which is made if it is not there."""
+        """Writes the files into `directory`, which is made if it does not exist."""
         directory.mkdir(parents=True, exist_ok=True)
         description = _Description(
             family=self.family,
@@ -85,7 +88,10 @@ class Artifact:
 
     @classmethod
     def load(cls, directory: Path) -> Artifact:
-        """Raises `CorruptError`, naming the file, where one is missing, damaged or of another format version."""
+        """The artifact in `directory`.
+
+        Raises `CorruptError`, with the file's name, where a file is missing, damaged or of another format version.
+        """
         description = _read_description(directory / DESCRIPTION)
         encoder_files = {name: directory / f"{_ENCODER_PREFIX}{name}.npy" for name in description.encoder_arrays}
         return cls(
@@ -100,7 +106,7 @@ class Artifact:
 
 
 class _Description(BaseModel):
-    """`artifact.json`."""
+    """The content of `artifact.json`."""
 
     model_config = ConfigDict(extra="forbid")
 

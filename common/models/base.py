@@ -1,4 +1,4 @@
-"""What every model family is: a config, declared capabilities, and `fit`, which ends in an `Artifact`."""
+"""The interface of a model family: a config, declared capabilities, and `fit`, which returns an `Artifact`."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ from common.schemas.data import Catalogue, Interactions, Weighting
 
 @dataclass(frozen=True)
 class Capabilities:
-    """What a family can do. Declared here, tested both ways; never found out by catching an exception.
+    """The abilities of a family, declared here and tested both ways, so that nobody has to catch an exception to learn
+    them.
 
-    sessions: a query vector for items just given, without a stored person. new_items: `fit` gives vectors to catalogue
-    items that have no events. incremental: `Artifact.encoder` over a person's whole history equals a refit of that
-    person alone, so update may recompute people. deterministic: the same data, config, seed and threads give the same
-    arrays.
+    sessions: the encoder makes a query vector from items alone, without a stored person.
+    new_items: `fit` gives vectors to catalogue items that have no events.
+    incremental: `Artifact.encoder` over a person's whole history equals a new fit of that person, so update may
+    recompute people.
+    deterministic: the same data, config, seed and threads give the same arrays.
     """
 
     sessions: bool
@@ -31,7 +33,7 @@ class Capabilities:
 
 
 class ModelConfig(BaseModel):
-    """Hyperparameters of a family; subclasses add their own. What belongs to one run stands in `FitOptions`."""
+    """Hyperparameters of a family; each family has a subclass with its own. Values of one run are in `FitOptions`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -48,11 +50,15 @@ def _no_inspection(step: int, snapshot: Callable[[], Artifact]) -> None:
 
 @dataclass(frozen=True)
 class FitOptions:
-    """What belongs to one run.
+    """The values of one run of `fit`.
 
-    `threads` ≥ 1; `now_s` is the moment (epoch seconds) from which recency is counted, normally the newest event's.
-    `report(step, steps)` is called as the fit goes on, and `inspect(step, snapshot)` where a family can show on the way
-    what it has learned: `snapshot()` is the artifact so far. Both may end the fit by an exception.
+    threads: at least 1
+    now_s: the time (epoch seconds) from which recency is counted, normally the newest event's
+    report(step, steps): called during the fit, as it makes progress
+    inspect(step, snapshot): called during the fit by families that can show a partial result; `snapshot()` is the
+    artifact so far
+
+    `report` and `inspect` may end the fit by raising an exception.
     """
 
     seed: int
@@ -64,15 +70,17 @@ class FitOptions:
 
 @dataclass(frozen=True)
 class TrainingData:
+    """The input of `fit`: the events and, if the shop has uploaded one, the catalogue."""
+
     interactions: Interactions
     catalogue: Catalogue | None = None
 
 
 class Model(ABC):
-    """A family is one subclass in a file of its own, registered in `registry`.
+    """The base class of a family: one subclass in a file of its own, registered in `registry`.
 
-    `starts` are configs worth a trial beside the defaults, because shops differ most in them; `search_space` is where
-    tuning looks for better ones, empty for a family that has nothing to tune.
+    `starts` are configs that are tried beside the defaults, because shops differ most in them. `search_space` is where
+    tuning looks for better values; it is empty for a family with nothing to tune.
     """
 
     family: ClassVar[str]
@@ -86,4 +94,7 @@ class Model(ABC):
 
     @abstractmethod
     def fit(self, data: TrainingData, options: FitOptions) -> Artifact:
-        """Raises `RefusedError` with a reason where the data cannot be learned from; never returns NaN or infinity."""
+        """The trained model. Never contains NaN or infinity.
+
+        Raises `RefusedError`, with the reason, where the data cannot be learned from.
+        """

@@ -1,7 +1,7 @@
-"""Bayesian personalised ranking: Rendle et al. (2009), by the library `implicit`.
+"""BPR: Bayesian personalised ranking (Rendle et al. 2009), by the library `implicit`.
 
-The library draws what a person has evenly and compares it with what others have, so how often or how recently somebody
-bought an item counts only in the history that a query is made from.
+The library draws each of a person's items with equal probability and compares it with items of other people. So how
+often and how recently an item was bought counts only in the history from which a query vector is made.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ from common.schemas.data import F32, Weighting
 
 
 class BPRConfig(ModelConfig):
-    """Measured as `ALSConfig` was, NDCG@10 of all and of new purchases on the gift shop: people by their history
-    .231/.065, by the library's factors .199/.061. The history is better at every learning rate from 0.01 to 0.1,
-    because it knows what was bought often, and it takes in what is bought during the day.
+    """Hyperparameters of BPR.
 
-    The library draws negatives by popularity, so it learns how much more a person likes an item than people do, and not
-    how likely they are to take it; `popularity` · ln(people who have it) is put back into the item's bias. On the gift
-    shop that makes .246/.079 of .230/.066, on Amazon electronics NDCG@20 .072 of .043 (held out of train).
+    `people` is where the query vectors of known people come from. The history is the default: it counts how often an
+    item was bought, takes in the day's purchases, and was better at every learning rate tried.
 
-    At a constant learning rate the factors keep the noise of the last steps: with 256 on gowalla (held out of train)
-    NDCG@20 ends at .095, and at .102 where the rate falls.
+    The library draws negatives by popularity, so it learns how much more a person likes an item than others do, not how
+    likely a purchase is. So `popularity` · ln(people who have the item) is added to the item's bias.
+
+    `linear_decay` removes the noise that a constant learning rate leaves in the factors. NDCG@10 .231 by history and
+    .199 by the library's factors; the other figures are in docs/measurements-models.md.
     """
 
     factors: int = Field(64, ge=1, le=2048)
     learning_rate: float = Field(0.01, gt=0)
-    linear_decay: bool = Field(False, description="The learning rate falls along a line, towards 0 at the end.")
+    linear_decay: bool = Field(False, description="The learning rate falls linearly, towards 0 at the end.")
     regularization: float = Field(0.01, ge=0)
     iterations: int = Field(100, ge=1)
     popularity: float = Field(0.5, ge=0, le=1)
@@ -47,7 +47,7 @@ class BPRConfig(ModelConfig):
 
 
 class BPR(Model):
-    """Not deterministic: the library's threads write the factors without locks."""
+    """BPR. Not deterministic, because the library's threads write the factors without locks."""
 
     family: ClassVar[str] = "bpr"
     capabilities: ClassVar[Capabilities] = Capabilities(
@@ -87,14 +87,14 @@ class BPR(Model):
 
 
 def _with_popularity(item_factors: F32, cells: Any, share: float) -> F32:
-    """The factors with share · ln(how many have the item) added to the bias, their last column."""
+    """The factors with share · ln(number of people who have the item) added to the bias, which is the last column."""
     vectors = item_factors.copy()
     vectors[:, -1] += share * np.log(np.bincount(cells.indices, minlength=len(vectors)))
     return vectors
 
 
 def _factorize(cells: Any, config: BPRConfig, options: FitOptions) -> Any:
-    """The library's factors end in a column of its own: the item's bias, and 1 for each person."""
+    """The fitted library model; the last column of its factors is the item's bias, and 1 for each person."""
     library = BayesianPersonalizedRanking(
         factors=config.factors,
         learning_rate=config.learning_rate,
@@ -107,7 +107,7 @@ def _factorize(cells: Any, config: BPRConfig, options: FitOptions) -> Any:
     def after(iteration: int, *_: object) -> None:
         done = iteration + 1
         if config.linear_decay:
-            # The library reads it anew for every iteration.
+            # The library reads the rate again in every iteration.
             library.learning_rate = config.learning_rate * (1 - done / config.iterations)
         options.report(done, config.iterations)
 

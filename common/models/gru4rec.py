@@ -1,7 +1,7 @@
-"""GRU4Rec: what comes next in a session, by a recurrent network.
+"""GRU4Rec: the next item of a session, predicted by a recurrent network.
 
-Worked from Hidasi et al. (2016), Hidasi and Karatzoglou (2018), and Hidasi and Czapp (2023), who measured what each
-part that re-implementations leave out costs. Trained with torch; served with numpy.
+Written from Hidasi et al. (2016), Hidasi and Karatzoglou (2018), and Hidasi and Czapp (2023), who measured the cost of
+each part that re-implementations leave out. Trained with torch; served with numpy.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
 
 MAX_SESSION: Final = 200
-"""Longer sessions are cut: one that outlasts all others would be learned from alone, a row at a time."""
+"""Items after which a session is cut. A session that outlasts all others would be learned in batches of one row."""
 
 
 class GRU4Rec(Model):
-    """The query vector of a person is the hidden state after their latest items; 1 stands beside it for the bias."""
+    """GRU4Rec. A person's query vector is the hidden state after their latest items, and 1 for the bias."""
 
     family: ClassVar[str] = "gru4rec"
     capabilities: ClassVar[Capabilities] = Capabilities(
@@ -55,12 +55,12 @@ class GRU4Rec(Model):
     }
 
     def fit(self, data: TrainingData, options: FitOptions) -> Artifact:
-        # Importing torch takes seconds and 200 MB, which only a fit of this family is to pay.
+        # Importing torch takes seconds and 200 MB, so only a fit of this family does it.
         from common.models.gru.training import Trainer
 
         config = cast(GRU4RecConfig, self.config)
         sessions, items = _sequences(data.interactions, config).numbered()
-        with _alone(options.seed):
+        with _seeded_on_one_thread(options.seed):
             trainer = Trainer(config, sessions, len(items), options.seed)
             snapshot = partial(self._artifact, trainer.network, items, data.interactions, options.now_s)
             for epoch, _loss in enumerate(trainer.epochs(), start=1):
@@ -87,8 +87,8 @@ class GRU4Rec(Model):
 
 
 @contextmanager
-def _alone(seed: int) -> Iterator[None]:
-    """torch with a seeded generator and on one thread; both are as before afterwards.
+def _seeded_on_one_thread(seed: int) -> Iterator[None]:
+    """Runs torch with a seeded generator and on one thread, and restores both afterwards.
 
     The steps are too small to share: on two busy cores two threads took five times as long as one.
     """
@@ -117,7 +117,7 @@ def _sequences(data: Interactions, config: GRU4RecConfig) -> Sequences:
 
 
 def _within(sequences: Sequences, items: I64, n_items: int) -> Sequences:
-    """Only those of `items`, and numbered like them; people without any are left out."""
+    """The sequences reduced to `items` and numbered like them; people without any of them are left out."""
     number = np.full(n_items, -1, dtype=np.int32)
     number[items] = np.arange(len(items))
     numbers = number[sequences.items]

@@ -1,7 +1,7 @@
-"""From what people have to query vectors, for families whose library cannot fold a person in.
+"""Query vectors from histories, for families whose library cannot add a person to a fitted model.
 
-A person's factors are predicted from the weighted mean of the vectors of their items, by a ridge regression over the
-people of the training. The encoder `mapped_mean` applies it to histories, sessions and baskets.
+A ridge regression over the people of the training predicts a person's factors from the weighted mean of the vectors of
+their items. The encoder `mapped_mean` applies it to histories, sessions and baskets.
 """
 
 from __future__ import annotations
@@ -14,21 +14,22 @@ import numpy as np
 from common.schemas.data import F32
 
 RIDGE: Final = 1e-3
-"""Share of a feature's mean square that is added to it: enough for a shop with fewer people than factors."""
+"""Ridge penalty, as a share of the features' mean square: enough for a shop with fewer people than factors."""
 
 
 class QuerySource(StrEnum):
-    """Where a known person's query vector comes from: the library's user factors, or the history as for anybody."""
+    """Where a known person's query vector comes from: the library's user factors, or the history, as for a new
+    person."""
 
     FACTORS = "factors"
     HISTORY = "history"
 
 
 def fit_history_map(cells: Any, item_vectors: F32, user_vectors: F32) -> F32:
-    """(dim + 1, dim - 1) float32: [weighted mean of a person's items, 1] @ map ≈ the person's factors.
+    """The matrix `map`, for which [weighted mean of a person's items, 1] @ map is close to the person's factors.
 
-    cells: csr_matrix (n_users, n_items), all > 0, no row empty; both vectors (n, dim) end in a bias column, which for
-    people is 1.
+    cells: csr_matrix (n_users, n_items), all values > 0, no row empty; item_vectors and user_vectors: (n, dim), the
+    last column a bias, which is 1 for people. Returns (dim + 1, dim - 1) float32.
     """
     totals = np.asarray(cells.sum(axis=1), dtype=np.float64)
     means = (cells @ item_vectors) / totals

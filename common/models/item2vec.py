@@ -1,9 +1,9 @@
-"""item2vec: items as words, what was bought together as sentences; Barkan and Koenigstein (2016), by `gensim`.
+"""item2vec: items as words, items bought together as sentences (Barkan and Koenigstein 2016), by the library `gensim`.
 
-The library learns two vectors of each item: what it says of its company (`contexts`) and what company it is found in
-(`outputs`). A query is the mean of the contexts of the items given, by weight, and an item's score is its output times
-that, which is what the library trains. The cosine of contexts, which the paper takes, is no such thing: on gowalla,
-held out of train, NDCG@20 is .030 by cosine and .076 by outputs for the same vectors.
+The library learns two vectors of each item: an input vector (`contexts`) and an output vector (`outputs`). A query
+vector is the weighted mean of the contexts of the given items, and an item's score is the inner product of its output
+vector with the query, which is what the library trains. The paper ranks by the cosine of contexts instead, which
+reaches less than half of the NDCG@20 (docs/measurements-models.md).
 """
 
 from __future__ import annotations
@@ -29,40 +29,42 @@ from common.models.space import WEIGHTING, Categorical, Float, Int, Space, Width
 from common.schemas.data import F32, Interactions, Weighting
 
 BATCH_WORDS: Final = 1_000
-"""What a thread takes at a time, so that small shops occupy all threads too. A longer sentence is cut into several: of
-one longer than a batch gensim drops the rest."""
+"""Items in a thread's batch: small, so that small shops use all threads too. A longer sentence is cut into several,
+because gensim drops the part of a sentence that is longer than a batch."""
 
 
 class SentenceOf(StrEnum):
-    """What is one sentence: a session (or order), or all that a person did."""
+    """The events that make one sentence: those of a session (or order), or all of a person."""
 
     SESSION = "session"
     PERSON = "person"
 
 
 class Architecture(StrEnum):
-    """What each item is told from: one by one from every item around it, or from the mean of them all."""
+    """How an item is predicted from the items around it: from each of them, or from their mean."""
 
     SKIP_GRAM = "skip_gram"
     CBOW = "cbow"
 
 
 class Item2VecConfig(ModelConfig):
-    """Negatives are drawn by count ** ns_exponent, so the library learns how much more often an item is met here than
-    there; `popularity` · ln(count) is put back into the item's bias, as BPR does it.
+    """Hyperparameters of item2vec.
 
-    Measured as `ALSConfig` was, NDCG@10 of all and of new purchases: the defaults .295/.041 on the grocer and
-    .256/.075 on the gift shop. Nearer to the library's own (window 20, 5 negatives, ns_exponent .75, learning rate
-    .025) with popularity .5: .255/.037 and .240/.071, in a third of the time. Skip-gram with those and learning rate
-    .05: .174/.054 on the gift shop. `sample` 1e-4, which is better on gowalla, would leave out nine tenths of what a
-    shop with a hundred items sells.
+    Negatives are drawn by count ** ns_exponent, so the library learns how much more often an item occurs in one company
+    than in another. So `popularity` · ln(count) is added to the item's bias, as in BPR.
+
+    The defaults reach NDCG@10 .295 of all purchases at a grocer and .256 at a gift shop; gensim's own values reach .255
+    and .240 (docs/measurements-models.md). `sample` 1e-4 would leave out nine tenths of what a shop with a hundred
+    items sells.
     """
 
     embedding_size: int = Field(64, ge=2, le=1024)
     sentence_of: SentenceOf = SentenceOf.PERSON
     architecture: Architecture = Architecture.CBOW
     window: int = Field(100, ge=1)
-    shuffle: bool = Field(False, description="Each epoch in another order: where the order of events says nothing.")
+    shuffle: bool = Field(
+        False, description="Shuffle each sentence in each epoch, where the order of events has no meaning."
+    )
     epochs: int = Field(20, ge=1)
     negative: int = Field(20, ge=1)
     ns_exponent: float = Field(0.5, ge=-2, le=2)
@@ -74,7 +76,7 @@ class Item2VecConfig(ModelConfig):
 
 
 class Item2Vec(Model):
-    """Not deterministic: the library's threads write the vectors without locks."""
+    """item2vec. Not deterministic, because the library's threads write the vectors without locks."""
 
     family: ClassVar[str] = "item2vec"
     capabilities: ClassVar[Capabilities] = Capabilities(
@@ -131,15 +133,15 @@ def _sentences(data: Interactions, config: Item2VecConfig) -> Sequences:
 
 
 def _queries(cells: Any, contexts: F32) -> F32:
-    """(n, embedding_size + 1) float32: for each row of the csr_matrix (n, n_items), none of them empty, the mean of the
-    items' contexts by weight, and 1."""
+    """(n, embedding_size + 1) float32: for each row of the csr_matrix (n, n_items), the weighted mean of the items'
+    contexts, and 1. No row may be empty."""
     means = (cells @ contexts) / np.asarray(cells.sum(axis=1))
     return np.column_stack([means, np.ones(len(means))]).astype(np.float32)
 
 
 @dataclass(frozen=True)
 class _Corpus:
-    """What the library reads once to count the words and once an epoch."""
+    """The sentences as the library reads them: once to count the words, and once an epoch."""
 
     sentences: Sequences
     random: np.random.Generator | None
@@ -153,7 +155,7 @@ class _Corpus:
 
 def _learn(sentences: Sequences, n_items: int, config: Item2VecConfig, options: FitOptions) -> tuple[F32, F32]:
     """The contexts and the outputs of the items, (n_items, embedding_size) float32 each."""
-    # Importing gensim takes seconds, which only a fit of this family is to pay.
+    # Importing gensim takes seconds, so only a fit of this family does it.
     from gensim.models import Word2Vec
 
     library = Word2Vec(

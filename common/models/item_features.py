@@ -1,4 +1,4 @@
-"""What the catalogue says about items, as features: category, brand, and price band."""
+"""Item features from the catalogue: category, brand and price band."""
 
 from __future__ import annotations
 
@@ -12,16 +12,21 @@ from scipy.sparse import csr_matrix, hstack, identity
 from common.schemas.data import Catalogue
 
 BANDS_PER_DOUBLING: Final = 2
-"""A price band is a step of √2: shirts of 10 and 13 are neighbours, one of 40 is not."""
+"""Price bands for each doubling of the price. A band is a factor of √2: shirts of 10 and 13 are neighbours, one of 40
+is not."""
 
 Feature = tuple[str, str]
 
 
 @dataclass(frozen=True)
 class ItemFeatures:
-    """`trained`: csr_matrix (n_trained, n_features) of 0 and 1: each trained item has a feature of its own, and those
-    that the catalogue gives it. `new`: csr_matrix (n_new, n_features), catalogue features only, for the items `new_ids`
-    that share at least one with a trained item."""
+    """Feature matrices of items with and without events.
+
+    trained: csr_matrix (n_trained, n_features) of 0 and 1; each trained item has one feature of its own, and those of
+    the catalogue
+    new: csr_matrix (n_new, n_features), catalogue features only
+    new_ids: the items of `new`; each shares at least one feature with a trained item
+    """
 
     trained: Any
     new: Any
@@ -29,6 +34,7 @@ class ItemFeatures:
 
 
 def item_features(trained_ids: Sequence[str], catalogue: Catalogue | None) -> ItemFeatures:
+    """The features of the items in `trained_ids`, and of catalogue items that share a feature with one of them."""
     described = _described(catalogue) if catalogue else {}
     rows = [described.get(item_id, ()) for item_id in trained_ids]
     number = {feature: position for position, feature in enumerate(sorted({f for row in rows for f in row}))}

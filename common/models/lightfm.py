@@ -1,6 +1,6 @@
-"""Factorisation of people and of what items are made of: Kula (2015), by the library `lightfm`, with the WARP loss.
+"""LightFM: factorisation of people and of item features (Kula 2015), by the library `lightfm`, with the WARP loss.
 
-An item's vector is the sum of the vectors of its features, so an item that nobody has bought yet has one too.
+An item's vector is the sum of its features' vectors, so an item without any purchase has one too.
 """
 
 from __future__ import annotations
@@ -23,8 +23,10 @@ from common.schemas.data import F32, Weighting
 
 
 class LightFMConfig(ModelConfig):
-    """Measured as `ALSConfig` was, NDCG@10 of all and of new purchases on the gift shop: people by their history
-    .260/.081, by the library's own vectors .238/.076.
+    """Hyperparameters of LightFM.
+
+    Known people's query vectors come from their history: NDCG@10 .260 of all purchases at a gift shop, .238 by the
+    library's own vectors (docs/measurements-models.md).
     """
 
     factors: int = Field(64, ge=1, le=2048)
@@ -38,7 +40,7 @@ class LightFMConfig(ModelConfig):
 
 
 class LightFM(Model):
-    """Not deterministic: the library's threads write the vectors without locks."""
+    """LightFM. Not deterministic, because the library's threads write the vectors without locks."""
 
     family: ClassVar[str] = "lightfm"
     capabilities: ClassVar[Capabilities] = Capabilities(
@@ -82,7 +84,7 @@ class LightFM(Model):
 
 
 def _learn(cells: Any, features: Any, config: LightFMConfig, options: FitOptions) -> Any:
-    # Importing the library takes a second, which only a fit of this family is to pay.
+    # Importing the library takes a second, so only a fit of this family does it.
     from lightfm import LightFM as Library
 
     library = Library(

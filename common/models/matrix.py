@@ -1,4 +1,4 @@
-"""Events as a sparse matrix of people × items, as the factorisation libraries take them."""
+"""Events as a sparse matrix of people × items, the input of the factorisation libraries."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from common.schemas.data import NO_USER, U64, Interactions, Weighting
 
 @dataclass(frozen=True)
 class UserItems:
-    """How much each person's events say about each item: no person without an item, no item without a person.
+    """The summed event weights of each person and item. Every person has an item, and every item a person.
 
-    cells: csr_matrix (n_users, n_items) float32, sorted, every stored cell above 0; user_keys (n_users, 2) uint64,
-    sorted; item_ids: n_items strings, sorted.
+    cells: csr_matrix (n_users, n_items) float32, sorted, every stored value above 0
+    user_keys: (n_users, 2) uint64, sorted
+    item_ids: n_items strings, sorted
     """
 
     cells: Any
@@ -25,7 +26,8 @@ class UserItems:
     item_ids: tuple[str, ...]
 
     def refuse_full(self, family: str) -> None:
-        """Raises `RefusedError` where a family that learns from what people have not would find nothing."""
+        """Raises `RefusedError` if everybody has every item, for a family that compares what people have with what they
+        have not."""
         n_users, n_items = self.cells.shape
         if self.cells.nnz == n_users * n_items:
             raise RefusedError(
@@ -35,7 +37,10 @@ class UserItems:
 
 
 def user_items(data: Interactions, weighting: Weighting, now_s: int) -> UserItems:
-    """Raises `RefusedError` if no event says that a known person likes an item."""
+    """The matrix of people and items with at least one positive weight.
+
+    Raises `RefusedError` if there is none.
+    """
     cells = weight_matrix(data, weighting, now_s)
     if cells.nnz == 0:
         anonymous = int((data.users == NO_USER).sum())
@@ -53,14 +58,15 @@ def user_items(data: Interactions, weighting: Weighting, now_s: int) -> UserItem
 
 
 def weight_matrix(data: Interactions, weighting: Weighting, now_s: int) -> Any:
-    """csr_matrix (n_users, n_items) float32 of the summed weights of each person's events with each item.
+    """The summed weights of each person's events with each item.
 
-    A cell that returns have brought to 0 or below is not stored. Events without consent belong to nobody.
+    Returns csr_matrix (n_users, n_items) float32. A cell that returns have brought to 0 or below is not stored. Events
+    without consent belong to nobody and are left out.
     """
     known = data.users != NO_USER
     weights = weighting.weigh(data, now_s)[known]
     place = (data.users[known], data.items[known])
-    # csr_matrix, not csr_array: implicit and LightFM know only the former.
+    # csr_matrix, not csr_array: implicit and LightFM accept only the former.
     cells = csr_matrix(coo_matrix((weights, place), shape=(data.n_users, data.n_items)))
     cells.data[cells.data < 0] = 0
     cells.eliminate_zeros()

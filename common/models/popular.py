@@ -1,4 +1,7 @@
-"""What is bought most, newer events counting more: the floor, the fallback, and what a better model is held against."""
+"""Popular: the items that are bought most, newer events counting more.
+
+It is the fallback for unknown people, and the floor that a better model must pass.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +16,14 @@ from common.schemas.data import Interactions, Weighting
 
 
 class PopularConfig(ModelConfig):
+    """Hyperparameters of popular: the weights of events and their half-life."""
+
     weighting: Weighting = Weighting(half_life_days=28)
 
 
 class Popular(Model):
+    """Popular; the item vectors are the decayed counts, and the query vector is 1 for everybody."""
+
     family: ClassVar[str] = "popular"
     capabilities: ClassVar[Capabilities] = Capabilities(
         sessions=False, new_items=False, incremental=True, deterministic=True
@@ -41,5 +48,5 @@ class Popular(Model):
 
 
 def decayed_counts(data: Interactions, weighting: Weighting, now_s: int) -> np.ndarray:
-    """(n_items,) float64: summed weights of all events, those without consent included."""
+    """(n_items,) float64: the summed weights of all events, those without consent included."""
     return np.bincount(data.items, weights=weighting.weigh(data, now_s), minlength=data.n_items)

@@ -1,4 +1,4 @@
-"""Every model family, by name. A new family is one file and one line here."""
+"""The model families by name. A new family is one file and one line here."""
 
 from __future__ import annotations
 
@@ -19,12 +19,14 @@ from common.models.popular import Popular
 FAMILIES: Final[dict[str, type[Model]]] = {
     model.family: model for model in (ALS, BPR, Item2Vec, LightFM, GRU4Rec, Popular)
 }
-"""In the order in which training tries them."""
+"""The families, in the order in which training tries them."""
 
 
 def make(family: str, params: Mapping[str, Any] | None = None) -> Model:
-    """A model of `family` with its defaults, or with `params` in their place. Raises `BadRequest` for an unknown family
-    or a parameter that it does not take."""
+    """A model of `family` with its default config, or with the values of `params` in it.
+
+    Raises `BadRequest` for an unknown family or parameter.
+    """
     if family not in FAMILIES:
         raise BadRequest(f"model family {family!r} is not known; there are {', '.join(FAMILIES)}")
     model = FAMILIES[family]

@@ -1,4 +1,4 @@
-"""Events as sequences: the sessions that sequence models learn from, and the history that they are asked about."""
+"""Events as sequences: the sessions that sequence models learn from, and the histories that queries are made from."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from common.models.matrix import weight_matrix
 from common.schemas.data import I32, I64, NO_USER, Interactions, Weighting
 
 SESSION_GAP_S: Final = 30 * 60
-"""Pause after which a person's next event begins another session, as web analytics counts."""
+"""Seconds without an event after which a person's next event begins another session, as web analytics counts."""
 
 
 @dataclass(frozen=True)
 class Sequences:
-    """Sequence i is `items[offsets[i] : offsets[i + 1]]`, oldest first.
+    """Sequences of item codes. Sequence i is `items[offsets[i] : offsets[i + 1]]`, oldest first.
 
-    offsets (n + 1,) int64; items (n_events,) int32 item codes; people (n,) int64 the user code that each belongs to, or
-    NO_USER.
+    offsets: (n + 1,) int64
+    items: (n_events,) int32 item codes
+    people: (n,) int64, the user code of each sequence, or NO_USER
     """
 
     offsets: I64
@@ -34,18 +35,19 @@ class Sequences:
         return np.diff(self.offsets)
 
     def of_length(self, least: int) -> Sequences:
-        """The sequences of at least so many items, in the same order."""
+        """The sequences of `least` items or more, in the same order."""
         kept = self.lengths >= least
         offsets = np.concatenate([[0], np.cumsum(self.lengths[kept])])
         return Sequences(offsets, self.items[np.repeat(kept, self.lengths)], self.people[kept])
 
     def numbered(self) -> tuple[Sequences, I64]:
-        """The same with items numbered from 0 without gaps, and (n_items,) the code of each number, ascending."""
+        """The same sequences with items numbered from 0 without gaps, and (n_items,) int64 the code of each number,
+        ascending."""
         items, numbers = np.unique(self.items, return_inverse=True)
         return Sequences(self.offsets, numbers.astype(np.int32), self.people), items.astype(np.int64)
 
     def cut(self, longest: int) -> Sequences:
-        """The same, those of more items in pieces of `longest` and a rest."""
+        """The same sequences, the longer ones in pieces of `longest` items and a rest."""
         pieces = -(-self.lengths // longest)
         people = np.repeat(self.people, pieces)
         first = np.repeat(np.cumsum(pieces) - pieces, pieces)
@@ -54,26 +56,28 @@ class Sequences:
 
 
 def sessions_of(data: Interactions, weighting: Weighting) -> Sequences:
-    """The sessions in order of their beginning.
+    """The sessions, in the order in which they begin.
 
     A session is what the shop says it is; else an order; else a person's events without a pause of `SESSION_GAP_S`.
-    Events without consent, session and order stand alone and are left out, as are those of weight 0 or below.
+    Left out are events without a person, a session and an order, and events of weight 0 or below.
     """
     chosen = _learned(data, weighting)
     return _grouped(chosen, _session_codes(chosen))
 
 
 def people_of(data: Interactions, weighting: Weighting) -> Sequences:
-    """All that a person did as one sequence, and sessions or orders without consent, by their first event."""
+    """One sequence for each person, with all of their events, and one for each session or order without a person; in
+    the order of their first event."""
     chosen = _learned(data, weighting)
     known = chosen.users != NO_USER
     return _grouped(chosen, _distinct(known, np.where(known, chosen.users, _session_codes(chosen))))
 
 
 def histories_of(data: Interactions, weighting: Weighting, now_s: int) -> Sequences:
-    """What serving keeps of each person: every item once, in the order of the last event with it, by user code.
+    """The histories as serving keeps them: each item of a person once, in the order of the last event with it, by user
+    code.
 
-    An item that returns have cancelled is not in it.
+    Items that returns have cancelled are left out.
     """
     known = data.where(data.users != NO_USER)
     cells = weight_matrix(data, weighting, now_s)
@@ -86,7 +90,7 @@ def histories_of(data: Interactions, weighting: Weighting, now_s: int) -> Sequen
 
 
 def _pairs(users: I32 | I64, items: I32, n_items: int) -> I64:
-    """(n,) int64: a number for each pair of a person and an item."""
+    """(n,) int64: one number for each pair of a person and an item."""
     return users.astype(np.int64) * n_items + items
 
 
@@ -108,12 +112,12 @@ def _session_codes(data: Interactions) -> I64:
 
 
 def _distinct(kind: I64, code: I64) -> I64:
-    """(n_events,) int64: equal where both kind and code are, so that codes of different kinds do not meet."""
+    """(n_events,) int64: equal where both kind and code are equal, so codes of different kinds never collide."""
     return np.unique(np.column_stack([kind, code]), axis=0, return_inverse=True)[1].ravel().astype(np.int64)
 
 
 def _grouped(data: Interactions, codes: I64) -> Sequences:
-    """Events that share a code, oldest first; the groups by their first event."""
+    """One sequence for each code, its events oldest first; the sequences in the order of their first event."""
     _, first, group = np.unique(codes, return_index=True, return_inverse=True)
     order = np.lexsort((np.arange(len(codes)), first[group]))
     starts = np.sort(first)

@@ -1,4 +1,4 @@
-"""Where a family's hyperparameters may be looked for: small values that name no tuner.
+"""Search spaces of hyperparameters, as plain values that do not depend on a tuner.
 
 A search space maps the path of a config field (`factors`, `weighting.half_life_days`) to one of the ranges below.
 """
@@ -16,7 +16,7 @@ Value = None | bool | int | float | str
 
 @dataclass(frozen=True)
 class Float:
-    """A number from `low` to `high`, both included; `log`: each power of ten is as likely as the next."""
+    """A number from `low` to `high`, both included; with `log` every power of ten is equally likely."""
 
     low: float
     high: float
@@ -28,6 +28,8 @@ class Float:
 
 @dataclass(frozen=True)
 class Int:
+    """A whole number from `low` to `high`, both included; with `log` every power of ten is equally likely."""
+
     low: int
     high: int
     log: bool = False
@@ -38,6 +40,8 @@ class Int:
 
 @dataclass(frozen=True)
 class Categorical:
+    """One of the options."""
+
     options: tuple[Value, ...]
 
     def __contains__(self, value: object) -> bool:
@@ -46,7 +50,7 @@ class Categorical:
 
 @dataclass(frozen=True)
 class Width:
-    """The width of the vectors, ascending: it costs memory and time in serving, so a setting bounds it."""
+    """The width of the vectors, ascending. A setting bounds it, because width costs memory and time in serving."""
 
     options: tuple[int, ...]
 
@@ -63,11 +67,11 @@ WEIGHTING: Final[Space] = {
     "weighting.half_life_days": Categorical((None, 14.0, 28.0, 90.0, 365.0)),
     "weighting.quantity": Categorical(tuple(Quantity)),
 }
-"""How much an event says: shared by the families that look at weights."""
+"""The ranges of the event weights, for the families that use weights."""
 
 
 def bounded(space: Space, max_width: int) -> Space:
-    """The space with no vectors wider than `max_width`, or only the narrowest where all are."""
+    """The space without vectors wider than `max_width`, or with only the narrowest where all are wider."""
     return {path: _bounded(range_, max_width) for path, range_ in space.items()}
 
 
@@ -78,9 +82,9 @@ def _bounded(range_: Range, max_width: int) -> Range:
 
 
 def within(params: Mapping[str, Any], space: Space) -> dict[str, Value]:
-    """The values of nested `params` at the space's paths; one that a range does not hold is left out.
+    """The values of nested `params` at the space's paths; a value outside its range is left out.
 
-    A width over the bound becomes the widest that is allowed.
+    A width above the bound becomes the widest that is allowed.
     """
     flat: dict[str, Value] = {}
     for path, range_ in space.items():
@@ -93,7 +97,7 @@ def within(params: Mapping[str, Any], space: Space) -> dict[str, Value]:
 
 
 def nested(flat: Mapping[str, Value]) -> dict[str, Any]:
-    """Values by path as a config takes them: `weighting.view` becomes {"weighting": {"view": …}}."""
+    """The values as a config takes them: `weighting.view` becomes {"weighting": {"view": …}}."""
     params: dict[str, Any] = {}
     for path, value in flat.items():
         *parents, name = path.split(".")

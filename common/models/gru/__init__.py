@@ -1,1 +1,1 @@
-"""GRU4Rec's parts. Everything but `batches` imports torch, so only a fit may import them."""
+"""The parts of GRU4Rec. All but `batches` and `config` import torch, so only a fit imports them."""

@@ -13,10 +13,11 @@ from common.schemas.data import I32, I64, Bools
 
 @dataclass(frozen=True)
 class Step:
-    """One event of each session under way.
+    """One event of each session in the batch.
 
-    rows (n,) int64: the rows of the hidden state that take part; inputs and targets (n,) int32: the item of each row
-    and the one after it; begins (n,) bool: rows in which a session begins, whose state is to be forgotten.
+    rows: (n,) int64, the rows of the hidden state that take part
+    inputs, targets: (n,) int32, the item of each row and the one after it
+    begins: (n,) bool, rows in which a session begins, so that the state is set to zero
     """
 
     rows: I64
@@ -26,10 +27,10 @@ class Step:
 
 
 def session_parallel(sessions: Sequences, batch_size: int) -> Iterator[Step]:
-    """Steps through all sessions, `batch_size` at a time, in their order.
+    """Yields the steps through all sessions, `batch_size` sessions at a time, in their order.
 
-    A row whose session has ended takes the next one. Towards the end, and where there are fewer sessions than rows, the
-    steps get narrower. Every session has at least two items.
+    A row whose session has ended takes the next session. When none are left, or there are fewer sessions than rows, the
+    steps get narrower. Every session must have at least two items.
     """
     rows = np.arange(min(batch_size, len(sessions)))
     at, last = sessions.offsets[rows], sessions.offsets[rows + 1] - 1

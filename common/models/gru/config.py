@@ -1,4 +1,4 @@
-"""GRU4Rec's hyperparameters."""
+"""The hyperparameters of GRU4Rec."""
 
 from __future__ import annotations
 
@@ -10,27 +10,28 @@ from common.models.base import ModelConfig
 
 
 class Loss(StrEnum):
+    """The loss over the sampled scores; see `losses`."""
+
     BPR_MAX = "bpr-max"
     CROSS_ENTROPY = "cross-entropy"
 
 
 class SequenceOf(StrEnum):
-    """What is learned as one sequence: a session (or order), or all that a person did."""
+    """The events that make one sequence: those of a session (or order), or all of a person."""
 
     SESSION = "session"
     PERSON = "person"
 
 
 class GRU4RecConfig(ModelConfig):
-    """`n_sample` negatives are shared by a mini-batch and drawn by popularity to the power of `sample_alpha`.
+    """Hyperparameters of GRU4Rec.
 
+    `n_sample` negatives are shared by a mini-batch and drawn by popularity to the power of `sample_alpha`.
     `score_regularization` and `elu` (0: linear scores) belong to BPR-max, `logq` to cross-entropy. A person's query
-    steps through the last `history_length` items only.
+    vector uses the last `history_length` items only.
 
-    The defaults are those of Yoochoose 1/64 (17,000 items, 116,000 sessions, a minute an epoch on one busy core). On
-    its last 8,000 train sessions, hit rate and MRR at 20 after 1 to 4 epochs: .664/.271, .691/.290, .698/.300 and
-    .704/.308; with BPR-max, learning rate .05, momentum .3 and dropout .3 .695/.303 after 4. Smaller catalogues need
-    fewer negatives.
+    The defaults were chosen on Yoochoose 1/64, where they reach hit rate .704 and MRR .308 at 20
+    (docs/measurements-models.md). Smaller catalogues need fewer negatives.
     """
 
     sequence_of: SequenceOf = SequenceOf.SESSION

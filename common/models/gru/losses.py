@@ -1,8 +1,7 @@
-"""Ranking losses over sampled scores.
+"""Ranking losses over sampled scores. Each returns the mean loss.
 
-In all of them `scores` (n, m) float32 has the target of row i in column i and negatives in all other columns, which
-the rows share; `same` (n, m) bool marks the columns that hold the row's target, its own included. They return the mean
-loss.
+scores: (n, m) float32; column i has the target of row i, and all other columns are negatives, which the rows share.
+same: (n, m) bool, True where a column's item is the row's target, its own column included.
 """
 
 from __future__ import annotations
@@ -14,13 +13,14 @@ from torch import Tensor
 from torch.nn import functional
 
 _NEVER: Final = -1e9
-"""A score that no softmax sees, and that stays finite where a row has no negative at all."""
+"""A score that adds nothing to a softmax and is finite, so that a row without a negative gives no NaN."""
 
 
 def cross_entropy(scores: Tensor, same: Tensor, log_q: Tensor) -> Tensor:
-    """Softmax over the sample, each column less log_q (m,), the logarithm of how likely it was to be drawn.
+    """Softmax cross-entropy over the sample, with log_q (m,) subtracted from each column.
 
-    Without that correction popular items, drawn most, are learned as negatives too often (Bengio and Senécal 2008).
+    log_q is the logarithm of the probability that a column was drawn. Without this correction popular items, which are
+    drawn most, are learned as negatives too often (Bengio and Senécal 2008).
     """
     diagonal = torch.arange(len(scores))
     repeated = same.clone()
@@ -29,7 +29,8 @@ def cross_entropy(scores: Tensor, same: Tensor, log_q: Tensor) -> Tensor:
 
 
 def bpr_max(scores: Tensor, same: Tensor, regularization: float) -> Tensor:
-    """The target against each negative, weighted by the negatives' softmax, so that the strongest count most.
+    """BPR-max: the target is compared with each negative, weighted by the negatives' softmax, so that the highest count
+    most.
 
     `regularization` weighs the softmax-weighted squares of the negatives' scores (Hidasi and Karatzoglou 2018, eq. 10).
     """

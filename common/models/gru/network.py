@@ -1,4 +1,4 @@
-"""GRU4Rec's parameters: one embedding for what goes in and what is scored, a bias an item, and one GRU layer."""
+"""The parameters of GRU4Rec: one item embedding for input and output, a bias an item, and one GRU layer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from common.schemas.data import F32
 
 
 class Network:
-    """`embedding` (n_items, size) is shared by input and output (constrained: Hidasi and Karatzoglou 2018, 4.2)."""
+    """The network. `embedding` (n_items, size) is shared by input and output (constrained: Hidasi and Karatzoglou 2018,
+    4.2)."""
 
     def __init__(self, n_items: int, size: int) -> None:
         self.embedding = nn.init.xavier_uniform_(torch.empty(n_items, size))
@@ -25,6 +26,7 @@ class Network:
 
     @property
     def size(self) -> int:
+        """Width of the embedding and of the hidden state."""
         return self.embedding.shape[1]
 
     def item_vectors(self) -> F32:
@@ -32,7 +34,8 @@ class Network:
         return torch.cat([self.embedding, self.bias[:, None]], dim=1).numpy()
 
     def encoder_arrays(self) -> dict[str, F32]:
-        """What `serving.gru` steps with; rows are torch's reset, update and new gates, one below the other."""
+        """The arrays of `serving.encoders.gru`; their rows are torch's reset, update and new gates, one below the
+        other."""
         cell = self.cell
         arrays = {
             "weight_input": cell.weight_ih,
@@ -44,7 +47,7 @@ class Network:
 
     @torch.no_grad()
     def last_states(self, sequences: Sequences, history_length: int) -> F32:
-        """(n_sequences, size) float32: the hidden state after the last `history_length` items of each."""
+        """(n_sequences, size) float32: the hidden state after the last `history_length` items of each sequence."""
         state = torch.zeros(len(sequences), self.size)
         ends = sequences.offsets[1:]
         lengths = np.minimum(sequences.lengths, history_length)
@@ -57,5 +60,6 @@ class Network:
 
 
 def activate(scores: Tensor, elu: float) -> Tensor:
-    """ELU with that alpha, or the scores as they are for 0. It keeps their order, so serving needs none of it."""
+    """ELU of the scores with this alpha, or the scores unchanged for 0. It keeps their order, so serving does not need
+    it."""
     return functional.elu(scores, alpha=elu) if elu > 0 else scores

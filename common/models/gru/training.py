@@ -1,4 +1,5 @@
-"""The fit: session-parallel steps, each learned from at once, the hidden state carried on without its gradient."""
+"""The fit of GRU4Rec: session-parallel steps with an update after each; the hidden state is carried on without
+gradient."""
 
 from __future__ import annotations
 
@@ -21,7 +22,7 @@ from common.schemas.data import F32, F64
 
 
 class Trainer:
-    """`network` is what the fit has learned so far. Needs torch's generator to be seeded by the caller."""
+    """The training loop. `network` is what has been learned so far. The caller seeds torch's generator."""
 
     def __init__(self, config: GRU4RecConfig, sessions: Sequences, n_items: int, seed: int) -> None:
         """sessions: of at least two items each, item codes below n_items."""
@@ -40,7 +41,10 @@ class Trainer:
         self._rows, self._biases, *self._gates = optimizers
 
     def epochs(self) -> Iterator[float]:
-        """One pass over the sessions at a time; yields its mean loss. Raises `Diverged`."""
+        """Trains one epoch at a time and yields its mean loss.
+
+        Raises `Diverged` where the loss is not finite.
+        """
         for epoch in range(self._config.epochs):
             hidden = torch.zeros(self._config.batch_size, self.network.size)
             total, events = 0.0, 0
@@ -64,7 +68,7 @@ class Trainer:
         touched, place = torch.unique(torch.cat([torch.from_numpy(step.inputs), columns]), return_inverse=True)
         embedding = self.network.embedding[touched].requires_grad_()
         bias = self.network.bias[touched].requires_grad_()
-        # index_select, because its gradient adds rows up far faster than that of indexing.
+        # index_select, because its gradient adds up rows far faster than the gradient of indexing.
         inputs = functional.dropout(embedding.index_select(0, place[:n]), self._config.dropout_embedding)
         state = self.network.cell(inputs, hidden[rows].masked_fill_(torch.from_numpy(step.begins)[:, None], 0))
         outputs = embedding.index_select(0, place[n:])

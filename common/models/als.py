@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Final, cast
+from typing import Any, ClassVar, Final
 
 import numpy as np
 from implicit.cpu.als import AlternatingLeastSquares
@@ -42,14 +42,14 @@ class ALSConfig(ModelConfig):
     weighting: Weighting = Weighting(half_life_days=28)
 
 
-class ALS(Model):
+class ALS(Model[ALSConfig]):
     """ALS; the encoder solves one person's normal equation, so that new events change a person without a fit."""
 
     family: ClassVar[str] = "als"
     capabilities: ClassVar[Capabilities] = Capabilities(
         sessions=True, new_items=False, incremental=True, deterministic=True
     )
-    Config: ClassVar[type[ModelConfig]] = ALSConfig
+    Config = ALSConfig
     search_space: ClassVar[Space] = {
         "factors": Width((16, 32, 64, 128, 256, 512, 1024)),
         "regularization": Float(0.01, 300.0, log=True),
@@ -65,7 +65,7 @@ class ALS(Model):
     )
 
     def fit(self, data: TrainingData, options: FitOptions) -> Artifact:
-        config = cast(ALSConfig, self.config)
+        config = self.config
         matrix = user_items(data.interactions, config.weighting, options.now_s)
         # BLAS threads beside those of implicit make the fit several times slower.
         with threadpool_limits(1, "blas"):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -76,7 +76,11 @@ class TrainingData:
     catalogue: Catalogue | None = None
 
 
-class Model(ABC):
+ConfigT = TypeVar("ConfigT", bound=ModelConfig, covariant=True)
+"""Covariant, so that `Model[ModelConfig]` is a model of whatever family."""
+
+
+class Model(ABC, Generic[ConfigT]):
     """The base class of a family: one subclass in a file of its own, registered in `registry`.
 
     `starts` are configs that are tried beside the defaults, because shops differ most in them. `search_space` is where
@@ -85,12 +89,18 @@ class Model(ABC):
 
     family: ClassVar[str]
     capabilities: ClassVar[Capabilities]
-    Config: ClassVar[type[ModelConfig]]
+    Config: type[ConfigT]
     starts: ClassVar[tuple[ModelConfig, ...]] = ()
     search_space: ClassVar[Space] = {}
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: ConfigT) -> None:
         self.config = config
+
+    @classmethod
+    def from_params(cls, params: Mapping[str, Any]) -> Self:
+        """With the defaults for what `params` leaves out. Raises pydantic's `ValidationError` for a parameter that the
+        family does not take."""
+        return cls(cls.Config.model_validate(params))
 
     @abstractmethod
     def fit(self, data: TrainingData, options: FitOptions) -> Artifact:

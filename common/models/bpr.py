@@ -6,7 +6,7 @@ often and how recently an item was bought counts only in the history from which 
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 import numpy as np
 from implicit.cpu.bpr import BayesianPersonalizedRanking
@@ -46,14 +46,14 @@ class BPRConfig(ModelConfig):
     weighting: Weighting = Weighting(half_life_days=28)
 
 
-class BPR(Model):
+class BPR(Model[BPRConfig]):
     """BPR. Not deterministic, because the library's threads write the factors without locks."""
 
     family: ClassVar[str] = "bpr"
     capabilities: ClassVar[Capabilities] = Capabilities(
         sessions=True, new_items=False, incremental=True, deterministic=False
     )
-    Config: ClassVar[type[ModelConfig]] = BPRConfig
+    Config = BPRConfig
     search_space: ClassVar[Space] = {
         **WEIGHTING,
         "popularity": Float(0.0, 1.0),
@@ -66,7 +66,7 @@ class BPR(Model):
     }
 
     def fit(self, data: TrainingData, options: FitOptions) -> Artifact:
-        config = cast(BPRConfig, self.config)
+        config = self.config
         matrix = user_items(data.interactions, config.weighting, options.now_s)
         matrix.refuse_full(self.family)
         with threadpool_limits(1, "blas"):

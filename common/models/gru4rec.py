@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar, Final, cast
+from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
 
 from common.errors import RefusedError
 from common.models.artifact import Artifact
-from common.models.base import Capabilities, FitOptions, Model, ModelConfig, TrainingData
+from common.models.base import Capabilities, FitOptions, Model, TrainingData
 from common.models.gru.config import GRU4RecConfig, Loss, SequenceOf
 from common.models.sessions import Sequences, histories_of, people_of, sessions_of
 from common.models.space import Categorical, Float, Int, Space, Width
@@ -29,14 +29,14 @@ MAX_SESSION: Final = 200
 """Items after which a session is cut. A session that outlasts all others would be learned in batches of one row."""
 
 
-class GRU4Rec(Model):
+class GRU4Rec(Model[GRU4RecConfig]):
     """GRU4Rec. A person's query vector is the hidden state after their latest items, and 1 for the bias."""
 
     family: ClassVar[str] = "gru4rec"
     capabilities: ClassVar[Capabilities] = Capabilities(
         sessions=True, new_items=False, incremental=True, deterministic=True
     )
-    Config: ClassVar[type[ModelConfig]] = GRU4RecConfig
+    Config = GRU4RecConfig
     search_space: ClassVar[Space] = {
         "sequence_of": Categorical(tuple(SequenceOf)),
         "history_length": Categorical((10, 30, 100)),
@@ -58,7 +58,7 @@ class GRU4Rec(Model):
         # Importing torch takes seconds and 200 MB, so only a fit of this family does it.
         from common.models.gru.training import Trainer
 
-        config = cast(GRU4RecConfig, self.config)
+        config = self.config
         sessions, items = _sequences(data.interactions, config).numbered()
         with _seeded_on_one_thread(options.seed):
             trainer = Trainer(config, sessions, len(items), options.seed)
@@ -70,7 +70,7 @@ class GRU4Rec(Model):
             return snapshot()
 
     def _artifact(self, network: Network, items: I64, data: Interactions, now_s: int) -> Artifact:
-        config = cast(GRU4RecConfig, self.config)
+        config = self.config
         histories = _within(histories_of(data, config.weighting, now_s), items, data.n_items)
         states = network.last_states(histories, config.history_length)
         return Artifact(

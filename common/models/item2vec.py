@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
-from typing import Any, ClassVar, Final, cast
+from typing import Any, ClassVar, Final
 
 import numpy as np
 from pydantic import Field
@@ -75,14 +75,14 @@ class Item2VecConfig(ModelConfig):
     weighting: Weighting = Weighting(half_life_days=28)
 
 
-class Item2Vec(Model):
+class Item2Vec(Model[Item2VecConfig]):
     """item2vec. Not deterministic, because the library's threads write the vectors without locks."""
 
     family: ClassVar[str] = "item2vec"
     capabilities: ClassVar[Capabilities] = Capabilities(
         sessions=True, new_items=False, incremental=True, deterministic=False
     )
-    Config: ClassVar[type[ModelConfig]] = Item2VecConfig
+    Config = Item2VecConfig
     search_space: ClassVar[Space] = {
         **WEIGHTING,
         "embedding_size": Width((32, 64, 100, 128, 200)),
@@ -100,7 +100,7 @@ class Item2Vec(Model):
     }
 
     def fit(self, data: TrainingData, options: FitOptions) -> Artifact:
-        config = cast(Item2VecConfig, self.config)
+        config = self.config
         sentences, items = _sentences(data.interactions, config).numbered()
         contexts, outputs = _learn(sentences, len(items), config, options)
         counts = np.bincount(sentences.items)

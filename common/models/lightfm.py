@@ -5,7 +5,7 @@ An item's vector is the sum of its features' vectors, so an item without any pur
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -39,14 +39,14 @@ class LightFMConfig(ModelConfig):
     weighting: Weighting = Weighting(half_life_days=28)
 
 
-class LightFM(Model):
+class LightFM(Model[LightFMConfig]):
     """LightFM. Not deterministic, because the library's threads write the vectors without locks."""
 
     family: ClassVar[str] = "lightfm"
     capabilities: ClassVar[Capabilities] = Capabilities(
         sessions=True, new_items=True, incremental=True, deterministic=False
     )
-    Config: ClassVar[type[ModelConfig]] = LightFMConfig
+    Config = LightFMConfig
     search_space: ClassVar[Space] = {
         **WEIGHTING,
         "factors": Width((32, 64, 128, 256)),
@@ -59,7 +59,7 @@ class LightFM(Model):
     }
 
     def fit(self, data: TrainingData, options: FitOptions) -> Artifact:
-        config = cast(LightFMConfig, self.config)
+        config = self.config
         matrix = user_items(data.interactions, config.weighting, options.now_s)
         matrix.refuse_full(self.family)
         features = item_features(matrix.item_ids, data.catalogue)

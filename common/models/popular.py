@@ -21,14 +21,14 @@ class PopularConfig(ModelConfig):
     weighting: Weighting = Weighting(half_life_days=28)
 
 
-class Popular(Model):
+class Popular(Model[PopularConfig]):
     """Popular; the item vectors are the decayed counts, and the query vector is 1 for everybody."""
 
     family: ClassVar[str] = "popular"
     capabilities: ClassVar[Capabilities] = Capabilities(
         sessions=False, new_items=False, incremental=True, deterministic=True
     )
-    Config: ClassVar[type[ModelConfig]] = PopularConfig
+    Config = PopularConfig
 
     def fit(self, data: TrainingData, options: FitOptions) -> Artifact:
         counts = decayed_counts(data.interactions, self.config.weighting, options.now_s)

@@ -9,28 +9,27 @@ from pydantic import ValidationError
 
 from common.errors import BadRequest
 from common.models.als import ALS
-from common.models.base import Model
+from common.models.base import Model, ModelConfig
 from common.models.bpr import BPR
 from common.models.gru4rec import GRU4Rec
 from common.models.item2vec import Item2Vec
 from common.models.lightfm import LightFM
 from common.models.popular import Popular
 
-FAMILIES: Final[dict[str, type[Model]]] = {
+FAMILIES: Final[dict[str, type[Model[ModelConfig]]]] = {
     model.family: model for model in (ALS, BPR, Item2Vec, LightFM, GRU4Rec, Popular)
 }
 """The families, in the order in which training tries them."""
 
 
-def make(family: str, params: Mapping[str, Any] | None = None) -> Model:
+def make(family: str, params: Mapping[str, Any] | None = None) -> Model[ModelConfig]:
     """A model of `family` with its default config, or with the values of `params` in it.
 
     Raises `BadRequest` for an unknown family or parameter.
     """
     if family not in FAMILIES:
         raise BadRequest(f"model family {family!r} is not known; there are {', '.join(FAMILIES)}")
-    model = FAMILIES[family]
     try:
-        return model(model.Config.model_validate(params or {}))
+        return FAMILIES[family].from_params(params or {})
     except ValidationError as error:
         raise BadRequest(f"parameters of {family}: {error}") from error

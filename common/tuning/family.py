@@ -11,7 +11,7 @@ import optuna
 from optuna.trial import TrialState, create_trial
 
 from common.errors import RefusedError
-from common.models.base import Model
+from common.models.base import Model, ModelConfig
 from common.models.space import bounded, nested, within
 from common.tuning.clock import Clock
 from common.tuning.records import State, TrialRecord, record_of, resampled_means
@@ -21,7 +21,14 @@ from common.tuning.trial import Known, Objective, OutOfTime, Watch
 
 class FamilySearch:
     def __init__(
-        self, family: type[Model], study: optuna.Study, clock: Clock, *, max_width: int, max_trials: int, seed: int
+        self,
+        family: type[Model[ModelConfig]],
+        study: optuna.Study,
+        clock: Clock,
+        *,
+        max_width: int,
+        max_trials: int,
+        seed: int,
     ) -> None:
         self.name = family.family
         self._family = family
@@ -80,7 +87,7 @@ class FamilySearch:
                 self._seconds.append(time.monotonic() - start)
 
     def _hold(self, trial: optuna.Trial, objective: Objective, deadline: float) -> float:
-        model = self._family(self._family.Config.model_validate(nested(suggest(trial, self._space))))
+        model = self._family.from_params(nested(suggest(trial, self._space)))
         try:
             verdict = objective(model, Watch(trial, deadline))
         except RefusedError as refusal:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import optuna
 
-from common.models.base import Model
+from common.models.base import Model, ModelConfig
 from common.tuning.clock import Clock
 from common.tuning.family import FamilySearch
 from common.tuning.records import TrialRecord
@@ -40,7 +40,7 @@ class SearchPlan:
     max_trials: int = MAX_TRIALS
 
 
-def search(families: Sequence[type[Model]], objective: Objective, plan: SearchPlan) -> list[TrialRecord]:
+def search(families: Sequence[type[Model[ModelConfig]]], objective: Objective, plan: SearchPlan) -> list[TrialRecord]:
     """Every trial of every family, those of other processes on the same studies included.
 
     Families take turns, so that a slow one takes no other's chance: its first trial gets its share of the time left and

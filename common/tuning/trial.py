@@ -9,7 +9,7 @@ from typing import Any
 
 import optuna
 
-from common.models.base import Model
+from common.models.base import Model, ModelConfig
 from common.schemas.data import F64
 
 
@@ -55,5 +55,5 @@ class Watch:
             raise optuna.TrialPruned
 
 
-Objective = Callable[[Model, Watch], Verdict]
+Objective = Callable[[Model[ModelConfig], Watch], Verdict]
 """Fits the model and judges it. Raises `RefusedError` where it cannot be fitted."""

@@ -15,7 +15,7 @@ from common.evaluation.queries import item_codes
 from common.evaluation.ranking import blocks_of_scores, top_k
 from common.evaluation.split import Fold
 from common.models.artifact import Artifact
-from common.models.base import FitOptions, Model, TrainingData
+from common.models.base import FitOptions, Model, ModelConfig, TrainingData
 from common.models.registry import make
 from common.schemas.data import F64
 from common.serving.encoders import ENCODERS
@@ -47,7 +47,7 @@ def evaluate(task: Task, model: str, params: Mapping[str, Any], *, k: int, seed:
 
 
 def fit_and_judge(
-    model: Model, data: TrainingData, options: FitOptions, judge: Callable[[Artifact], dict[str, float]]
+    model: Model[ModelConfig], data: TrainingData, options: FitOptions, judge: Callable[[Artifact], dict[str, float]]
 ) -> Result:
     start, cpu = time.monotonic(), time.process_time()
     artifact = model.fit(data, options)

@@ -13,7 +13,7 @@ from common.evaluation.baselines.base import judge_baseline
 from common.evaluation.cases import Relevance
 from common.evaluation.judge import PRIMARY, Judgement
 from common.evaluation.split import temporal_split
-from common.models.base import Model, TrainingData
+from common.models.base import Model, ModelConfig, TrainingData
 from common.models.registry import FAMILIES
 from common.usecases.train.evaluator import Candidate, Evaluator, Trial
 
@@ -60,7 +60,7 @@ def rows(data: TrainingData, families: Sequence[str]) -> Iterator[Row]:
         yield _timed(f"{trial.candidate}{mark}", lambda one=trial.candidate: test.evaluate(one).judgement)
 
 
-def _best(evaluator: Evaluator, family: type[Model]) -> Trial:
+def _best(evaluator: Evaluator, family: type[Model[ModelConfig]]) -> Trial:
     candidates = [
         Candidate(family(family.Config()), "default"),
         *(Candidate(family(config), "start") for config in family.starts),

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from common.models.artifact import Artifact
-from common.models.base import FitOptions, Model, TrainingData
+from common.models.base import FitOptions, Model, ModelConfig, TrainingData
 from common.models.registry import FAMILIES
 from common.tuning.records import TrialRecord
 from common.tuning.search import SearchPlan, search
@@ -24,7 +24,7 @@ def tune(
     inner = task.for_tuning(seed=0)
     threads = len(os.sched_getaffinity(0))
 
-    def objective(candidate: Model, watch: Watch) -> Verdict:
+    def objective(candidate: Model[ModelConfig], watch: Watch) -> Verdict:
         def inspect(step: int, snapshot: Callable[[], Artifact]) -> None:
             watch.score(step, float(per_query(inner, snapshot(), k)[metric].mean()))
 

@@ -24,12 +24,12 @@ class HillConfig(ModelConfig):
     width: int = 64
 
 
-class Hill(Model):
+class Hill(Model[HillConfig]):
     """Best at x = 0.3, whatever the width."""
 
     family: ClassVar[str] = "hill"
     capabilities: ClassVar[Capabilities] = Capabilities(False, False, False, True)
-    Config: ClassVar[type[ModelConfig]] = HillConfig
+    Config = HillConfig
     starts: ClassVar[tuple[ModelConfig, ...]] = (HillConfig(x=0.7),)
     search_space: ClassVar[Space] = {"x": Float(0.0, 1.0), "width": Width((32, 64, 128))}
 
@@ -45,7 +45,7 @@ class Flat(Hill):
     search_space: ClassVar[Space] = {}
 
 
-def height(model: Model, watch: Watch) -> Verdict:
+def height(model: Model[ModelConfig], watch: Watch) -> Verdict:
     config = HillConfig.model_validate(model.config.model_dump())
     return Verdict(1 - (config.x - 0.3) ** 2 + PEOPLE, config.width)
 
@@ -71,7 +71,7 @@ def test_the_search_finds_the_top_and_is_the_same_again() -> None:
 def test_families_take_turns_and_one_without_a_space_has_one_trial() -> None:
     order: list[str] = []
 
-    def note(model: Model, watch: Watch) -> Verdict:
+    def note(model: Model[ModelConfig], watch: Watch) -> Verdict:
         order.append(model.family)
         return height(model, watch)
 
@@ -92,7 +92,7 @@ def test_no_vectors_wider_than_the_bound_are_tried() -> None:
 
 
 def test_a_trial_worse_on_its_way_than_most_is_pruned_with_its_curve() -> None:
-    def climb(model: Model, watch: Watch) -> Verdict:
+    def climb(model: Model[ModelConfig], watch: Watch) -> Verdict:
         verdict = height(model, watch)
         for step in range(1, 4):
             watch.score(step, float(verdict.per_person.mean()) * step / 3)
@@ -106,7 +106,7 @@ def test_a_trial_worse_on_its_way_than_most_is_pruned_with_its_curve() -> None:
 
 
 def test_a_refused_trial_is_recorded_with_its_reason_and_the_search_goes_on() -> None:
-    def refuse(model: Model, watch: Watch) -> Verdict:
+    def refuse(model: Model[ModelConfig], watch: Watch) -> Verdict:
         verdict = height(model, watch)
         if verdict.per_person.mean() < 0.7:
             raise RefusedError("gone to infinity")
@@ -118,7 +118,7 @@ def test_a_refused_trial_is_recorded_with_its_reason_and_the_search_goes_on() ->
 
 
 def test_the_first_trial_of_a_family_gets_its_share_of_the_time_and_leaves_the_others_theirs() -> None:
-    def endless(model: Model, watch: Watch) -> Verdict:
+    def endless(model: Model[ModelConfig], watch: Watch) -> Verdict:
         while model.family == "hill":
             watch.time()
         return height(model, watch)
@@ -128,7 +128,7 @@ def test_the_first_trial_of_a_family_gets_its_share_of_the_time_and_leaves_the_o
 
 
 def test_an_error_of_the_program_is_not_swallowed() -> None:
-    def broken(model: Model, watch: Watch) -> Verdict:
+    def broken(model: Model[ModelConfig], watch: Watch) -> Verdict:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):

@@ -16,7 +16,7 @@ from common.evaluation.repeats import RepeatDecision, judge_as_served, judge_rep
 from common.evaluation.split import Fold
 from common.evaluation.trend import Trend, judge_trend
 from common.models.artifact import Artifact
-from common.models.base import FitOptions, Model, TrainingData
+from common.models.base import FitOptions, Model, ModelConfig, TrainingData
 from common.models.popular import Popular
 from common.models.registry import make
 from common.models.trend import with_trend
@@ -30,7 +30,7 @@ from common.usecases.train.resource_usage import measured
 class Candidate:
     """`origin`: the family's defaults, one of its other starts, the settings that are served now, or a search's."""
 
-    model: Model
+    model: Model[ModelConfig]
     origin: Literal["default", "start", "served", "tuned"]
 
     def __str__(self) -> str:
@@ -151,5 +151,5 @@ class Evaluator:
     def _with_trend(self, artifact: Artifact, weight: float) -> Artifact:
         return with_trend(artifact, self._data.interactions, self._options.now_s, weight)
 
-    def _fit(self, model: Model, **listeners: Any) -> Artifact:
+    def _fit(self, model: Model[ModelConfig], **listeners: Any) -> Artifact:
         return model.fit(self._data, replace(self._options, **listeners))

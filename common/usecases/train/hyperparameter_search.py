@@ -11,7 +11,7 @@ from common.config import Settings
 from common.errors import RefusedError
 from common.evaluation.cases import Relevance
 from common.evaluation.judge import Judgement
-from common.models.base import Model
+from common.models.base import Model, ModelConfig
 from common.models.registry import FAMILIES, make
 from common.tuning.best_trial import best_trial
 from common.tuning.records import State, TrialRecord, resampled_means
@@ -36,7 +36,7 @@ def search_settings(
         return SearchResult()
     held: list[Trial] = []
 
-    def objective(model: Model, watch: Watch) -> Verdict:
+    def objective(model: Model[ModelConfig], watch: Watch) -> Verdict:
         def on_the_way(step: int, judgement: Judgement) -> None:
             watch.score(step, float(judgement.primary[relevance].mean()))
 

@@ -8,7 +8,7 @@ from typing import Any
 from common.config import Purchased, Settings
 from common.errors import BadRequest, RefusedError
 from common.evaluation.split import temporal_split
-from common.models.base import Model, TrainingData
+from common.models.base import Model, ModelConfig, TrainingData
 from common.models.popular import Popular
 from common.models.registry import FAMILIES, make
 from common.schemas.documents import ModelInfo, RepeatPurchases
@@ -38,7 +38,7 @@ class ModelSelection:
     under the first with what people have bought, None where nothing tells, and `trend` its weight as `with_trend` takes
     it. `gist` and `full` are the figures behind it; `refusal` says why nothing may be published."""
 
-    models: tuple[Model, ...]
+    models: tuple[Model[ModelConfig], ...]
     gist: dict[str, Any]
     full: dict[str, Any] = field(default_factory=dict)
     notices: tuple[str, ...] = ()
@@ -95,7 +95,7 @@ def _candidates(plan: TrainPlan) -> list[Candidate]:
     return list(first.values())
 
 
-def _served_model(served: ModelInfo | None) -> Model | None:
+def _served_model(served: ModelInfo | None) -> Model[ModelConfig] | None:
     """None where nothing is served, or by a family or settings that this release does not have."""
     if served is None:
         return None

@@ -18,7 +18,7 @@ from common.bucket.current import CurrentFile
 from common.config import Settings
 from common.errors import BadRequest, BucketUnavailable, RefusedError, SettingError
 from common.models.artifact import Artifact
-from common.models.base import FitOptions, Model, TrainingData
+from common.models.base import FitOptions, Model, ModelConfig, TrainingData
 from common.models.registry import FAMILIES
 from common.models.trend import with_trend
 from common.schemas.documents import Bundle, ModelInfo, RunRecord, ServingDocument, StoreDocument
@@ -129,7 +129,7 @@ def _stored(ctx: Context, log: RunLog) -> tuple[StoreDocument, StoreRead]:
     return document, read
 
 
-def _fit(data: TrainingData, models: Sequence[Model], plan: TrainPlan, seed: int, log: RunLog) -> Artifact:
+def _fit(data: TrainingData, models: Sequence[Model[ModelConfig]], plan: TrainPlan, seed: int, log: RunLog) -> Artifact:
     """The first of the models that can learn from the data; raises the last one's `RefusedError` if none can."""
     now_s = int(data.interactions.ts[-1])
     for model in models:

@@ -78,7 +78,12 @@ def _signal_group(child: subprocess.Popen[bytes], number: signal.Signals) -> Non
 
 
 def end_on_signals() -> None:
-    """Turns SIGTERM and SIGHUP into SystemExit, so that they unwind the stack as Ctrl-C does."""
+    """Turns SIGTERM and SIGHUP into SystemExit, so that they unwind the stack as Ctrl-C does.
+
+    Ctrl-C is KeyboardInterrupt, also in a process that a shell has started in the background: it starts with SIGINT
+    ignored, and Python leaves that as it is.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, _exit)
     signal.signal(signal.SIGHUP, _exit)
 

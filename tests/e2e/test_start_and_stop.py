@@ -18,6 +18,7 @@ from infra.local.calls import StartError
 from infra.local.manifest import Manifest, read_manifest
 from infra.local.ports import HOST, free_ports, require_free
 from infra.local.stack import ROOT, Stack
+from tests.stack.test_children import IN_BACKGROUND
 
 DEADLINE_S = 60.0
 
@@ -54,8 +55,9 @@ def ports() -> dict[str, int]:
 
 @pytest.fixture
 def running(ports: dict[str, int], tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    """`python -m infra.local`, fully up."""
-    process = subprocess.Popen(arguments(ports, tmp_path), cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    """`python -m infra.local`, started as a job in the background, fully up."""
+    command = [*IN_BACKGROUND, *arguments(ports, tmp_path)]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert any("Ctrl-C ends it" in line for line in process.stdout)
     yield process

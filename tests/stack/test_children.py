@@ -32,6 +32,8 @@ try:
 except KeyboardInterrupt:
     sys.exit(130)
 """
+IN_BACKGROUND = ["sh", "-c", "trap '' INT; exec \"$@\"", "sh"]
+"""Starts what follows as a shell starts a job with `&`: with SIGINT ignored."""
 
 
 def gone(pid: int) -> bool:
@@ -80,9 +82,8 @@ def test_nothing_starts_after_the_stop(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 def test_children_end_with_a_parent_that_is_signalled(tmp_path: Path, number: signal.Signals) -> None:
     root = Path(__file__).parents[2]
-    with subprocess.Popen(
-        [sys.executable, "-c", PARENT, str(tmp_path)], stdout=subprocess.PIPE, text=True, cwd=root
-    ) as parent:
+    command = [*IN_BACKGROUND, sys.executable, "-c", PARENT, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=root) as parent:
         assert parent.stdout is not None
         child = int(parent.stdout.readline())
         assert not gone(child)

@@ -11,7 +11,7 @@ export OPENBLAS_NUM_THREADS ?= 1
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-widget slow lint lint-widget widget screenshots php images bench sizing eval clean
+.PHONY: help setup demo test test-widget slow lanes lane lint lint-widget widget screenshots php images bench sizing eval clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -34,8 +34,14 @@ test: ## every fast test, on a real S3 server, real functions and a real browser
 chromium:
 	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; }
 
-slow: setup chromium postgres ## the tests that take minutes
+slow: setup chromium postgres ## the tests that take minutes, of every lane
 	$(PY) -m pytest -m slow
+
+lanes: setup ## the lanes of the tests, their minutes, and which are due today
+	$(PY) -m tests.lanes
+
+lane: setup chromium postgres php ## the lanes that are due today; LANE=name,name these, LANE=all all of them
+	$(PY) -m tests.lanes run $(LANE)
 
 postgres:
 	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || { apt-get update -qq && apt-get install -y -qq --no-install-recommends postgresql; }

@@ -16,10 +16,16 @@ from common.bucket.s3_clients import S3Location
 from common.edges.wiring import make_context
 from common.usecases.shared.context import Context
 from infra.local.object_store import ObjectStore
+from tests.lanes.marks import COLLECTED
 from tests.whole import filled, whole  # noqa: F401 (fixtures: one stack for every test that looks at it)
 
 FOREIGN = ("RECSYS_", "AWS_")
 TEST_BUCKET = "recsys-tests"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    config.stash[COLLECTED] = list(items)
 
 
 @pytest.fixture(autouse=True)

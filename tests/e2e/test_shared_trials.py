@@ -26,7 +26,7 @@ from tests.e2e.postgres import Postgres
 from tests.stored import served_document
 from tests.unit.test_tuning import Hill, height
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(lane="search")
 
 TRIALS = 16
 

@@ -18,7 +18,7 @@ DATA_DIR = Path(os.environ.get("EVAL_DATA", Path(__file__).parents[3] / "shared"
 FLOOR = 0.95
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.slow(lane="eval"),
     pytest.mark.skipif(not (DATA_DIR / DATA).is_dir(), reason=f"{DATA_DIR / DATA} is not there; EVAL_DATA names it"),
 ]
 

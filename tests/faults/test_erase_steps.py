@@ -46,11 +46,11 @@ def is_interrupted(ctx: Context, work: object, turn: int, fault: Fault) -> bool:
     ("work", "first", "every", "fault"),
     [
         pytest.param(by_upload, 40, 70, Fault.CRASH_AFTER, id="now and then"),
-        pytest.param(by_upload, 2, 1, Fault.CRASH_AFTER, id="upload-closely", marks=pytest.mark.slow),
-        pytest.param(by_command, 2, 1, Fault.CRASH_AFTER, id="command-closely", marks=pytest.mark.slow),
-        pytest.param(by_upload, 2, 1, Fault.LOST_ANSWER, id="answers-lost", marks=pytest.mark.slow),
+        pytest.param(by_upload, 2, 1, Fault.CRASH_AFTER, id="upload-closely", marks=pytest.mark.slow(lane="erase")),
+        pytest.param(by_command, 2, 1, Fault.CRASH_AFTER, id="command-closely", marks=pytest.mark.slow(lane="erase")),
+        pytest.param(by_upload, 2, 1, Fault.LOST_ANSWER, id="answers-lost", marks=pytest.mark.slow(lane="erase")),
         # Before: the look at the key, and the request. Whom no request names, nobody has promised to erase.
-        pytest.param(by_command, 3, 1, Fault.FAIL_BEFORE, id="store-away", marks=pytest.mark.slow),
+        pytest.param(by_command, 3, 1, Fault.FAIL_BEFORE, id="store-away", marks=pytest.mark.slow(lane="erase")),
     ],
 )
 def test_wherever_it_stops_the_sweep_ends_it(

@@ -334,6 +334,6 @@ TestWriters = Writers.TestCase
 TestWriters.settings = settings(max_examples=80, stateful_step_count=50, deadline=None)
 
 
-@pytest.mark.slow
+@pytest.mark.slow(lane="faults")
 def test_many_writers() -> None:
     run_state_machine_as_test(Writers, settings=settings(max_examples=600, stateful_step_count=80, deadline=None))

@@ -31,7 +31,10 @@ UPLOAD = "incoming/events/again.csv"
 AGAIN = [*everybody(), *bought(ERIKA, GOODS[:5], 60), *bought(OTHERS[2], GOODS[:5], 60)]
 
 
-@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 60))])
+MORE_SEEDS = [pytest.param(seed, marks=pytest.mark.slow(lane="erase")) for seed in range(2, 60)]
+
+
+@pytest.mark.parametrize("seed", [1, *MORE_SEEDS])
 def test_everybody_writes_while_somebody_is_erased(seed: int, tmp_path: Path) -> None:
     rng = random.Random(seed)
     ctx = memory_context(tmp_path, FaultyBucket(filled_bucket()))

@@ -142,9 +142,9 @@ def test_the_sweep_ends_what_was_interrupted_after_the_store(shop: Context, tmp_
     ("work", "is_served", "every"),
     [
         pytest.param(publish_anew, True, 60, id="now and then"),
-        pytest.param(update, True, 3, id="update", marks=pytest.mark.slow),
-        pytest.param(publish_anew, True, 3, id="train", marks=pytest.mark.slow),
-        pytest.param(publish_anew, False, 3, id="first", marks=pytest.mark.slow),
+        pytest.param(update, True, 3, id="update", marks=pytest.mark.slow(lane="erase")),
+        pytest.param(publish_anew, True, 3, id="train", marks=pytest.mark.slow(lane="erase")),
+        pytest.param(publish_anew, False, 3, id="first", marks=pytest.mark.slow(lane="erase")),
     ],
 )
 def test_whoever_is_about_to_publish_does_not_bring_them_back(

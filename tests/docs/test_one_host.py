@@ -56,7 +56,7 @@ def test_every_empty_setting_is_one_that_the_step_asks_for() -> None:
     assert all(name.endswith(("KEY", "TOKEN")) for name in re.findall(r"(?m)^(\w+)=$", example))
 
 
-@pytest.mark.slow(lane="docs")
+@pytest.mark.slow(lane="stack")
 def test_the_steps_lead_to_a_served_recommendation(tmp_path: Path) -> None:
     [made_up] = [block for block in BLOCKS if "awk" in block]
     subprocess.run(["sh", "-euc", made_up], cwd=tmp_path, check=True)

@@ -122,7 +122,7 @@ def test_a_row_that_stopped_half_way_is_shown() -> None:
     assert half["ingest: seconds, of a processor"] == whole["ingest: seconds, of a processor"] == "20, 15"
 
 
-@pytest.mark.slow(lane="sizing")
+@pytest.mark.slow(lane="stack")
 def test_a_tiny_shop_goes_through_every_stage(tmp_path: Path) -> None:
     row = Row(TINY)
     with open_site(tmp_path) as site:
@@ -136,7 +136,7 @@ def test_a_tiny_shop_goes_through_every_stage(tmp_path: Path) -> None:
     assert row.bundle_bytes <= row.bucket["serving/"]
 
 
-@pytest.mark.slow(lane="sizing")
+@pytest.mark.slow(lane="stack")
 def test_a_stage_that_fails_says_why(tmp_path: Path) -> None:
     with open_site(tmp_path) as site, pytest.raises(SizingError, match="train-nightly ended with status 5"):
         site.job("train-nightly", ("train", "--family", "als", "--no-evaluate"))

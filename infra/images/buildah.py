@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from infra.images.bases import PACKAGES, make_base
-from infra.images.engine import CONTAINERFILE, USER, Engine, ImageError, revision, run
+from infra.images.engine import CONTAINERFILE, USER, Engine, ImageError, revision, run, torch_index
 from infra.images.pip_settings import PipSettings
 from infra.local.launch import Program
 
@@ -37,6 +37,7 @@ class Buildah(Engine):
             *("--file", str(CONTAINERFILE), "--target", target, f"--ignorefile={CONTAINERFILE}.dockerignore"),
             *(f"--build-arg={name.upper()}={_name(name)}" for name in PACKAGES),
             f"--build-arg=REVISION={revision()}",
+            *torch_index(),
             *(f"--secret=id=pip,src={self._pip.file}", *mounts),
         )
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from infra.images.engine import CONTAINERFILE, Engine, revision, run
+from infra.images.engine import CONTAINERFILE, Engine, revision, run, torch_index
 from infra.images.pip_settings import PipSettings
 from infra.local.launch import Program
 
@@ -29,7 +29,8 @@ class Docker(Engine):
     def build(self, target: str) -> None:
         command = [
             *("docker", "build", "--file", CONTAINERFILE, "--target", target, "--tag", _name(target)),
-            *("--build-arg", f"REVISION={revision()}", "--secret", f"id=pip,src={self._pip.file}", "."),
+            *("--build-arg", f"REVISION={revision()}", *torch_index()),
+            *("--secret", f"id=pip,src={self._pip.file}", "."),
         ]
         run(command, what=f"building {target}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from abc import ABC, abstractmethod
@@ -55,6 +56,12 @@ def run(command: Sequence[object], *, what: str) -> str:
         end = "\n".join((result.stdout + result.stderr).splitlines()[-20:])
         raise ImageError(f"{what} failed with status {result.returncode}:\n{end}")
     return result.stdout
+
+
+def torch_index() -> list[str]:
+    """Options by which a build takes torch from the index that TORCH_INDEX names, if it names one."""
+    index = os.environ.get("TORCH_INDEX")
+    return [f"--build-arg=TORCH_INDEX={index}"] if index else []
 
 
 def revision() -> str:

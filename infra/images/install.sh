@@ -7,6 +7,9 @@ shift
 
 python3 -m venv --without-pip /opt/recsys
 in_recsys() { pip --python /opt/recsys/bin/python "$@"; }
+case ",$extras," in
+*,gru4rec,*) python3 torch_cpu.py --python /opt/recsys/bin/python ;;
+esac
 in_recsys install --quiet -c constraints.txt ".[$extras]"
 # lightfm-next was compiled here, and needs the compiler's OpenMP, which slim bases do not have.
 cp -L "$(gcc -print-file-name=libgomp.so.1)" /opt/recsys/lib/

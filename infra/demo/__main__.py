@@ -31,7 +31,6 @@ from infra.demo.storefront import WIDGET, Storefront, create_app
 from infra.demo.tour import walk
 from infra.local.calls import StartError
 from infra.local.children import end_on_signals
-from infra.local.object_store import ObjectStoreError
 from infra.local.ports import HOST, PortError, choose_ports, require_free
 from infra.local.stack import ROOT, Stack
 
@@ -41,7 +40,7 @@ DIRECTORY = ROOT / ".local" / "demo"
 
 MARKER = ".recsys-demo"
 
-FAILURES = (DemoError, PortError, StartError, ObjectStoreError, RecsysError)
+FAILURES = (DemoError, PortError, StartError, RecsysError)
 INTERRUPTED = 130
 LOG_WIDTH = 140
 """Columns where nobody's window says how many there are."""

@@ -14,11 +14,10 @@ from rich.table import Table
 from infra.local.calls import StartError
 from infra.local.children import end_on_signals
 from infra.local.environment import OPERATOR_FILE
-from infra.local.object_store import ObjectStoreError
 from infra.local.ports import PortError, choose_ports
 from infra.local.stack import ROOT, Stack
 
-START_ERRORS = (PortError, StartError, ObjectStoreError)
+START_ERRORS = (PortError, StartError)
 INTERRUPTED = 130
 
 

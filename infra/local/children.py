@@ -1,4 +1,4 @@
-"""Child processes that never outlive the stack: each in its own process group, all ended together."""
+"""Child processes of the stack: each has its own process group, and none outlives the stack."""
 
 from __future__ import annotations
 
@@ -16,31 +16,47 @@ from types import FrameType
 from infra.local.parent_watch import tied_to_parent
 
 GRACE_S = 5.0
-"""Time between SIGTERM and SIGKILL. gunicorn's own grace is 30 s; nothing here is worth waiting for that long, because
-a killed writer leaves only files that nothing refers to."""
+"""Seconds between SIGTERM and SIGKILL. gunicorn's own grace of 30 s is not needed: a writer that is killed leaves only
+files that no document references."""
 
 POLL_S = 0.05
 
 
 class Children:
-    """Starts processes with their output in a log file; `stop` ends every group, also on exit of the interpreter."""
+    """Processes whose output goes to log files under `logs`.
 
-    def __init__(self, logs: Path) -> None:
+    `stop` ends every process group, and runs at the latest when the interpreter exits. `grace_s` are the seconds that a
+    process has between SIGTERM and SIGKILL, `GRACE_S` if None.
+    """
+
+    def __init__(self, logs: Path, grace_s: float | None = None) -> None:
         self.logs = logs
+        self._grace_s = GRACE_S if grace_s is None else grace_s
         logs.mkdir(parents=True, exist_ok=True)
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._lock = threading.Lock()
         self._stopped = False
         atexit.register(self.stop)
 
-    def start(self, name: str, command: Sequence[str], env: Mapping[str, str], cwd: Path) -> subprocess.Popen[bytes]:
+    def start(
+        self,
+        name: str,
+        command: Sequence[str],
+        env: Mapping[str, str],
+        cwd: Path,
+        when_parent_ends: signal.Signals = signal.SIGTERM,
+    ) -> subprocess.Popen[bytes]:
+        """Starts `command`; on Linux it gets the signal `when_parent_ends` if this process ends without `stop`.
+
+        Raises `RuntimeError` after `stop`.
+        """
         with self._lock:
             if self._stopped:
                 raise RuntimeError(f"{name} was to start while the stack stops")
             with self.log(name).open("ab") as log:
                 child = subprocess.Popen(
-                    tied_to_parent(list(command)), env=dict(env), cwd=cwd, stdin=subprocess.DEVNULL, stdout=log,
-                    stderr=subprocess.STDOUT, start_new_session=True,
+                    tied_to_parent(list(command), when_parent_ends), env=dict(env), cwd=cwd,
+                    stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
                 )  # fmt: skip
             self._children[name] = child
         return child
@@ -55,14 +71,14 @@ class Children:
         return {name: child.pid for name, child in self._children.items()}
 
     def stop(self) -> None:
-        """Ends all groups: SIGTERM, then SIGKILL after `GRACE_S`. Safe to call again."""
+        """Ends all process groups: SIGTERM, then SIGKILL after the grace. A second call does nothing."""
         with self._lock:
             self._stopped = True
             children = list(self._children.values())
             self._children.clear()
         for child in children:
             _signal_group(child, signal.SIGTERM)
-        deadline = time.monotonic() + GRACE_S
+        deadline = time.monotonic() + self._grace_s
         while any(child.poll() is None for child in children) and time.monotonic() < deadline:
             time.sleep(POLL_S)
         for child in children:
@@ -72,7 +88,7 @@ class Children:
 
 
 def _signal_group(child: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    # The group may live on after its leader, and is gone once all its members are.
+    # A group may outlive its leader. Once its last process has ended, the group is not found any more.
     with contextlib.suppress(ProcessLookupError):
         os.killpg(child.pid, number)
 

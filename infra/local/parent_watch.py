@@ -1,5 +1,7 @@
-"""A program that becomes the command it is given, tied to its parent: on Linux the kernel ends it once the parent is
-gone, even by SIGKILL, when no handler of the parent can run. Elsewhere it only becomes the command.
+"""A program that replaces itself by a given command, so that the command ends with its parent process.
+
+On Linux the kernel sends the command a signal as soon as the parent ends, even if the parent is killed by SIGKILL and
+cannot clean up. On other systems the command only runs.
 """
 
 import ctypes
@@ -11,14 +13,14 @@ _PR_SET_PDEATHSIG = 1
 
 
 def tied_to_parent(command: list[str], number: int = signal.SIGTERM) -> list[str]:
-    """`command` such that it gets signal `number` when the process that starts it is gone."""
+    """The command line that runs `command` and has it sent signal `number` when this process ends."""
     return [sys.executable, "-IS", os.path.abspath(__file__), str(os.getpid()), str(int(number)), *command]
 
 
 def _become(parent: int, number: int, command: list[str]) -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number)
-    # The parent may have gone before the kernel was asked.
+    # The parent may have ended before the kernel was asked; then nothing is run.
     if os.getppid() == parent:
         os.execvpe(command[0], command, os.environ)
 

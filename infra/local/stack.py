@@ -75,7 +75,7 @@ class Stack:
         self._schedules = [Schedule(job, self._start_job) for job in self.manifest.jobs]
 
     def __enter__(self) -> Stack:
-        """Raises `PortError`, `StartError` or `ObjectStoreError`; nothing is left running then."""
+        """Raises `PortError` or `StartError`; no process is left then."""
         try:
             self._start()
         except BaseException:

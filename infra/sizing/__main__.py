@@ -21,7 +21,6 @@ from rich.table import Table
 from infra.local.calls import StartError
 from infra.local.children import end_on_signals
 from infra.local.manifest import read_manifest
-from infra.local.object_store import ObjectStoreError
 from infra.local.stack import ROOT
 from infra.sizing import limits
 from infra.sizing.row import Row
@@ -62,7 +61,7 @@ def _run(row: Row, rows: list[Row], arguments: argparse.Namespace, console: Cons
             for stage in measure(site, row):
                 status.update(f"{row.size}: {stage}")
                 _write(arguments.output, rows)
-    except (SizingError, StartError, ObjectStoreError) as error:
+    except (SizingError, StartError) as error:
         row.problem = str(error)
     finally:
         row.beyond = limits.beyond(row, read_manifest())

@@ -13,7 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from infra.local.object_store import HOST, ObjectStore, ObjectStoreError, Webhook
+from infra.local.calls import StartError
+from infra.local.object_store import HOST, ObjectStore, Webhook
 from tests.conftest import s3_bucket
 
 WAIT_S = 20
@@ -35,7 +36,7 @@ def test_a_taken_port_is_said_in_one_line_and_nothing_stays(tmp_path: Path) -> N
     with socket.create_server((HOST, 0)) as server:
         port = server.getsockname()[1]
         store = ObjectStore(tmp_path / "store", port)
-        with pytest.raises(ObjectStoreError, match=f"^port {port} .* taken[^\n]*$"):
+        with pytest.raises(StartError, match=f"^port {port} .* taken[^\n]*$"):
             store.start()
     assert store.pid == 0
 

@@ -1,1 +1,1 @@
-"""The object store: the port, its implementations, key layout, the commit loop and the local file cache."""
+"""The object store: its port, the S3 implementation, object keys, the commit loop and the local file cache."""

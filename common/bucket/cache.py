@@ -1,4 +1,4 @@
-"""Files of the bucket on the local disk, shared by the processes of one machine."""
+"""A cache of the bucket's files on the local disk, which all processes of one machine share."""
 
 from __future__ import annotations
 
@@ -14,20 +14,21 @@ from common.errors import CorruptError, UnavailableError
 from common.ids import sha256_of_file
 from common.schemas.documents import FileRef
 
-# How long a file is safe from eviction after it was handed out: its reader opens it in that time, and an open or
-# mapped file outlives its name.
+# Seconds for which a returned file is not evicted. Its reader opens it in that time, and an open or mapped file stays
+# readable after its name is deleted.
 GRACE_S = 600.0
-# What nobody has asked for in so long goes, however much room there is: it may hold somebody who was erased since.
+# Seconds after which an unused file is evicted even if there is room: it may hold people who have been erased since.
 IDLE_S = 7 * 86_400.0
 _PARTIAL = ".partial"
 
 
 class FileCache:
-    """Keeps fetched files under `root`, named by their sha256, in at most `max_bytes` if the files in use allow it, and
-    none for more than a week after it was last asked for.
+    """Fetched files under `root`, named by their sha256.
 
-    A file gets its final name only after its length and sha256 were checked and it was synced to disk, so what has a
-    final name is not hashed again: a cold start costs a `stat` a file.
+    The cache evicts the least recently used files above `max_bytes`, unless they were used in the last `GRACE_S`, and
+    every file that was not used for `IDLE_S`. A file gets its final name only after its length and sha256 were checked
+    and it was synced to disk. So a file with its final name is not hashed again, and a cold start costs one `stat` a
+    file. `clock` returns seconds since the epoch, as `time.time` does.
     """
 
     def __init__(self, root: Path, max_bytes: int, clock: Callable[[], float] = time.time) -> None:
@@ -36,27 +37,28 @@ class FileCache:
         self._clock = clock
 
     def fetch(self, bucket: Bucket, ref: FileRef) -> Path:
-        """The local path of `ref`; open it within `GRACE_S` seconds.
+        """Returns the local path of `ref`, fetched if needed. Open it within `GRACE_S` seconds.
 
-        Raises `CorruptError` naming the key if the object is missing or is not what `ref` says, and `UnavailableError`
-        if the disk is full or cannot be written.
+        Raises `CorruptError`, which names the key, if the object is missing or differs from `ref`, and
+        `UnavailableError` if the disk is full or cannot be written.
         """
         path = self._root / ref.sha256
         try:
-            if not self._take(path, ref.bytes):
+            if not self._touch(path, ref.bytes):
                 self._add(bucket, ref, path)
         except OSError as error:
             raise UnavailableError(f"cannot keep {ref.key} in {self._root}: {error}", key=ref.key) from error
         return path
 
     def keep(self, ref: FileRef, path: Path) -> None:
-        """Takes in a file that this process has written and `ref` describes, so that nobody here has to fetch it.
+        """Adds a file that this process has written and `ref` describes, so that this machine need not fetch it.
 
-        It must lie on the cache's file system, and may be deleted afterwards. A disk that is full only costs the fetch.
+        `path` must be on the cache's file system, and may be deleted afterwards. On a full disk nothing is added, and
+        no error is raised.
         """
         target = self._root / ref.sha256
         with suppress(OSError):
-            if not self._take(target, ref.bytes):
+            if not self._touch(target, ref.bytes):
                 self._root.mkdir(parents=True, exist_ok=True)
                 _sync(path)
                 os.link(path, target)
@@ -64,14 +66,14 @@ class FileCache:
 
     def _add(self, bucket: Bucket, ref: FileRef, path: Path) -> None:
         self._root.mkdir(parents=True, exist_ok=True)
-        with self._only_one(ref.sha256):
-            if not self._take(path, ref.bytes):
+        with self._download_lock(ref.sha256):
+            if not self._touch(path, ref.bytes):
                 self._download(bucket, ref, path)
-                self._take(path, ref.bytes)
+                self._touch(path, ref.bytes)
         self._evict()
 
-    def _take(self, path: Path, size: int) -> bool:
-        """Marks the file as just used; False if it is not there in full length."""
+    def _touch(self, path: Path, size: int) -> bool:
+        """Marks the file as used now. Returns False if it is missing or has another length."""
         try:
             if path.stat().st_size != size:
                 return False
@@ -112,7 +114,7 @@ class FileCache:
                     continue
 
     @contextmanager
-    def _only_one(self, name: str) -> Iterator[None]:
+    def _download_lock(self, name: str) -> Iterator[None]:
         """Lets one process and thread at a time download a file; the kernel frees the lock of one that died."""
         locks = self._root / "locks"
         locks.mkdir(exist_ok=True)

@@ -1,16 +1,17 @@
-"""The commit loop: how a current document is replaced by a conditional PUT, and by nothing else.
+"""The commit loop: a current document is replaced by a conditional PUT, and in no other way.
 
-Read with ETag → build new files → PUT the files → PUT the document If-Match. Every document carries its own commit id,
-so that after a refusal or a lost answer the writer reads back and knows:
+The steps are: read the document with its ETag, build new files, PUT the files, PUT the document with If-Match. Every
+document carries its own commit id. So after a refusal or a lost answer the writer reads the document again and knows:
 
-* its id is in `commits`: the commit landed, whatever the answer said;
-* the id is absent and the ETag has moved: it did not land and never will, because a PUT that may still be under way
-  expects the old ETag. The change is applied again to the new version;
-* the id is absent and the ETag has not moved: the PUT may land yet. The same document is PUT again, of which at most
-  one can land.
+* the id is in `commits`: the commit succeeded, whatever the answer said;
+* the id is absent and the ETag has changed: the commit failed for good, because a PUT that is still under way expects
+  the old ETag. The change is applied again to the new version;
+* the id is absent and the ETag has not changed: the PUT may still succeed. The same document is PUT again, and at most
+  one of the two PUTs can succeed.
 
-Files are never deleted here: another commit may have come to reference equal content. `sweep` does it, later, and an
-erasure at once; so a change that finds a file gone is applied again where the document has moved on meanwhile.
+The loop deletes no files, because another commit may reference the same content. `sweep` deletes unreferenced files
+later; an erasure deletes its files at once. So if a change misses a file and the document has changed meanwhile, the
+change is applied again.
 The protocol follows icechunk's design document 017 and pyiceberg's `commit_transaction`.
 """
 
@@ -39,7 +40,7 @@ LONGEST_WAIT_S = 2.0
 
 
 class Backoff:
-    """Waits between tries, uniformly up to a bound that doubles ("full jitter"), until `deadline_s` has passed."""
+    """Random waits between tries, uniform up to a bound that doubles ("full jitter"), until `deadline_s` has passed."""
 
     def __init__(
         self, deadline_s: float, rng: Random, clock: Callable[[], float], sleep: Callable[[float], None]
@@ -51,7 +52,7 @@ class Backoff:
         self._bound = FIRST_WAIT_S
 
     def pause(self) -> bool:
-        """Waits; False, at once, if the deadline would pass."""
+        """Waits and returns True; returns False at once if the wait would end after the deadline."""
         delay = self._rng.uniform(0, self._bound)
         self._bound = min(2 * self._bound, LONGEST_WAIT_S)
         if self._clock() + delay >= self._end:
@@ -60,7 +61,10 @@ class Backoff:
         return True
 
     def patiently(self, work: Callable[[], T]) -> T:
-        """The result of `work`, tried again while the store does not answer. Raises the last `BucketUnavailable`."""
+        """Returns the result of `work`, which is tried again while the object store does not answer.
+
+        Raises the last `BucketUnavailable` at the deadline.
+        """
         while True:
             try:
                 return work()
@@ -70,13 +74,13 @@ class Backoff:
 
 
 DEADLINE_S = 30.0
-# Half of the age at which the sweep may take a file: no document is put that refers to a file it may have taken.
+# Half of the age at which the sweep may delete a file, so that no document refers to a file that the sweep has deleted.
 LONGEST_S = SHORTEST_AGE.total_seconds() / 2
 
 
 @dataclass(frozen=True)
 class NewFile:
-    """A file to put before the document. Its key must name its content: within one commit a key is put only once."""
+    """A file that is put before the document. Its key must name its content: one commit puts each key only once."""
 
     key: str
     content: bytes | Path
@@ -84,7 +88,7 @@ class NewFile:
 
 @dataclass(frozen=True)
 class Proposal:
-    """The fields of the next document, without the commit's own (`commit_id`, `commits`, `committed_at`)."""
+    """The next document's fields except those that the commit sets (`commit_id`, `commits`, `committed_at`)."""
 
     fields: Mapping[str, Any]
     files: tuple[NewFile, ...] = ()
@@ -100,14 +104,14 @@ def commit(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> D | None:
-    """Applies `change` to the newest version and returns the document that landed.
+    """Applies `change` to the newest version and returns the committed document.
 
-    `change` is called again after each conflict, so it must follow from the snapshot alone; None from it means that
-    there is nothing to do, and returns the document as it is. No new try begins after `deadline_s`; a first try may
-    take longer, up to `LONGEST_S`.
+    `change` is called again after each conflict, so its result may depend on the snapshot only. If it returns None,
+    nothing is written and the current document is returned. No new try begins after `deadline_s` seconds; the first try
+    may take up to `LONGEST_S`.
 
-    Raises `CommitContention` if the change certainly did not land, and `BucketUnavailable` if the store does not
-    answer: its `details["outcome"]` is "unknown" where the change may have landed or may still land.
+    Raises `CommitContention` if the change was certainly not committed, and `BucketUnavailable` if the object store
+    does not answer. Its `details["outcome"]` is "unknown" if the change may have been committed or may still be.
     """
     latest = clock() + LONGEST_S
     backoff = Backoff(deadline_s, rng or Random(), clock, sleep)
@@ -126,18 +130,18 @@ def commit(
         if clock() > latest:
             raise CommitContention(f"preparing a version of {current.key} took over {LONGEST_S:g} s", key=current.key)
         document = _next_document(current, snapshot, proposal, now())
-        if _landed(current, snapshot, document, backoff):
+        if _put_document(current, snapshot, document, backoff):
             return document
         if not backoff.pause():
             raise CommitContention(f"other writers of {current.key} won for {deadline_s:g} s", key=current.key)
 
 
 def _put_files(bucket: Bucket, files: tuple[NewFile, ...], done: set[str], backoff: Backoff) -> None:
-    """Several at once, where the bucket gains by it: an update has some twenty small files, each a round trip."""
+    """Puts the files, several at a time if the bucket allows it: an update has about twenty small files."""
     missing = {file.key: file for file in files if file.key not in done}
 
     def put(file: NewFile) -> None:
-        # Put even if it is there: an old object becomes young again, and so safe from the sweep.
+        # An existing object is put again too: that renews its age, so that the sweep does not delete it.
         backoff.patiently(lambda: bucket.put(file.key, file.content))
         done.add(file.key)
 
@@ -157,8 +161,8 @@ def _next_document(current: CurrentFile[D], snapshot: Snapshot[D], proposal: Pro
     return current.model.model_validate({**proposal.fields, **own})
 
 
-def _landed(current: CurrentFile[D], snapshot: Snapshot[D], document: D, backoff: Backoff) -> bool:
-    """PUTs `document` until its fate is certain: True if it is in the chain of versions, False if it never will be."""
+def _put_document(current: CurrentFile[D], snapshot: Snapshot[D], document: D, backoff: Backoff) -> bool:
+    """PUTs `document` until the result is certain: True if it is committed, False if it never will be."""
     body = document.model_dump_json().encode()
     answer_lost = False
     while True:
@@ -188,7 +192,7 @@ def _read_back(current: CurrentFile[D], backoff: Backoff) -> Snapshot[D]:
 
 
 def _continues(snapshot: Snapshot[D], seen: Snapshot[D]) -> bool:
-    """Whether `seen` still lists every commit since `snapshot`, so that an id absent from it never landed."""
+    """Whether `seen` still lists every commit since `snapshot`, so that an absent id was certainly not committed."""
     commits = seen.document.commits if seen.document else ()
     if snapshot.document is None:
         return 0 < len(commits) < MAX_COMMITS

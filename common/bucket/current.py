@@ -1,4 +1,4 @@
-"""The current documents: the two small objects that say which files are current."""
+"""The current documents: two small objects in the bucket that name the files in use."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ D = TypeVar("D", bound=CurrentDocument)
 
 @dataclass(frozen=True)
 class Snapshot(Generic[D]):
-    """One version of a current document; both fields are None where nothing has been committed yet."""
+    """One version of a current document. Both fields are None before the first commit."""
 
     document: D | None
     etag: str | None
@@ -32,7 +32,11 @@ class CurrentFile(Generic[D]):
         self.model = model
 
     def read(self) -> Snapshot[D]:
-        """Raises `CorruptError` for what is no document of this version, `BucketUnavailable` where nobody answers."""
+        """Returns the newest version.
+
+        Raises `CorruptError` if the object is not a document of this format version, and `BucketUnavailable` if the
+        object store does not answer.
+        """
         blob = self.bucket.get(self.key)
         if blob is None:
             return Snapshot(None, None)

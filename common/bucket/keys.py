@@ -1,4 +1,4 @@
-"""The one place that makes object keys."""
+"""The object keys of a shop: every key in the bucket is made here."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Keys:
-    """Keys of one shop; `prefix` is empty or ends in a slash."""
+    """The keys of one shop. `prefix` is empty or ends in a slash."""
 
     prefix: str = ""
 
@@ -80,11 +80,11 @@ class Keys:
         return f"{self.serving}people/"
 
     def serving_people_file(self, layer_id: str, name: str) -> str:
-        """A file of a layer with rows of people. No two layers share one, so that an erasure can delete it at once."""
+        """A file with people's rows of one layer. No two layers share it, so that an erasure can delete it at once."""
         return f"{self.serving_people}{layer_id}/{name}"
 
     def serving_bundle(self, bundle_id: str) -> str:
-        """The manifest of one published version, kept so that `rollback` can point back to it."""
+        """The manifest of one published version, which `rollback` needs later."""
         return f"{self.serving}bundles/{bundle_id}.json"
 
     @property
@@ -106,7 +106,7 @@ class Keys:
         return f"{self.prefix}last-runs/"
 
     def last_run(self, function: str, outcome: str) -> str:
-        """Put when a run of this function ends so: what a listing says of it is when that was, the last time."""
+        """An object that is put when a run of this function ends with `outcome`. Its age shows when that was last."""
         return f"{self.last_runs}{function}-{outcome}"
 
     @property
@@ -118,12 +118,12 @@ class Keys:
         return f"{self.erasures}requests/"
 
     def erasure_request(self, request_id: str) -> str:
-        """What `recsys erase` asks for, until it is done."""
+        """A request of `recsys erase`, kept until it is done."""
         return f"{self.erasure_requests}{request_id}.json"
 
     def erasure_receipt(self, receipt_id: str) -> str:
         return f"{self.erasures}receipts/{receipt_id}.json"
 
     def quarantined(self, upload_key: str) -> str:
-        """Where a refused upload goes: `incoming/events/a.csv` to `quarantine/events/a.csv`."""
+        """The key of a refused upload: `incoming/events/a.csv` becomes `quarantine/events/a.csv`."""
         return self.quarantine + upload_key.removeprefix(self.incoming)

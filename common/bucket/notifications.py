@@ -1,9 +1,8 @@
-"""Notification rules of a bucket, where the store has them: MinIO, RustFS and Ceph do; several others do not.
+"""Notification rules of a bucket, for object stores that have them: MinIO, RustFS and Ceph do, several others do not.
 
-A target is a queue at MinIO and RustFS, and a topic (`arn:aws:sns:…`) at Ceph, which ignores rules of queues.
-
-Of the stores without rules, some answer an error, and some do not know the request and take it for another one. So what
-was put is read back before it counts.
+The target of a rule is a queue at MinIO and RustFS, and a topic (`arn:aws:sns:…`) at Ceph, which ignores rules with
+queues. A store without rules answers an error, or mistakes the request for another one. So the rules are read again
+after they were put, and count only then.
 """
 
 from __future__ import annotations
@@ -23,18 +22,18 @@ _EVENTS: Final = [f"s3:ObjectCreated:{kind}" for kind in ("Put", "Post", "Copy",
 _NOT_THERE: Final = frozenset(
     {
         "NotImplemented", "XNotImplemented", "MethodNotAllowed", "UnsupportedOperation", "405", "501",
-        "BucketAlreadyOwnedByYou", "BucketAlreadyExists",  # taken for the making of a bucket: SeaweedFS 4.48
+        "BucketAlreadyOwnedByYou", "BucketAlreadyExists",  # SeaweedFS 4.48 takes it for a request to create a bucket
     }
 )  # fmt: skip
 
 
-# What a bucket's configuration calls the rules of each kind of target, and the target's ARN in one of them.
+# The names in a bucket's configuration: of the rules for each kind of target, and of the target's ARN in a rule.
 _ARN_OF: Final = {"QueueConfigurations": "QueueArn", "TopicConfigurations": "TopicArn"}
 
 
 @dataclass(frozen=True)
 class NotificationRule:
-    """An object whose key starts with `prefix` is announced to `target`, the ARN of a queue or topic of the store."""
+    """A rule that announces objects whose key starts with `prefix` to `target`, the ARN of a queue or topic."""
 
     function: str
     prefix: str
@@ -48,7 +47,10 @@ class RulesOutcome(StrEnum):
 
 
 def set_rules(client: BaseClient, bucket: str, rules: Sequence[NotificationRule]) -> RulesOutcome:
-    """Puts our rules beside those of others; ours that are not in `rules` go. The same rules again change nothing."""
+    """Puts `rules` in place of this product's earlier rules; rules of others stay. A repeated call changes nothing.
+
+    Returns `NOT_SUPPORTED` if the object store has no notification rules.
+    """
     with translated("set the notification rules of", bucket):
         try:
             return _set_rules(client, bucket, rules)
@@ -89,7 +91,7 @@ def _kind(target: str) -> str:
 
 
 def _entry(rule: NotificationRule) -> dict[str, Any]:
-    # One prefix a rule: several are several rules, told apart by their Id.
+    # A rule has one prefix. Several prefixes are several rules with different Ids.
     return {
         "Id": f"{OUR_RULES}{rule.function}-{rule.prefix.strip('/').replace('/', '-')}",
         _ARN_OF[_kind(rule.target)]: rule.target,
@@ -103,7 +105,7 @@ def _is_ours(entry: dict[str, Any]) -> bool:
 
 
 def _ours(configuration: dict[str, Any]) -> set[tuple[str, str]]:
-    """Id, which holds function and prefix, and target of our rules; stores send the rest back in forms of their own."""
+    """(Id, target) of our rules. The Id holds function and prefix; other fields come back changed from some stores."""
     return {
         (entry["Id"], entry[arn])
         for kind, arn in _ARN_OF.items()

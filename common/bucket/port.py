@@ -1,6 +1,6 @@
-"""The object-store port.
+"""The object-store port: the operations on a bucket, and what every implementation of them guarantees.
 
-What every implementation guarantees, and `tests/contract/test_bucket.py` proves:
+`tests/contract/test_bucket.py` tests these guarantees with every implementation:
 
 * **Whole objects.** A reader sees one complete version of an object, old or new, never a mixture.
 * **Read your write.** After `put` returned, `get`, `head` and `list` of any process see that version.
@@ -13,12 +13,12 @@ What every implementation guarantees, and `tests/contract/test_bucket.py` proves
 * **No retries of `put_if` inside.** A client library that repeats a conditional PUT whose answer was lost sees its own
   write as a conflict. So retries of it belong to the commit loop, which knows its commit id.
 * **Deleting is idempotent.** Deleting what is not there succeeds.
-* **Old versions end on request only.** Where the bucket keeps versions, an overwritten or deleted object lives on as a
+* **Old versions stay until they are purged.** If the bucket keeps versions, an overwritten or deleted object stays as a
   noncurrent version, which no other operation sees, until `purge_versions`.
 * **Errors.** An absent object is None from `get`, `fetch` and `head`. `BucketUnavailable` is the only error for a store
   that does not answer; `SettingError` for credentials, bucket or permissions that are wrong.
 
-Keys are full keys in the bucket; `keys.Keys` is the one place that makes them.
+Keys are full keys in the bucket; `keys.Keys` makes them.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from typing import Final, Literal, Protocol
 
 @dataclass(frozen=True)
 class ObjectInfo:
-    """`modified` is the store's clock, UTC; `size` is in bytes."""
+    """The metadata of an object. `size` is in bytes; `modified` is the time in UTC by the object store's clock."""
 
     key: str
     etag: str
@@ -56,38 +56,48 @@ Conflict = Literal[_Conflict.CONFLICT]
 
 
 class Bucket(Protocol):
-    """See the module's docstring for the guarantees."""
+    """A bucket of the object store. The module's docstring lists the guarantees."""
 
     @property
     def at_once(self) -> int:
-        """How many calls from several threads are worth making at a time; 1 where calls have to come in order."""
+        """The number of calls that are worth making at a time, from several threads; 1 if calls must come in order."""
         ...
 
     def server(self) -> str:
-        """The name and version that the store gives itself; empty where it gives none."""
+        """Returns the name and version that the store gives itself; empty if it gives none."""
         ...
 
-    def get(self, key: str) -> Blob | None: ...
+    def get(self, key: str) -> Blob | None:
+        """Returns the whole object, None if there is none."""
+        ...
 
     def fetch(self, key: str, path: Path) -> ObjectInfo | None:
-        """Streams the object to `path`, which is complete or absent afterwards."""
+        """Streams the object to `path`, which is complete or absent afterwards. Returns None if there is no object."""
         ...
 
-    def head(self, key: str) -> ObjectInfo | None: ...
+    def head(self, key: str) -> ObjectInfo | None:
+        """Returns the object's metadata, None if there is no object."""
+        ...
 
     def put(self, key: str, data: bytes | Path) -> str:
-        """Returns the ETag. A `Path` is streamed."""
+        """Writes the object and returns its ETag. A `Path` is streamed."""
         ...
 
-    def put_if(self, key: str, data: bytes, expect: str | None) -> str | Conflict: ...
+    def put_if(self, key: str, data: bytes, expect: str | None) -> str | Conflict:
+        """Writes the object if its current ETag is `expect`, or if there is none and `expect` is None.
+
+        Returns the new ETag, or `CONFLICT`.
+        """
+        ...
 
     def delete(self, key: str) -> None: ...
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
-        """In key order, all pages."""
+        """The metadata of all objects under `prefix`, in the order of their keys."""
         ...
 
     def purge_versions(self, prefix: str) -> int:
-        """Deletes every version under `prefix` that is not the current one, and says how many; 0 where none are kept.
-        Current objects are untouched."""
+        """Deletes every noncurrent version under `prefix` and returns their number; 0 if the bucket keeps no versions.
+
+        Current objects stay."""
         ...

@@ -1,4 +1,4 @@
-"""The object store over S3, for every store that speaks it."""
+"""The bucket in any object store that speaks S3."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from common.config import Settings
 
 
 def purge_versions(client: BaseClient, bucket: str, prefix: str) -> int:
-    """See `Bucket.purge_versions`. A delete marker goes last: without it an older version would be current again."""
+    """Implements `Bucket.purge_versions`. Delete markers go last: without one an older version would be current again."""
     try:
         versions, markers = _listed(client, bucket, prefix)
     except ClientError as error:
@@ -36,14 +36,14 @@ def purge_versions(client: BaseClient, bucket: str, prefix: str) -> int:
 
 
 def _listed(client: BaseClient, bucket: str, prefix: str) -> tuple[list[Any], list[Any]]:
-    """The noncurrent versions, and the delete markers that stand for their ends."""
+    """The noncurrent versions, and the delete markers."""
     pages = list(client.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix))
     versions = [entry for page in pages for entry in page.get("Versions", ()) if _is_old(entry)]
     return versions, [entry for page in pages for entry in page.get("DeleteMarkers", ())]
 
 
 def _is_old(entry: dict[str, Any]) -> bool:
-    """A store that keeps no versions lists each object as its one version."""
+    """A store that keeps no versions lists each object as its latest version."""
     return not entry["IsLatest"]
 
 
@@ -55,10 +55,10 @@ PARTS_AT_ONCE = 2
 
 
 class S3Bucket:
-    """See `port.Bucket` for the guarantees."""
+    """A `port.Bucket` in an S3 object store."""
 
     at_once: ClassVar[int] = 4
-    """Large files go up in parts, of which each has two in memory."""
+    """Few, because an upload in parts keeps two parts of `PART_BYTES` in memory."""
 
     def __init__(self, location: S3Location) -> None:
         self._name = location.bucket
@@ -69,7 +69,7 @@ class S3Bucket:
         return cls(S3Location.from_settings(settings))
 
     def create(self) -> bool:
-        """Makes the bucket itself; False if it is there already and belongs to these credentials."""
+        """Creates the bucket. Returns False if it exists already and belongs to these credentials."""
         region = {"LocationConstraint": self._clients.location.region}
         with translated("create", self._name):
             try:
@@ -79,7 +79,7 @@ class S3Bucket:
             return True
 
     def set_rules(self, rules: Sequence[NotificationRule]) -> RulesOutcome:
-        """Has the store announce new objects as `rules` say; see `notifications`."""
+        """Makes the object store announce new objects by `rules`; see `notifications.set_rules`."""
         return set_rules(self._clients.retrying, self._name, rules)
 
     def server(self) -> str:

@@ -1,7 +1,7 @@
-"""The S3 clients of one bucket: path-style addresses, signature version 4, bounded waiting.
+"""The S3 clients of one bucket: path-style addresses, signature version 4, bounded timeouts and retries.
 
-Endpoint and credentials come from the settings alone: the environment, profile and metadata chain of AWS is never
-consulted. A client is made at its first use, because functions are imported in one process and run in its forks.
+Endpoint and credentials come from the settings only; AWS's environment variables, profiles and metadata service are not
+used. A client is made at its first use, because functions are imported in one process and run in its forks.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ READ_TIMEOUT_S = 30.0
 ATTEMPTS = 4
 MAX_CONNECTIONS = 16
 
-# botocore's own settings that it would otherwise look up in the environment or in files under the home directory.
+# These keep botocore from reading its settings from the environment or from files under the home directory.
 _NO_AMBIENT: dict[str, tuple[None, None, Any, None]] = {
     "profile": (None, None, None, None),
     "config_file": (None, None, os.devnull, None),
@@ -33,7 +33,7 @@ _NO_AMBIENT: dict[str, tuple[None, None, Any, None]] = {
 
 @dataclass(frozen=True)
 class S3Location:
-    """Where a bucket is, and the credentials that reach it."""
+    """The endpoint, region and name of a bucket, and the credentials for it."""
 
     endpoint: str
     region: str
@@ -53,7 +53,7 @@ class S3Location:
 
 
 class S3Clients:
-    """`retrying` for what may be repeated, `once` for what may not; see the port on conditional PUT."""
+    """Two clients: `retrying` repeats failed calls, `once` does not and serves conditional PUTs (see the port)."""
 
     def __init__(self, location: S3Location) -> None:
         self.location = location

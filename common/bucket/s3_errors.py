@@ -1,4 +1,4 @@
-"""What the S3 client's exceptions mean in the terms of the port."""
+"""The S3 client's exceptions, translated into the errors of the port."""
 
 from __future__ import annotations
 
@@ -28,7 +28,10 @@ def is_absent(error: ClientError) -> bool:
 
 
 def is_conflict(error: ClientError, expect: str | None) -> bool:
-    """412, or 409 (another conditional write of the key is under way), or 404 where `expect` names a version."""
+    """Whether a conditional PUT was refused for its condition.
+
+    That is a 412, a 409 (another conditional write of the key is under way), or a 404 if `expect` is an ETag.
+    """
     if _status(error) == 404:
         return expect is not None and _code(error) != "NoSuchBucket"
     return _status(error) == 412 or _code(error) == "ConditionalRequestConflict"
@@ -41,7 +44,7 @@ def is_not_built(error: ClientError) -> bool:
 
 @contextmanager
 def translated(action: str, key: str) -> Iterator[None]:
-    """Turns what botocore raises into `BucketUnavailable` or `SettingError`."""
+    """Turns botocore's exceptions into `BucketUnavailable` or `SettingError`."""
     try:
         yield
     except ClientError as error:

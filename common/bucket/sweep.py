@@ -1,4 +1,4 @@
-"""The sweep: deletes files that no current document references any more."""
+"""The sweep: deletes files that no current document references."""
 
 from __future__ import annotations
 
@@ -15,13 +15,12 @@ _CURRENT = "current.json"
 def sweep_unreferenced(
     bucket: Bucket, prefix: str, referenced: Set[str], min_age: timedelta, now: datetime
 ) -> list[str]:
-    """Deletes what is under `prefix`, not in `referenced` and unwritten for `min_age`; returns the deleted keys.
+    """Deletes the objects under `prefix` that are not in `referenced` and older than `min_age`; returns their keys.
 
-    Read the documents, and what their history references, before the call: a commit that lands meanwhile has put each
-    of its files shortly before, also those that were there already, so `min_age` spares them. Each object is looked
-    at once more right before it is deleted, because a listing may be minutes old by then. S3 has no delete that is
-    conditional on age, so one gap stays: between that look and the delete, milliseconds later, a writer would have to
-    put exactly this content again, after days in which nobody did.
+    The caller reads `referenced`, from the documents and their history, before the call. A commit that succeeds after
+    that has put all of its files again shortly before, so they are younger than `min_age` and stay. The age of each
+    object is read again right before its deletion, because a listing may be minutes old. S3 has no delete that depends
+    on age. So one gap of milliseconds stays, in which a writer would have to put the same content again.
 
     Raises `ValueError` for a `min_age` under an hour.
     """

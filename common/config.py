@@ -1,7 +1,7 @@
-"""Settings: read from a mapping once, typed, and complete before anything starts.
+"""Settings: typed values that are read once from environment variables, before anything starts.
 
-`Shop.from_env(os.environ)` is called by an entry point, never at import. A missing or wrong setting raises
-`SettingError`, which names it and what it takes. `docs/settings.md` is generated from the fields below.
+An entry point calls `Shop.from_env(os.environ)`; nothing is read at import. A missing or wrong setting raises
+`SettingError`, which names the setting and its accepted values. `docs/settings.md` is generated from the fields below.
 """
 
 from __future__ import annotations
@@ -32,8 +32,9 @@ MIN_TOKEN_KEY_BYTES = 32  # RFC 7518, section 3.2
 
 
 class Purchased(StrEnum):
-    """What recommend does with items the person has bought: leave them out, rank them by their score, put them forward
-    by as much as training found best, or whichever of the three training found best."""
+    """The treatment of items that the person has bought: leave them out, rank them by their score, or boost them.
+
+    `AUTO` takes the one of the three that training has found best."""
 
     HIDE = "hide"
     SHOW = "show"
@@ -49,7 +50,7 @@ CommaList = Annotated[tuple[str, ...], BeforeValidator(_comma_list)]
 
 
 class Settings(BaseModel):
-    """One field is one environment variable: `bucket` is RECSYS_BUCKET."""
+    """All settings. Each field is one environment variable: `bucket` is RECSYS_BUCKET."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -159,7 +160,7 @@ class Settings(BaseModel):
 
     @property
     def n_threads(self) -> int:
-        """`threads`, or the cores that this process may use."""
+        """The number of threads: `threads`, or the number of cores that this process may use."""
         return self.threads or len(os.sched_getaffinity(0))
 
     @field_validator("s3_endpoint")
@@ -191,7 +192,7 @@ class Settings(BaseModel):
 
 @dataclass(frozen=True)
 class Shop:
-    """What a use case works for: one shop's settings and the secrets derived from them."""
+    """One shop: its settings, and the pseudonymizer with the key from them."""
 
     settings: Settings
     pseudonymizer: Pseudonymizer
@@ -202,6 +203,7 @@ class Shop:
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Shop:
+        """Raises `SettingError` for a wrong setting, and for an endpoint outside the `residency_hosts`."""
         settings = read_settings(env)
         host = urlsplit(settings.s3_endpoint).hostname
         if settings.residency_hosts and host not in settings.residency_hosts:
@@ -214,7 +216,7 @@ class Shop:
 
 
 def read_settings(env: Mapping[str, str]) -> Settings:
-    """Raises `SettingError`, naming every variable that is missing, wrong or unknown."""
+    """Reads the settings from variables. Raises `SettingError` naming each that is missing, wrong or unknown."""
     values = {name[len(PREFIX) :].lower(): value for name, value in env.items() if name.startswith(PREFIX)}
     # An empty variable is how Kubernetes and compose spell "not set".
     values = {name: value for name, value in values.items() if value != "" or name == "prefix"}

@@ -1,4 +1,4 @@
-"""Every error the product raises on purpose, grouped by what the caller does about it.
+"""The error tree: every error that the product raises on purpose, grouped by what the caller can do about it.
 
     RecsysError
     ├── SettingError        the deployment is wrong: the process must not start; names the setting
@@ -8,15 +8,15 @@
     │   ├── NotFound            the named thing does not exist                   404
     │   ├── TooLarge            a body, a list or an id over its limit           413
     │   └── FileRejected        an upload goes to quarantine whole               422
-    ├── RefusedError        the work was understood and refused, with the figures 409
-    │   └── Diverged            a fit ran away to NaN or infinity                409
+    ├── RefusedError        the request was understood and refused               409
+    │   └── Diverged            a fit ended in NaN or infinity                   409
     ├── UnavailableError    try again later: nothing was lost                    503
     │   ├── BucketUnavailable   the object store does not answer
     │   ├── CommitContention    other writers won until the deadline
     │   └── NotReady            nothing is published yet
     └── CorruptError        what is stored is damaged or from an unknown format  500
 
-`code` is stable: dashboards and clients may match on it. `edges.problems` is the one place that maps errors to HTTP.
+`code` is stable, so that dashboards and clients may match on it. `edges.problems` maps errors to HTTP answers.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from typing import ClassVar
 
 
 class RecsysError(Exception):
-    """Base of the tree. `message` is for people: it names the thing, what is wrong with it and what to do."""
+    """Base of the tree. `message` is for people: it says what is wrong with which thing, and what to do."""
 
     code: ClassVar[str] = "error"
     status: ClassVar[int] = 500
@@ -65,7 +65,7 @@ class TooLarge(InputError):
 
 
 class FileRejected(InputError):
-    """An upload that cannot be read at all, or in which too many rows are bad."""
+    """The refusal of a whole upload: it cannot be read, or too many of its rows are bad."""
 
     code = "file_rejected"
     status = 422
@@ -77,7 +77,7 @@ class RefusedError(RecsysError):
 
 
 class Diverged(RefusedError):
-    """These hyperparameters do not suit this data; others may."""
+    """A fit that ended in NaN or infinity: these hyperparameters do not suit this data, but others may."""
 
     code = "diverged"
 

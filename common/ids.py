@@ -16,9 +16,10 @@ MIN_KEY_BYTES = 16
 
 
 class Pseudonymizer:
-    """Replaces user ids by HMAC-SHA-256(key, user_id) cut to 128 bits.
+    """A function that replaces user ids by HMAC-SHA-256(key, user_id), cut to 128 bits.
 
-    The key comes from the environment and never enters the bucket, so that what rests there names nobody.
+    The key comes from the environment and is never in the bucket, so that the bucket alone identifies nobody. It has at
+    least `MIN_KEY_BYTES` bytes.
     """
 
     def __init__(self, key: bytes) -> None:
@@ -30,12 +31,12 @@ class Pseudonymizer:
         return UserKey(hmac.digest(self._key, user_id.encode(), "sha256")[:16])
 
     def derived_key(self, purpose: str) -> bytes:
-        """A 32-byte key for another kind of identifier (`orders`, `sessions`, `erasures`, `key check`)."""
+        """A 32-byte key for another purpose: `orders`, `sessions`, `erasures` or `key check`."""
         return hmac.digest(self._key, b"derive:" + purpose.encode(), "sha256")
 
 
 def split_user_key(key: UserKey) -> tuple[int, int]:
-    """The pseudonym as the store keeps it: (key_hi, key_lo), two unsigned 64-bit integers."""
+    """The pseudonym as the store holds it: (key_hi, key_lo), two unsigned 64-bit integers."""
     return int.from_bytes(key[:8], "big"), int.from_bytes(key[8:], "big")
 
 
@@ -45,8 +46,8 @@ def join_user_key(key_hi: int, key_lo: int) -> UserKey:
 
 def new_id(now: datetime | None = None) -> str:
     """A commit, run or bundle id that sorts by time: `20261123T181500Z-1f0c9a7b2d3e4f50`."""
-    moment = (now or datetime.now(UTC)).astimezone(UTC)
-    return f"{moment:%Y%m%dT%H%M%SZ}-{secrets.token_hex(8)}"
+    created_at = (now or datetime.now(UTC)).astimezone(UTC)
+    return f"{created_at:%Y%m%dT%H%M%SZ}-{secrets.token_hex(8)}"
 
 
 def sha256_of_bytes(data: bytes) -> str:

@@ -1,7 +1,6 @@
-"""Structured logs: one JSON object a line on standard error, with the function's name and the ids of the request and
-the run that it belongs to.
+"""Structured logs: one JSON object per line on standard error, with the function's name and the ids of request and run.
 
-No log line carries a user id, a pseudonym, an address or an item list of a person.
+No log line holds a user id, a pseudonym, an address or a person's list of items.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def configure(function: str, level: str = "info") -> None:
-    """Sends the `common` loggers to standard error as JSON lines; safe to call again."""
+    """Sends the log of `common` to standard error as JSON lines. A second call replaces the first."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter(function))
     logger = logging.getLogger("common")
@@ -51,7 +50,7 @@ def configure(function: str, level: str = "info") -> None:
 
 @contextmanager
 def bound(**fields: str) -> Iterator[None]:
-    """Every line that is logged within carries these fields. Threads that are started within do not know of them."""
+    """Adds these fields to every line that is logged in the block. Threads started in the block do not have them."""
     token = _bound.set({**_bound.get(), **fields})
     try:
         yield

@@ -21,7 +21,7 @@ from common.config import Settings
 
 
 def purge_versions(client: BaseClient, bucket: str, prefix: str) -> int:
-    """Implements `Bucket.purge_versions`. Delete markers go last: without one an older version would be current again."""
+    """Implements `Bucket.purge_versions`. Delete markers go last, or an older version would become current again."""
     try:
         versions, markers = _listed(client, bucket, prefix)
     except ClientError as error:

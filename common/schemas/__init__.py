@@ -1,1 +1,1 @@
-"""Shapes that more than one family shares: documents of the bucket, columns of data, layers of a bundle."""
+"""Data types that several packages share: the bucket's documents, columns of events and items, layers of a bundle."""

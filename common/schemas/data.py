@@ -1,4 +1,4 @@
-"""Columns of data as they travel between the store, the models and what is served. numpy only."""
+"""Events, items and layers as numpy columns, as the store, the models and the served bundle exchange them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class EventType(StrEnum):
 
 
 EVENT_TYPES: Final = tuple(EventType)
-"""The order gives the codes in `Interactions.event_types` and in the store."""
+"""All event types. The position of a type is its code in `Interactions.event_types` and in the store."""
 
 NO_USER: Final = -1
 DAY_S: Final = 86_400
@@ -35,12 +35,13 @@ DAY_S: Final = 86_400
 
 @dataclass(frozen=True)
 class Interactions:
-    """Events as columns in one order of time (oldest first), people and items as codes.
+    """Events as columns, oldest first, with people and items as codes.
 
     user_keys (n_users, 2) uint64: (key_hi, key_lo), sorted; item_ids: n_items strings, sorted.
-    The other arrays are (n_events,): `users` is a row of user_keys or NO_USER (no consent), `items` a row of
-    item_ids, `ts` epoch seconds, `qty` ≥ 1, `event_types` a position in EVENT_TYPES, `orders` and `sessions` a code
-    that equal orders or sessions share (-1: not given), `prices` NaN where not given.
+    The other arrays are (n_events,): `users` is a row of user_keys, or NO_USER without consent; `items` is a row of
+    item_ids; `ts` is in epoch seconds; `qty` is at least 1; `event_types` is a position in EVENT_TYPES; `orders` and
+    `sessions` are codes, equal for events of one order or session, and -1 where none was given; `prices` are NaN where
+    none was given.
     """
 
     user_keys: U64
@@ -66,13 +67,13 @@ class Interactions:
         return len(self.item_ids)
 
     def pieces(self) -> F32:
-        """(n_events,) float32: how many were bought, negative for a return, 0 for what is neither."""
+        """(n_events,) float32: the quantity of a purchase, its negative for a return, 0 for other events."""
         signs = {EventType.PURCHASE: 1, EventType.RETURN: -1}
         by_type = np.array([signs.get(kind, 0) for kind in EVENT_TYPES], dtype=np.float32)
         return (self.qty * by_type[self.event_types]).astype(np.float32)
 
     def where(self, mask: Bools) -> Interactions:
-        """The events that `mask` (n_events,) selects; people and items keep their codes."""
+        """The events that `mask` (n_events,) bool selects. People and items keep their codes."""
         columns = ("users", "items", "ts", "qty", "event_types", "orders", "sessions", "prices")
         chosen = {name: getattr(self, name)[mask] for name in columns}
         return Interactions(user_keys=self.user_keys, item_ids=self.item_ids, **chosen)
@@ -80,9 +81,10 @@ class Interactions:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """The items as columns, one row an item, sorted by id; empty strings and NaN where a field was empty.
+    """The items as columns, one row for each item, sorted by id.
 
-    `as_of` is epoch seconds of the upload that the row comes from; `extra` the other columns of the upload, by name.
+    An empty field is an empty string or NaN. `created_at` and `as_of` (n_items,) int64 are in epoch seconds; `as_of` is
+    the time of the upload that the row comes from. `extra` holds the upload's other columns by name.
     """
 
     item_ids: tuple[str, ...]
@@ -103,7 +105,7 @@ class Catalogue:
 
 
 class Quantity(StrEnum):
-    """How the quantity of a line enters its weight: not at all, as 1 + ln(qty), or as min(qty, 5)."""
+    """The part of an event's weight that its quantity gives: 1, 1 + ln(qty), or min(qty, 5)."""
 
     ONE = "one"
     LOG = "log"
@@ -113,11 +115,11 @@ class Quantity(StrEnum):
 QUANTITY_CAP: Final = 5.0
 
 TRENDING: Final = "trending_"
-"""Before an encoder's name: the item vectors have the trend as one more column, and a query its length there."""
+"""Prefix of an encoder's name whose item vectors have the trend as one more column; a query has its length there."""
 
 
 class Weighting(BaseModel):
-    """How much an event says about a person's taste. Training and fold-in use the same."""
+    """The weight of an event for a person's taste. Training and fold-in use the same weights."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -129,7 +131,7 @@ class Weighting(BaseModel):
     quantity: Quantity = Quantity.ONE
 
     def event_weights(self) -> F32:
-        """(4,) float32 in the order of EVENT_TYPES."""
+        """(4,) float32: the weight of each event type, in the order of EVENT_TYPES."""
         return np.array([self.purchase, self.view, self.cart, self.returned], dtype=np.float32)
 
     def weigh(self, data: Interactions, now_s: int) -> F32:
@@ -146,20 +148,21 @@ class Weighting(BaseModel):
 
 
 def repeated(half_life_days: float | None) -> Weighting:
-    """How often, and how lately, a person has bought an item: purchases less returns. What is put forward goes by it,
-    whatever the model learns from."""
+    """The weighting that counts a person's purchases of an item, less returns, recent ones more.
+
+    The boost of purchased items uses it, whatever weighting the model has learned with."""
     return Weighting(view=0, cart=0, half_life_days=half_life_days)
 
 
 @dataclass(frozen=True)
 class UserRows:
-    """People of a layer, sorted by key.
+    """The people of a layer, sorted by key, with their vectors and histories.
 
-    The history of row i is [offsets[i], offsets[i + 1]) of the last three arrays: each item once, in the order of the
+    The history of row i is [offsets[i], offsets[i + 1]) of the last four arrays: each item once, in the order of the
     person's last event with it, oldest first.
 
     keys (n, 2) uint64; vectors (n, dim) float32; offsets (n + 1,) int64; items (h,) int32 item numbers; weights (h,)
-    float32, the summed weights of `Weighting.weigh`; purchased (h,) bool; repeats (h,) float32, those of `repeated`.
+    float32, the sums of `Weighting.weigh`; purchased (h,) bool; repeats (h,) float32, the sums of `repeated`'s weights.
     """
 
     keys: U64
@@ -173,10 +176,10 @@ class UserRows:
 
 @dataclass(frozen=True)
 class ItemLists:
-    """A list of items for each of some items, best first; these are item numbers throughout.
+    """Ranked lists of items, each belonging to one item. All items are given as item numbers.
 
-    The list of nos[i] is [offsets[i], offsets[i + 1]) of `items`: nos (m,) int32, ascending; offsets (m + 1,) int64;
-    items (k,) int32.
+    The list of nos[i] is [offsets[i], offsets[i + 1]) of `items`, best first: nos (m,) int32, ascending; offsets
+    (m + 1,) int64; items (k,) int32.
     """
 
     nos: I32
@@ -184,7 +187,7 @@ class ItemLists:
     items: I32
 
     def span(self, item_no: int) -> slice | None:
-        """Where in `items` the item's list is; None for an item that has none here."""
+        """The slice of `items` that is the item's list; None if the item has no list here."""
         at = int(np.searchsorted(self.nos, item_no))
         if at == len(self.nos) or self.nos[at] != item_no:
             return None
@@ -193,17 +196,18 @@ class ItemLists:
 
 @dataclass(frozen=True)
 class LayerContent:
-    """All that one layer of a bundle says. A base says everything; a delta only what changed since the layers below.
+    """The content of one layer of a bundle. A base holds everything; a delta holds what changed since earlier layers.
 
-    Items are numbered once for the whole bundle: a base defines 0…n-1, a delta either redefines a number below (a new
-    price, a withdrawal, a new vector) or continues after the highest. `item_nos` (n,) int32, ascending, are the numbers
-    that this layer defines; `item_vectors` (n, dim) float32, its bias column included, and the other item columns are
-    aligned with it. `cards` are UTF-8 JSON objects. `similar` (n, k) int32 lists the nearest items by cosine, padded
-    with -1. `bought_together` lists what shares orders with an item; the newest layer that has a list of the item wins.
+    Items are numbered once for the whole bundle. A base defines the numbers 0…n-1. A delta redefines earlier numbers (a
+    new price, a withdrawal, a new vector) or continues after the highest. `item_nos` (n,) int32, ascending, are the
+    numbers that this layer defines. All item columns are aligned with it, such as `item_vectors` (n, dim) float32, in
+    which the bias column is included. `cards` are UTF-8 JSON objects. `similar` (n, k) int32 lists the nearest items by
+    cosine, padded with -1. `bought_together` lists the items that share orders with an item; for each item the newest
+    layer with a list of it counts.
 
-    `popular` and `newest` (k,) int32 rank item numbers, best first; `popular_by_category` does so within a category.
-    In a delta they replace those of the layers below, and None leaves them. `encoder` arrays come from the artifact and
-    stand in a base only.
+    `popular` and `newest` (k,) int32 rank item numbers, best first; `popular_by_category` ranks within each category.
+    In a delta they replace those of earlier layers; None keeps those. `encoder` holds arrays of the artifact, in a base
+    only.
     """
 
     item_nos: I32

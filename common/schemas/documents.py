@@ -1,7 +1,7 @@
 """The JSON documents of the bucket.
 
-`format_version` is read before anything else; unknown fields are refused, because a writer that ignored them would
-drop them when it writes the document back.
+`format_version` is checked first. Unknown fields are refused, because a writer that ignored them would lose them when
+it writes the document again.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ class _Document(BaseModel):
 
 
 class CurrentDocument(_Document):
-    """What both current documents share: the ids by which a writer recognises its own commit.
+    """The base of both current documents: the ids by which a writer recognises its own commit.
 
-    `commits` holds the newest ids last, `commit_id` among them, at most `MAX_COMMITS`: a writer whose answer was lost
-    finds its own id there even after others have committed on top.
+    `commits` lists at most `MAX_COMMITS` ids, the newest last, `commit_id` among them. A writer whose answer was lost
+    finds its id there even after later commits by others.
     """
 
     format_version: Literal[1] = FORMAT_VERSION
@@ -34,14 +34,14 @@ class CurrentDocument(_Document):
     committed_at: datetime
 
     def carried(self) -> dict[str, Any]:
-        """The fields that the next version takes over where it says nothing else."""
+        """The fields that the next version keeps unless it sets them."""
         return {
             name: getattr(self, name) for name in type(self).model_fields if name not in CurrentDocument.model_fields
         }
 
 
 class FileRef(_Document):
-    """A file in the bucket, named by its content."""
+    """A file in the bucket: its key, the hash of its content, and its size in bytes."""
 
     key: str
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
@@ -49,10 +49,10 @@ class FileRef(_Document):
 
 
 class Upload(_Document):
-    """An upload that a segment holds. (key, etag) is its identity: a second delivery of the same is done already.
+    """An upload, identified by (key, etag), so that a second delivery of it is recognised.
 
-    `modified` is the object's own time, where it is known. It tells a second delivery of an items file from the same
-    content uploaded again, which replaces what other uploads said in between.
+    `modified` is the time of the object, where it is known. It distinguishes a second delivery of an items file from
+    the same content uploaded again, which replaces the content of the uploads in between.
     """
 
     key: str
@@ -60,17 +60,17 @@ class Upload(_Document):
     modified: datetime | None = None
 
     def is_same(self, other: Upload) -> bool:
-        """The same content uploaded again under its key has another time, and is not the same upload."""
+        """Whether both are one upload. The same content uploaded again under its key has another time, and is not."""
         if (self.key, self.etag) != (other.key, other.etag):
             return False
         if self.modified is None or other.modified is None:
             return True
-        # A listing tells milliseconds, a HEAD whole seconds.
+        # A listing has milliseconds, a HEAD has whole seconds.
         return self.modified.replace(microsecond=0) == other.modified.replace(microsecond=0)
 
 
 class Segment(_Document):
-    """One immutable DuckDB file. `seq` is the number of the newest batch in it; a delta is one batch."""
+    """One immutable DuckDB file of the store. `seq` is the number of its newest batch; a delta holds one batch."""
 
     file: FileRef
     seq: int
@@ -83,28 +83,29 @@ class Segment(_Document):
 
 
 class Tombstone(_Document):
-    """One erased person: events up to `until` stay out of the store. `erasure` is the number of the latest erasure that
-    named them."""
+    """The mark of an erased person, whose events up to `until` stay out of the store.
+
+    `erasure` is the number of the latest erasure that named the person."""
 
     until: datetime
     erasure: int
 
 
 class TombstoneFile(_Document):
-    """`store/erased-<sha256>.json`: tombstones by mark, a keyed hash of the pseudonym that tells nobody's id."""
+    """`store/erased-<sha256>.json`: the tombstones by mark, a keyed hash of the pseudonym that reveals no id."""
 
     format_version: Literal[1] = FORMAT_VERSION
     tombstones: dict[str, Tombstone]
 
 
 class StoreDocument(CurrentDocument):
-    """`store/current.json`: the data is `base`, `catalogue` and every delta, and no event is in two of them.
+    """`store/current.json`: the store consists of `base`, `catalogue` and all deltas; each event is in one of them.
 
-    Compaction writes events to `base` and items to `catalogue`: so a batch that asks which items are known fetches a
-    file that grows with the catalogue, not with the history.
+    Compaction writes events to `base` and items to `catalogue`. So a batch that needs the known items fetches a file
+    that grows with the catalogue, not with the history.
 
-    `erased` is the file of the tombstones: no segment holds an event that one of them keeps out. `erasure` counts the
-    erasures that have been carried out here.
+    `erased` is the file of the tombstones: no segment holds an event that they keep out. `erasure` is the number of
+    erasures so far.
     """
 
     next_seq: int = 1
@@ -116,7 +117,7 @@ class StoreDocument(CurrentDocument):
 
     @property
     def seq(self) -> int:
-        """The newest batch in the store; 0 for an empty one."""
+        """The number of the newest batch in the store; 0 if it is empty."""
         return self.next_seq - 1
 
     @property
@@ -125,11 +126,11 @@ class StoreDocument(CurrentDocument):
         return tuple(segment for segment in folded if segment) + self.deltas
 
     def has(self, upload: Upload) -> bool:
-        """Whether a commit has taken it in."""
+        """Whether the store holds the upload."""
         return any(upload.is_same(other) for segment in self.segments for other in segment.uploads)
 
     def noting(self, uploads: tuple[Upload, ...]) -> StoreDocument:
-        """With `uploads` of which no row is left noted at the newest segment, so that they are not read once more."""
+        """A copy in which the newest segment also lists `uploads`, so that uploads without rows are not read again."""
         if not uploads or not self.segments:
             return self
         newest = max(self.segments, key=lambda segment: segment.seq)
@@ -143,14 +144,14 @@ class StoreDocument(CurrentDocument):
 
 
 class KeyCheck(_Document):
-    """`key-check.json`: `check` is HMAC-SHA-256 under the pseudonym key of a text that is always the same."""
+    """`key-check.json`: `check` is HMAC-SHA-256 of a constant text under the pseudonym key."""
 
     format_version: Literal[1] = FORMAT_VERSION
     check: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
 class LayerRef(_Document):
-    """One layer of a bundle: file name within the layer → file. A file that did not change keeps its key."""
+    """One layer of a bundle. `files` maps a name within the layer to its file; an unchanged file keeps its key."""
 
     layer_id: str
     kind: Literal["base", "delta"]
@@ -161,8 +162,10 @@ class LayerRef(_Document):
 
 
 class RepeatPurchases(_Document):
-    """What training found best to do with items that a person has bought. Where they are put forward, the score of each
-    grows by `boost` · ln(1 + purchases), of which each counts half as much every `half_life_days`."""
+    """The best treatment of items that a person has bought, as training has measured it.
+
+    With the decision `boost` the score of such an item grows by `boost` · ln(1 + purchases). The weight of a purchase
+    halves every `half_life_days`."""
 
     decision: Literal["hide", "show", "boost"]
     boost: float = Field(0.0, ge=0, description="In units of the model's score; the best of those tried.")
@@ -182,7 +185,9 @@ class ModelInfo(_Document):
 
 
 class Bundle(_Document):
-    """What is served: layers, oldest first; the newest layer that says something about an item or a person wins."""
+    """A served version: its model and its layers, oldest first.
+
+    For each item and each person the newest layer that holds it counts."""
 
     format_version: Literal[1] = FORMAT_VERSION
     bundle_id: str
@@ -202,9 +207,10 @@ class BundleRef(_Document):
 
 
 class ServingDocument(CurrentDocument):
-    """`serving/current.json`. `history` lists earlier versions, newest last, at most `MAX_HISTORY`.
+    """`serving/current.json`: the bundle that is served, and the earlier versions.
 
-    `erasure` is the number of the store's erasure up to which nobody is left in the bundle or in any earlier version.
+    `history` lists at most `MAX_HISTORY` earlier versions, newest last. `erasure` is the number of the store's last
+    erasure whose people have been removed from the bundle and from every earlier version.
     """
 
     bundle: Bundle
@@ -231,10 +237,10 @@ class RunState(StrEnum):
 
 
 class RunRecord(_Document):
-    """`runs/<id>.json`: what a function did, for `recsys status` and for an admin who asks where a file went.
+    """`runs/<id>.json`: the record of one run of a function, for `recsys status` and for admins.
 
-    `counts` are numbers of rows (`rows_read`, `rows_kept`, `rows_repeated`, `rows_refused`, …); `reasons` counts
-    refused rows by reason; `error` is {code, message}. No record holds a user id or a pseudonym.
+    `counts` are numbers of rows (`rows_read`, `rows_kept`, `rows_repeated`, `rows_refused`, …). `reasons` counts
+    refused rows by reason. `error` is {code, message}. No record holds a user id or a pseudonym.
     """
 
     format_version: Literal[1] = FORMAT_VERSION

@@ -1,4 +1,4 @@
-"""The documents of an erasure: what is asked for, until it is done, and what was done."""
+"""The documents of an erasure: the request, which is kept until it is done, and the receipt."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ class _Part(BaseModel):
 
 
 class ErasureRequest(_Part):
-    """`erasures/requests/….json`: `people` are pseudonyms as hex digits. It is deleted once the erasure is done."""
+    """`erasures/requests/….json`: a request, which is deleted once the erasure is done.
+
+    `people` are pseudonyms as hex digits."""
 
     format_version: Literal[1] = 1
     requested_at: datetime
@@ -21,11 +23,11 @@ class ErasureRequest(_Part):
 
 
 class ErasureReceipt(_Part):
-    """`erasures/receipts/<id>.json`: what one erasure did. It holds neither a user id nor a pseudonym, and is kept.
+    """`erasures/receipts/<id>.json`: the record of one erasure, which is kept. It holds no user id and no pseudonym.
 
-    `until`: events up to then are gone and stay out. `counts` are of people, events, files and versions; a step that an
-    earlier call had carried out before it was interrupted counts nothing. `store_commit` and `bundle_id` name the
-    versions that are without these people; None where there is none. `documents` are the keys that were replaced.
+    Events up to `until` were deleted and stay out. `counts` are numbers of people, events, files and versions; a step
+    that an earlier, interrupted call had done is not counted. `store_commit` and `bundle_id` name the first versions
+    without these people; `bundle_id` is None if nothing is served. `documents` are the keys that were replaced.
     """
 
     format_version: Literal[1] = 1

@@ -1,4 +1,4 @@
-"""`quarantine/….json`: what was refused of an upload, why, and what to do."""
+"""The report of a refused upload, `quarantine/….json`: the refused rows, the reasons, and the remedies."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class _Part(BaseModel):
 
 
 class ReasonCount(_Part):
-    """`rows` rows were refused for this. `column` is empty where the row as a whole is wrong."""
+    """One reason with the number of `rows` refused for it. `column` is empty if it concerns the row as a whole."""
 
     code: str
     column: str
@@ -25,7 +25,9 @@ class ReasonCount(_Part):
 
 
 class RefusedRow(_Part):
-    """`value` is shown where it can name nobody. Of an unreadable one it is the shape: letters as a, digits as 9."""
+    """A refused row. `value` is given only where it cannot name a person.
+
+    For an unreadable value it is the shape: letters become a, digits 9."""
 
     row: int
     column: str
@@ -34,10 +36,11 @@ class RefusedRow(_Part):
 
 
 class QuarantineReport(_Part):
-    """Rows count from 1; the header line of a CSV file is not counted.
+    """The report of one upload of which rows, or the whole file, were refused.
 
-    `problem` says why the whole file was refused, and is None if its good rows were taken in. `file` is the key of the
-    refused file, `rows_file` that of a CSV with every refused row; `rows` shows the first of them.
+    Rows are numbered from 1, without the header of a CSV file. `problem` is the reason for which the whole file was
+    refused, None if its good rows were taken in. `file` is the key of the refused file, `rows_file` the key of a CSV
+    file with every refused row; `rows` are the first of them.
     """
 
     format_version: Literal[1] = 1

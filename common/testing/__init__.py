@@ -1,1 +1,1 @@
-"""Twins in memory and doubles that script faults, for tests and for whoever writes an adapter."""
+"""Test doubles: a bucket in memory, and a bucket with scripted faults."""

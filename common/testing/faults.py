@@ -1,4 +1,4 @@
-"""A bucket that fails as told, for tests of what must survive failures."""
+"""A bucket with scripted faults, for tests of code that must survive them."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ T = TypeVar("T")
 class Fault(Enum):
     FAIL_BEFORE = "the request never arrives: nothing happens, BucketUnavailable"
     LOST_ANSWER = "the request is carried out and its answer is lost: BucketUnavailable"
-    LATE = "BucketUnavailable now; the write is carried out when `land` is called"
+    LATE = "BucketUnavailable now; the write is carried out when `deliver` is called"
     CRASH_BEFORE = "the process dies before the request"
     CRASH_AFTER = "the process dies after the request was carried out"
     TRUNCATE = "a fetched file ends after half of its bytes"
 
 
 class ProcessKilled(BaseException):
-    """Stands for the death of the process: no handler of `Exception` may survive it."""
+    """The simulated death of the process. It is no `Exception`, so that no handler of those catches it."""
 
 
 @dataclass
 class Rule:
-    """Applies `fault` to the next `times` operations of this name whose key fits the pattern."""
+    """A rule that applies `fault` to the next `times` operations of this name whose key matches the pattern `key`."""
 
     operation: str
     fault: Fault
@@ -47,7 +47,9 @@ class Rule:
 
 @dataclass
 class FaultyBucket:
-    """Passes everything to `inner` but what a rule of `script` takes; rules may be added at any time."""
+    """A bucket that passes calls to `inner`, except those to which a rule of `script` applies a fault.
+
+    Rules may be added at any time."""
 
     at_once: ClassVar[int] = 1
     inner: Bucket
@@ -91,8 +93,8 @@ class FaultyBucket:
     def late_writes(self) -> int:
         return len(self._late)
 
-    def land(self, index: int = 0) -> None:
-        """Carries out a late write, by default the oldest, as the store would when the request arrives."""
+    def deliver(self, index: int = 0) -> None:
+        """Carries out a late write, by default the oldest, as the store does when the request arrives."""
         self._late.pop(index)()
 
     def lose_late_writes(self) -> None:

@@ -1,4 +1,4 @@
-"""The in-memory twin of the object store, for tests and for trying a use case without one."""
+"""A bucket in memory, for tests and for trying a use case without an object store."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _utc_now() -> datetime:
 
 @dataclass
 class MemoryBucket:
-    """Objects in a dictionary under one lock. As in S3, an ETag is the content's MD5: equal content, equal ETag."""
+    """A bucket whose objects are in a dictionary. As in S3, the ETag is the MD5 of the content."""
 
     at_once: ClassVar[int] = 1
     now: Callable[[], datetime] = _utc_now
@@ -27,7 +27,7 @@ class MemoryBucket:
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
     def copy(self) -> MemoryBucket:
-        """A bucket with the same objects, which are no longer shared."""
+        """An independent bucket with the same objects."""
         with self._lock:
             return MemoryBucket(self.now, dict(self._objects))
 
@@ -73,5 +73,5 @@ class MemoryBucket:
         return iter(sorted(found, key=lambda info: info.key))
 
     def purge_versions(self, prefix: str) -> int:  # noqa: ARG002
-        """It keeps none."""
+        """Returns 0: this bucket keeps no versions."""
         return 0

@@ -200,7 +200,7 @@ class Writers(RuleBasedStateMachine):
         for _ in range(steps):
             self._step(job, None)
         if fault is Fault.LATE and self.store.late_writes:
-            self.store.land(-1)
+            self.store.deliver(-1)
 
     @precondition(lambda self: self.running)
     @rule(choice=st.integers(0, 99), data=st.data())
@@ -211,14 +211,14 @@ class Writers(RuleBasedStateMachine):
     @precondition(lambda self: self.store.late_writes)
     @rule(choice=st.integers(0, 99))
     def land_a_late_write(self, choice: int) -> None:
-        self.store.land(choice % self.store.late_writes)
+        self.store.deliver(choice % self.store.late_writes)
 
     @precondition(lambda self: self.document)
     @rule(landed=st.booleans(), steps=st.sampled_from([0, 1, 2, 3]))
     def let_days_pass_and_sweep(self, landed: bool, steps: int) -> None:
         """No request is under way for days, and no process rests for days between its last check and its request."""
         while landed and self.store.late_writes:
-            self.store.land()
+            self.store.deliver()
         self.store.lose_late_writes()
         for job in self.running:
             if job.stepper.operation == "put_if":
@@ -268,7 +268,7 @@ class Writers(RuleBasedStateMachine):
     def _finish(self) -> None:
         """Faults end: then every upload gets in."""
         while self.store.late_writes:
-            self.store.land()
+            self.store.deliver()
         for job in self.running:
             self._run_to_its_end(job)
         for job in self.waiting:

@@ -144,7 +144,7 @@ def test_a_change_lands_once_whatever_is_lost(operation: str, fault: Fault, time
     writer = Writer(Rule(operation, fault, times=times))
     document = writer.commit(with_file)
     while writer.store.late_writes:
-        writer.store.land()
+        writer.store.deliver()
     assert writer.document == document
     assert writer.document.next_seq == 2
     assert writer.chain.head("store/delta-1") is not None
@@ -187,7 +187,7 @@ def test_an_outcome_that_stays_unknown_is_called_so() -> None:
     with pytest.raises(BucketUnavailable) as caught:
         writer.commit(count_up, deadline_s=5)
     assert caught.value.details["outcome"] == "unknown"
-    writer.store.land()
+    writer.store.deliver()
     assert writer.document.next_seq == 2
 
 

@@ -48,8 +48,8 @@ def test_a_late_write_arrives_when_it_is_let() -> None:
         with pytest.raises(BucketUnavailable):
             bucket.put_if("key", data, None)
     assert bucket.late_writes == 2
-    bucket.land(1)
-    bucket.land()
+    bucket.deliver(1)
+    bucket.deliver()
     blob = inner.get("key")
     assert blob is not None
     assert blob.data == b"second"

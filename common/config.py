@@ -153,6 +153,19 @@ class Settings(BaseModel):
         "`show`, `boost` puts them forward, `auto` does what training has found best on the shop's own data.",
     )
     refresh_s: float = Field(0.5, gt=0, description="Seconds between checks for a newer bundle.")
+    requests_per_s: float = Field(
+        0,
+        ge=0,
+        description="Requests a second that one client address may make, four seconds' worth of them at once. "
+        "0: no limit, for deployments whose gateway has one.",
+    )
+    trusted_proxies: int = Field(
+        0,
+        ge=0,
+        le=10,
+        description="Proxies before recommend that add the address of their caller to `X-Forwarded-For`. 0: the "
+        "address of the connection counts.",
+    )
     max_n: int = Field(100, ge=1, le=1000, description="Largest n that a request may ask for.")
     max_layers: int = Field(
         8, ge=1, le=64, description="Delta layers that update leaves before it folds them into one."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -14,6 +15,7 @@ from common.edges import problems
 from common.edges.http_metrics import CONTENT_TYPE as METRICS_TYPE
 from common.edges.http_metrics import Metrics
 from common.edges.http_openapi import openapi_document
+from common.edges.http_rate import RateLimit
 from common.edges.http_request import Disconnected, Message, Receive, Request, Send
 from common.edges.http_response import Headers, Response, json_response, problem_response
 from common.edges.http_routes import METHODS, Endpoint, Route, find_route
@@ -60,6 +62,7 @@ class RecommendFunction:
         self._service: RecommendService | None = None
         self._storefront: Storefront | None = None
         self._cors = Cors(())
+        self._limit: RateLimit | None = None
         self._about_itself: Mapping[Endpoint, Callable[[Request], Response]] = {
             Endpoint.HEALTHZ: lambda _request: json_response({"status": "ok"}),
             Endpoint.STARTEDZ: self._started,
@@ -69,6 +72,12 @@ class RecommendFunction:
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         request = Request(scope["method"], scope["raw_path"], scope["query_string"], scope["headers"], receive)
+        if self._limit is not None:
+            client = scope.get("client")
+            wait_s = self._limit.wait_s(client[0] if client else "", request.header(b"x-forwarded-for"))
+            if wait_s:
+                await self._too_many(request, wait_s).send(send)
+                return
         try:
             response = await self._handle(request)
         except Disconnected:
@@ -79,6 +88,13 @@ class RecommendFunction:
         """Ends the thread that follows the bucket."""
         if self._service is not None:
             self._service.stop()
+
+    def _too_many(self, request: Request, wait_s: float) -> Response:
+        problem = problems.problem(429, "too_many_requests", "too many requests from this address")
+        retry = (b"retry-after", b"%d" % math.ceil(wait_s))
+        headers = [retry, *self._cors.headers(request.header(b"origin"))]
+        self._metrics.answered(Endpoint.NONE, 429, 0.0)
+        return problem_response(problem, request.find_id(), headers)
 
     async def _handle(self, request: Request) -> Response:
         started = time.perf_counter()
@@ -139,6 +155,9 @@ class RecommendFunction:
         service = RecommendService(context, self._metrics.stages)
         service.start()
         self._service, self._cors = service, Cors(context.settings.cors_origins)
+        settings = context.settings
+        if settings.requests_per_s:
+            self._limit = RateLimit(settings.requests_per_s, settings.trusted_proxies)
         return Storefront(service, context.settings, self._metrics)
 
 

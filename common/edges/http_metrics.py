@@ -9,9 +9,10 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
-from prometheus_client.metrics_core import GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from common.edges.problems import refused
 from common.serving.ranking import Rung
 from common.serving.stages import BOUNDS_S, Stages
 from common.usecases.recommend.activity import Activity
@@ -61,12 +62,25 @@ class _BucketActivity(Collector):
         yield from (runs, upload, reports)
 
 
+class _RefusedByServer(Collector):
+    """Requests and connections that the server has refused before the application saw them."""
+
+    def collect(self) -> Iterable[Metric]:
+        family = CounterMetricFamily(
+            "recsys_http_refused", "Requests and connections refused for what the client sends.", labels=["status"]
+        )
+        for status, number in sorted(refused.items()):
+            family.add_metric([str(status)], number)
+        yield family
+
+
 class Metrics:
     def __init__(self) -> None:
         self._registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         self.stages = Stages()
         registry.register(_StageTimes(self.stages))
+        registry.register(_RefusedByServer())
         self._activity = _BucketActivity()
         registry.register(self._activity)
         self._requests = Counter("recsys_requests", "Requests.", ["endpoint", "status"], registry=registry)

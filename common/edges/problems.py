@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any, Final
 
 from common.errors import InputError, RecsysError, RefusedError, UnavailableError
@@ -15,12 +16,18 @@ _TITLES: Final = {
     401: "Unauthorized",
     404: "Not found",
     405: "Method not allowed",
+    408: "Request timeout",
     409: "Refused",
     413: "Too large",
     422: "File rejected",
+    429: "Too many requests",
+    431: "Headers too large",
     500: "Internal error",
     503: "Try again later",
 }
+refused: Final[Counter[int]] = Counter()
+"""Requests and connections that this process's server has refused by itself, by status."""
+
 _SEE_LOG: Final = "Something is wrong inside; the function's log says what."
 
 

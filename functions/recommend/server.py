@@ -12,6 +12,8 @@ import os
 
 import uvicorn
 
+from common.edges.http_protocol import BoundedProtocol
+
 
 def main() -> None:
     uvicorn.run(
@@ -21,7 +23,7 @@ def main() -> None:
         port=int(os.environ.get("PORT", "8080")),
         workers=int(os.environ.get("WORKERS", "1")),
         loop="uvloop",
-        http="httptools",
+        http=BoundedProtocol,
         ws="none",
         lifespan="off",
         log_level="error",

@@ -75,7 +75,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with ThreadingHTTPServer((HOST, 0), StandIn) as upstream:
         threading.Thread(target=upstream.serve_forever, daemon=True).start()
         moved = CADDYFILE.read_text().replace("recommend:8080", f"{HOST}:{upstream.server_port}")
-        (directory / "Caddyfile").write_text("{\n\tadmin off\n}\n" + moved)
+        (directory / "Caddyfile").write_text(moved.replace("{\n", "{\n\tadmin off\n", 1))
         children = Children(directory / "logs")
         command = [str(CADDY), "run", "--adapter", "caddyfile", "--config", "Caddyfile"]
         try:
@@ -99,3 +99,9 @@ def test_lets_nobody_ask_anything_else(site: str) -> None:
         answer = call("GET", site + path)
         assert answer is not None
         assert answer.status == 404
+
+
+def test_refuses_long_headers(site: str) -> None:
+    answer = call("GET", f"{site}/healthz", headers={"A": "b" * 40_000})
+    assert answer is not None
+    assert answer.status == 431

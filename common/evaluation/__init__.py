@@ -1,5 +1,6 @@
-"""How good a model is at guessing what people buy next.
+"""Measures how well a model predicts what people buy next.
 
-One cut in time for everybody, the whole catalogue ranked, ties counted against the model, and purchases of items new to
-the person counted apart from repeat purchases, because no model beats "the same again" where people buy the same again.
+The data is cut at one time for everybody, the whole catalogue is ranked, and ties count against the model. Purchases of
+items that are new to a person are also measured alone, because where people repeat their purchases no model beats a
+list of those.
 """

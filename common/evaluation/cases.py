@@ -1,4 +1,4 @@
-"""Whom to judge a model by, and what they bought."""
+"""Test cases: the people by whom a model is judged, and their purchases before and after the cut."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from common.evaluation.split import Fold
 from common.schemas.data import EVENT_TYPES, I32, I64, NO_USER, U64, Bools, EventType, Interactions
 
 MAX_PEOPLE: Final = 20_000
-"""More people are sampled: 20 k bound the time, and their mean is known to a hundredth of its spread."""
+"""Most people in the cases; of more, a sample is taken. 20,000 bound the time, and their mean has a standard error of
+less than a hundredth of the spread between people."""
 
 
 class Relevance(StrEnum):
-    """What counts as a hit: anything bought, or only what the person had not bought before."""
+    """Which purchases count as relevant: all of them, or only items that the person had not bought before."""
 
     ALL = "all_purchases"
     NEW = "new_purchases"
@@ -25,11 +26,14 @@ class Relevance(StrEnum):
 
 @dataclass(frozen=True)
 class Cases:
-    """People with events before the cut who bought something after it.
+    """People with events before the cut and a purchase after it.
 
-    user_keys (n, 2) uint64; `bought` and `owned` are csr_matrix (n, n_items) bool: purchases after and before the cut.
-    item_ids: n_items strings; buyers (n_items,) int64 people who bought the item before the cut, `n_users` of how many;
-    `n_known` items had an event before the cut; `newcomers` people bought after the cut and have no event before it.
+    user_keys: (n, 2) uint64
+    bought, owned: csr_matrix (n, n_items) bool, purchases after and before the cut
+    buyers: (n_items,) int64, the number of people who bought the item before the cut
+    n_users: all people with events before the cut
+    n_known: items with an event before the cut
+    newcomers: number of people with purchases after the cut and no event before it
     """
 
     fold: Fold
@@ -42,7 +46,7 @@ class Cases:
     newcomers: int
 
     def relevant(self, relevance: Relevance) -> Any:
-        """csr_matrix (n, n_items) bool: what the person should have been shown."""
+        """csr_matrix (n, n_items) bool: the items that count as hits for each person."""
         if relevance is Relevance.ALL:
             return self.bought
         repeats = self.bought.multiply(self.owned)
@@ -50,11 +54,12 @@ class Cases:
 
 
 def make_cases(fold: Fold, seed: int, *, newcomers: bool = False) -> Cases:
-    """A seeded sample where there are more than `MAX_PEOPLE`; of a shop without purchases, views and carts count.
+    """The cases of a fold; a seeded sample where there are more than `MAX_PEOPLE`.
 
-    With `newcomers` the people are those without an event before the cut.
+    In a shop without purchases, views and carts count as purchases. With `newcomers` the people are those without an
+    event before the cut.
     """
-    counts = _counting(fold)
+    counts = _counted_types(fold)
     known = np.isin(np.arange(fold.past.n_users), fold.past.users)
     bought, owned = _purchases(fold.future, counts), _purchases(fold.past, counts)
     buying = np.diff(bought.indptr) > 0
@@ -73,8 +78,8 @@ def make_cases(fold: Fold, seed: int, *, newcomers: bool = False) -> Cases:
     )
 
 
-def _counting(fold: Fold) -> Bools:
-    """(4,) bool by event type: which events the models are to guess."""
+def _counted_types(fold: Fold) -> Bools:
+    """(4,) bool by event type: the events that count as purchases."""
     purchase = np.array([kind is EventType.PURCHASE for kind in EVENT_TYPES])
     if purchase[fold.past.event_types].any() or purchase[fold.future.event_types].any():
         return purchase

@@ -1,4 +1,4 @@
-"""One model, judged by what people bought after the cut."""
+"""The judgement of one model by the purchases after the cut."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ MAX_K: Final = 20
 PRIMARY: Final = "ndcg@10"
 
 FEW_ITEMS: Final = 5
-"""People with at most so many different items are told apart: a model knows little of them."""
+"""People with at most so many different items before the cut are also measured alone: a model knows little of them."""
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """`metrics`: by relevance, the name and the mean of each metric over `people`, those whom the relevance concerns.
+    """The figures of one model on the cases.
 
-    `primary`: by relevance, (people,) float64, each one's NDCG@10, in the same order for every model judged on the same
-    cases.
-
-    `cold`, of all purchases: "people" are those with at most `FEW_ITEMS` items before the cut; "items" had no event
-    before it, and recall@20 is the share of them that the person who bought them was shown.
+    metrics: by relevance, the mean of each metric over the people with a relevant purchase, and their number `people`
+    primary: by relevance, (people,) float64, each person's NDCG@10, in the same order for every model on the same cases
+    cold: by "people" and "items", metrics of all purchases where little is known. "people" have at most `FEW_ITEMS`
+    items before the cut; "items" had no event before it, and their recall@20 is the share of them that was shown to the
+    person who bought them
     """
 
     metrics: dict[Relevance, dict[str, float]]
@@ -40,7 +40,8 @@ class Judgement:
 
 @dataclass(frozen=True)
 class _Lists:
-    """What each person was shown, and found: items and hits (n, MAX_K), relevant (n,)."""
+    """The lists of people: items (n, MAX_K) int32, hits (n, MAX_K) bool, and relevant (n,) int32, the number of
+    relevant items."""
 
     items: I32
     hits: Bools
@@ -48,18 +49,19 @@ class _Lists:
 
 
 def judge(artifact: Artifact, cases: Cases, encode: Encoder, fallback: Artifact) -> Judgement:
-    """Ranks the catalogue for each case and counts the hits.
+    """The figures of a model: ranks the whole catalogue for each case and counts the hits.
 
-    A person of whom the model can say nothing gets the list of `fallback`, a popular model, as in serving. An item that
-    the model does not know is never shown, and still counts among what was to be found.
+    A person whom the model does not know gets the list of `fallback`, a popular model, as in serving. An item that the
+    model does not know is never shown, and still counts as relevant.
     """
     return judge_scores(scores_of(artifact, cases, encode, fallback), cases)
 
 
 def judge_scores(blocks: Iterator[tuple[slice, F32]], cases: Cases) -> Judgement:
-    """The same for whatever gives scores.
+    """The figures of any source of scores.
 
-    blocks: rows of the cases and (n, n_items) float32, which is overwritten, -inf for what is not to be shown.
+    blocks: pairs of a slice of the cases and (n, n_items) float32 scores, which are overwritten; -inf for items that
+    must not be shown.
     """
     lists = _make_lists(blocks, cases)
     everything = lists[Relevance.ALL]
@@ -69,7 +71,7 @@ def judge_scores(blocks: Iterator[tuple[slice, F32]], cases: Cases) -> Judgement
             relevance: metrics.ndcg_at_k(lists[relevance].hits, lists[relevance].relevant, 10)
             for relevance in Relevance
         },
-        cold={"people": _of_few_items(everything, cases), "items": _of_new_items(everything, cases)},
+        cold={"people": _for_few_items(everything, cases), "items": _for_new_items(everything, cases)},
     )
 
 
@@ -86,13 +88,13 @@ def _make_lists(blocks: Iterator[tuple[slice, F32]], cases: Cases) -> dict[Relev
     lists = {}
     for relevance in Relevance:
         n_relevant = np.diff(relevant[relevance].indptr).astype(np.int32)
-        asked = n_relevant > 0
-        lists[relevance] = _Lists(items[relevance][asked], hits[relevance][asked], n_relevant[asked])
+        counted = n_relevant > 0
+        lists[relevance] = _Lists(items[relevance][counted], hits[relevance][counted], n_relevant[counted])
     return lists
 
 
 def scores_of(artifact: Artifact, cases: Cases, encode: Encoder, fallback: Artifact) -> Iterator[tuple[slice, F32]]:
-    """Rows of the cases and their (n, n_items) float32 scores, -inf for items that the model does not know."""
+    """Yields slices of the cases and their (n, n_items) float32 scores, -inf for items that the model does not know."""
     queries = make_queries(artifact, cases.fold, cases.user_keys, encode)
     unknown = np.asarray(~queries.any(axis=1))
     codes = item_codes(artifact, cases.fold)
@@ -122,7 +124,7 @@ def _means(lists: _Lists, cases: Cases) -> dict[str, float]:
     return {name: float(value) for name, value in means.items()}
 
 
-def _of_few_items(lists: _Lists, cases: Cases) -> dict[str, float]:
+def _for_few_items(lists: _Lists, cases: Cases) -> dict[str, float]:
     few = np.diff(cases.owned.indptr) <= FEW_ITEMS
     if not few.any():
         return {"people": 0}
@@ -131,14 +133,14 @@ def _of_few_items(lists: _Lists, cases: Cases) -> dict[str, float]:
     return {PRIMARY: float(gains.mean()), "hit_rate@10": float(hits.mean()), "people": float(few.sum())}
 
 
-def _of_new_items(lists: _Lists, cases: Cases) -> dict[str, float]:
+def _for_new_items(lists: _Lists, cases: Cases) -> dict[str, float]:
     past = cases.fold.past
     is_new = np.bincount(past.items, minlength=past.n_items) == 0
     bought: Any = cases.bought
     new_bought = np.asarray(bought @ is_new.astype(np.int64)).ravel()
-    asked = new_bought > 0
-    if not asked.any():
+    buyers = new_bought > 0
+    if not buyers.any():
         return {"people": 0}
-    found = (lists.hits & is_new[lists.items]).sum(axis=1)
-    recall = float((found[asked] / new_bought[asked]).mean())
-    return {f"recall@{MAX_K}": recall, "people": float(asked.sum())}
+    new_hits = (lists.hits & is_new[lists.items]).sum(axis=1)
+    recall = float((new_hits[buyers] / new_bought[buyers]).mean())
+    return {f"recall@{MAX_K}": recall, "people": float(buyers.sum())}

@@ -14,14 +14,14 @@ from common.models.sessions import histories_of
 from common.schemas.data import F32, I64, U64, Weighting
 
 Encoder = Callable[[F32, F32, Mapping[str, Array], Mapping[str, float]], F32]
-"""(vectors (m, dim) float32, weights (m,) float32, encoder_arrays, encoder_params) → (dim,) float32, as the functions
-in `serving.encoders`; the item of a person's last event comes last."""
+"""A function of `serving.encoders`: (vectors (m, dim) float32, weights (m,) float32, encoder_arrays, encoder_params) →
+(dim,) float32. The item of the person's last event comes last."""
 
 
 def make_queries(artifact: Artifact, fold: Fold, user_keys: U64, encode: Encoder) -> F32:
     """(n, dim) float32: each person's stored vector, or else the encoder's over the events before the cut.
 
-    Zeros where the model can say nothing of the person.
+    A row is zero where the model knows nothing of the person.
     """
     queries = np.zeros((len(user_keys), artifact.dim), dtype=np.float32)
     rows = rows_of(artifact.user_keys[: len(artifact.user_vectors)], user_keys)
@@ -36,7 +36,7 @@ def make_queries(artifact: Artifact, fold: Fold, user_keys: U64, encode: Encoder
 
 
 def rows_of(keys: U64, wanted: U64) -> I64:
-    """(n,) the row of `keys`, which is sorted, that equals each row of `wanted`; -1 where there is none."""
+    """(n,) int64: the row of the sorted `keys` that equals each row of `wanted`, -1 where there is none."""
     if len(keys) == 0:
         return np.full(len(wanted), -1)
     have, want = _as_bytes(keys), _as_bytes(wanted)
@@ -45,13 +45,16 @@ def rows_of(keys: U64, wanted: U64) -> I64:
 
 
 def _as_bytes(keys: U64) -> Any:
-    """(n,) 16-byte strings in the same order as the keys: big-endian bytes compare as the numbers do."""
+    """(n,) 16-byte strings that sort as the keys do: big-endian bytes compare as the numbers."""
     return np.ascontiguousarray(keys.astype(">u8")).view("S16").ravel()
 
 
 def _histories(artifact: Artifact, fold: Fold, people: I64) -> Iterator[tuple[I64, F32]]:
-    """For each of the people (user codes): rows of the artifact's items, oldest first, and the weights that the model
-    gives them; items that it does not know are left out."""
+    """Yields for each user code the rows of the artifact's items, oldest first, and the weights that the model gives
+    them.
+
+    Items that the model does not know are left out.
+    """
     weighting = Weighting.model_validate(artifact.params["weighting"])
     cells = weight_matrix(fold.past, weighting, fold.cut_s)
     histories = histories_of(fold.past, weighting, fold.cut_s)
@@ -69,7 +72,9 @@ def _histories(artifact: Artifact, fold: Fold, people: I64) -> Iterator[tuple[I6
 
 
 def item_codes(artifact: Artifact, fold: Fold) -> I64:
-    """(n_items of the artifact,) the code of each of its items in the fold's events; -1 for one that has no event at
-    all, which a family may know from the catalogue."""
+    """(n_items of the artifact,) int64: the code of each item in the fold's events.
+
+    -1 for an item without any event, which a family may know from the catalogue.
+    """
     code = {item_id: code for code, item_id in enumerate(fold.past.item_ids)}
     return np.array([code.get(item_id, -1) for item_id in artifact.item_ids], dtype=np.int64)

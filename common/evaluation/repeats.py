@@ -1,11 +1,10 @@
-"""What to do with items that the person has already: hide them, show them by their score, or put them forward.
+"""Repeat purchases: whether items that a person has bought are hidden, shown by their score, or put forward.
 
-About half of what a grocer's customers buy is what they have bought before, and a factor model ranks it too low. Put
-forward, an item's score grows by boost · ln(1 + purchases), of which each counts half as much every half-life. That
-half-life is not the model's, which is short where it is to find something new. NDCG@10 of all purchases in the last 28
-days but 28, with ALS that forgets within 28 days: on the gift shop shown .274, put forward by the model's own weights
-.304, by purchases that never fade .320; on the grocer .257, .386, and .403 by purchases that fade within 112 days. What
-is new to the person keeps its order.
+About half of a grocer's purchases repeat earlier ones, and a factor model ranks them too low. Put forward, an item's
+score grows by boost · ln(1 + purchases), where a purchase counts half after each half-life. This half-life is longer
+than the model's own, which is chosen for finding new items. Items that are new to the person keep their order.
+
+With ALS at a grocer, NDCG@10 of all purchases is .257 shown and .403 put forward (docs/measurements-models.md).
 """
 
 from __future__ import annotations
@@ -29,10 +28,10 @@ from common.schemas.data import F32, NO_USER, Interactions, repeated
 from common.schemas.documents import RepeatPurchases
 
 STEPS: Final = (0.25, 0.5, 1.0, 2.0, 4.0)
-"""Boosts that are tried, in multiples of a person's best score over the mean of all items, averaged over people."""
+"""Boosts that are tried, in multiples of the mean distance between a person's best score and the mean of all scores."""
 
 HALF_LIFE_DAYS: Final = 112.0
-"""With which boosts are tried; other half-lives then with the best of them."""
+"""Half-life with which boosts are tried; the other half-lives are then tried with the best boost."""
 
 OTHER_HALF_LIVES: Final = (None, 56.0)
 
@@ -41,8 +40,12 @@ K: Final = 10
 
 @dataclass(frozen=True)
 class RepeatDecision:
-    """NDCG@10 of all purchases, repeated or not, by what is done; `boost`, in units of the model's score, and
-    `half_life_days` are the best of those tried."""
+    """NDCG@10 of all purchases for each treatment of repeat purchases, and the parameters of the best boost.
+
+    hide, show, put_forward: NDCG@10
+    boost: the best of those tried, in units of the model's score
+    half_life_days: the best of those tried
+    """
 
     hide: float
     show: float
@@ -52,22 +55,24 @@ class RepeatDecision:
 
     @property
     def decision(self) -> Purchased:
-        """The best; of equals the one that changes least for who is used to find something new."""
-        found = {Purchased.HIDE: self.hide, Purchased.SHOW: self.show, Purchased.BOOST: self.put_forward}
-        return max(found, key=lambda purchased: found[purchased])
+        """The treatment with the highest NDCG@10; of equal ones hide before show before boost."""
+        ndcg = {Purchased.HIDE: self.hide, Purchased.SHOW: self.show, Purchased.BOOST: self.put_forward}
+        return max(ndcg, key=lambda purchased: ndcg[purchased])
 
     def served(self, purchased: Purchased = Purchased.AUTO) -> RepeatPurchases:
-        """What recommend does under the shop's setting."""
+        """The treatment that recommend applies under the shop's setting."""
         decision = self.decision if purchased is Purchased.AUTO else purchased
         return RepeatPurchases(decision=decision.value, boost=self.boost, half_life_days=self.half_life_days)
 
     def as_dict(self) -> dict[str, Any]:
+        """The decision for metrics.json."""
         return {**asdict(self), "decision": self.decision}
 
 
 @dataclass(frozen=True, eq=False)
 class _Boost:
-    """`gains` csr_matrix (n, n_items) float32: an entry for each item that a person has bought and not given back."""
+    """A boost to be tried. gains: csr_matrix (n, n_items) float32, one entry for each item that a person has bought and
+    not given back."""
 
     gains: Any
     boost: float
@@ -75,7 +80,10 @@ class _Boost:
 
 
 def judge_repeats(artifact: Artifact, cases: Cases, encode: Encoder, fallback: Artifact) -> RepeatDecision:
-    """A model that says the same of everybody is not put anything forward in: serving gives its list as it is."""
+    """The best treatment of repeat purchases for a model.
+
+    A model that ranks the same for everybody gets no boost, because serving uses its list as it is.
+    """
 
     def gains(half_life_days: float | None) -> Any:
         return _gains(artifact, cases, half_life_days)
@@ -101,7 +109,7 @@ def judge_repeats(artifact: Artifact, cases: Cases, encode: Encoder, fallback: A
 def judge_as_served(
     artifact: Artifact, cases: Cases, encode: Encoder, fallback: Artifact, served: RepeatPurchases
 ) -> Judgement:
-    """What `judge` says, with what people have hidden or put forward as `served` says."""
+    """The figures of `judge`, with repeat purchases treated as `served` says."""
     gains = _gains(artifact, cases, served.half_life_days)
     boosts = {"hide": _hiding(gains), "show": _Boost(gains, 0.0), "boost": _Boost(gains, served.boost)}
     blocks = _boosted(scores_of(artifact, cases, encode, fallback), boosts[served.decision])
@@ -109,7 +117,7 @@ def judge_as_served(
 
 
 def _hiding(gains: Any) -> _Boost:
-    """Of all that there is a gain for, however small."""
+    """The boost that hides every item with a gain, however small."""
     return _Boost(csr_matrix((np.ones_like(gains.data), gains.indices, gains.indptr), shape=gains.shape), -np.inf)
 
 
@@ -127,15 +135,15 @@ def _judge(blocks: Iterator[tuple[slice, F32]], cases: Cases, boosts: list[_Boos
     for rows, scores in blocks:
         own = boosts[0].gains[rows].tocoo()
         shown = scores[own.row, own.col]
-        for boost, found in zip(boosts, hits, strict=True):
+        for boost, boost_hits in zip(boosts, hits, strict=True):
             scores[own.row, own.col] = shown + boost.boost * boost.gains[rows].data
-            found[rows] = top_k(scores, relevant[rows], K)[1]
+            boost_hits[rows] = top_k(scores, relevant[rows], K)[1]
     n_relevant = np.diff(relevant.indptr).astype(np.int32)
-    return [float(ndcg_at_k(found, n_relevant, K).mean()) for found in hits]
+    return [float(ndcg_at_k(boost_hits, n_relevant, K).mean()) for boost_hits in hits]
 
 
 def _gains(artifact: Artifact, cases: Cases, half_life_days: float | None) -> Any:
-    """csr_matrix (n, n_items) float32: ln(1 + purchases), as serving has them; 0 for what the model does not know."""
+    """csr_matrix (n, n_items) float32: ln(1 + purchases), as in serving; 0 for items that the model does not know."""
     past, people = cases.fold.past, rows_of(cases.fold.past.user_keys, cases.user_keys)
     purchases = weight_matrix(past, repeated(half_life_days), cases.fold.cut_s)[people]
     known = np.zeros(past.n_items + 1, dtype=np.bool_)
@@ -146,14 +154,15 @@ def _gains(artifact: Artifact, cases: Cases, half_life_days: float | None) -> An
 
 
 def _kept(past: Interactions) -> Any:
-    """csr_matrix (n_users, n_items) bool: of what was more bought than returned."""
+    """csr_matrix (n_users, n_items) bool: items that the person bought more of than returned."""
     own = past.users != NO_USER
     place = (past.users[own], past.items[own])
     return csr_matrix(coo_matrix((past.pieces()[own], place), shape=(past.n_users, past.n_items))) > 0
 
 
 def _unit(blocks: Iterator[tuple[slice, F32]]) -> float:
-    """By how much a person's best score is above the mean of the items that the model knows, averaged over people."""
+    """The distance between a person's best score and the mean of the items that the model knows, averaged over
+    people."""
     leads: list[F32] = []
     for _, scores in blocks:
         known = scores > -np.inf

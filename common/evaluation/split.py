@@ -1,4 +1,7 @@
-"""The past to learn from and the future to guess: one cut in time for everybody, so that nothing leaks back."""
+"""The temporal split: events before a cut to learn from, and events after it to predict.
+
+The cut is at one time for everybody, so that nothing of the future reaches the past.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,13 @@ from typing import Final
 from common.schemas.data import DAY_S, Interactions
 
 MAX_HELD_OUT: Final = 0.4
-"""Share of the data's time that both windows together may take; of a shorter history each takes a proportion."""
+"""Most of the data's time that both windows together may take; in a shorter history they are shortened in
+proportion."""
 
 
 @dataclass(frozen=True)
 class Fold:
-    """Events before `cut_s` (epoch seconds), and those of the window that begins there."""
+    """The events before the cut (`past`) and those of the window that begins there (`future`). cut_s: epoch seconds."""
 
     cut_s: int
     past: Interactions
@@ -22,17 +26,20 @@ class Fold:
 
 @dataclass(frozen=True)
 class Split:
-    """`test.past` is all that comes before the test window, validation included. `test` is None for a window of 0."""
+    """The validation fold, and the test fold that follows it; `test` is None for a test window of 0 days.
+
+    `test.past` is all events before the test window, the validation window included.
+    """
 
     validation: Fold
     test: Fold | None
 
 
 def temporal_split(data: Interactions, validation_days: float, test_days: float) -> Split | None:
-    """The last `test_days` for the test, the `validation_days` before them for validation.
+    """The last `test_days` as the test window, and the `validation_days` before them as the validation window.
 
-    Windows are shortened, in proportion, to `MAX_HELD_OUT` of the data's time. None where a fold would have nothing
-    to learn from or nothing to guess: all events at one moment, or none.
+    Both are shortened, in proportion, to `MAX_HELD_OUT` of the data's time. Returns None where a fold would have an
+    empty past or future: all events at one moment, or no events.
     """
     if len(data) == 0:
         return None

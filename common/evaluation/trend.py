@@ -1,4 +1,4 @@
-"""How much what is bought more than usual of late is to gain: the weight at which people are guessed best."""
+"""The weight of the trend: how much items that sell more than usual should gain, chosen by NDCG@10."""
 
 from __future__ import annotations
 
@@ -18,20 +18,21 @@ from common.models.trend import item_trends
 from common.schemas.data import F32, F64
 
 STEPS: Final = (0.05, 0.1, 0.2, 0.3, 0.4, 0.6)
-"""Weights that are tried, in multiples of a person's best score over the mean of all items by the length of their
-query, of the person in the middle."""
+"""Weights that are tried, in multiples of the median person's distance between the best score and the mean of all
+scores, divided by the length of the query vector."""
 
 K: Final = 10
 
 
 @dataclass(frozen=True)
 class Trend:
-    """`weight` as `with_trend` takes it, the best of those tried or 0; `tried` is NDCG@10 by weight."""
+    """The chosen weight, as `with_trend` takes it: the best of those tried, or 0. `tried` is NDCG@10 by weight."""
 
     weight: float = 0.0
     tried: Mapping[float, float] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
+        """The trend for metrics.json."""
         return {
             "weight": self.weight,
             "tried": [{"weight": weight, "ndcg": ndcg} for weight, ndcg in self.tried.items()],
@@ -39,7 +40,10 @@ class Trend:
 
 
 def judge_trend(artifact: Artifact, cases: Cases, encode: Encoder, fallback: Artifact, relevance: Relevance) -> Trend:
-    """A model that says the same of everybody has its own way to forget."""
+    """The weight of the trend that is best for `relevance`.
+
+    It is 0 for a model that ranks the same for everybody, because such a model has a half-life of its own.
+    """
     if artifact.family == fallback.family:
         return Trend()
     lengths = np.linalg.norm(make_queries(artifact, cases.fold, cases.user_keys, encode), axis=1)
@@ -55,11 +59,11 @@ def judge_trend(artifact: Artifact, cases: Cases, encode: Encoder, fallback: Art
             owned = cases.owned[rows].tocoo()
             scores[owned.row, owned.col] = -np.inf
         gained = lengths[rows, np.newaxis] * gains
-        for weight, found in zip(weights, hits, strict=True):
-            found[rows] = top_k(scores + np.float32(weight) * gained, relevant[rows], K)[1]
+        for weight, weight_hits in zip(weights, hits, strict=True):
+            weight_hits[rows] = top_k(scores + np.float32(weight) * gained, relevant[rows], K)[1]
     n_relevant = np.diff(relevant.indptr).astype(np.int32)
-    asked = n_relevant > 0
-    tried = {w: float(ndcg_at_k(h[asked], n_relevant[asked], K).mean()) for w, h in zip(weights, hits, strict=True)}
+    kept = n_relevant > 0
+    tried = {w: float(ndcg_at_k(h[kept], n_relevant[kept], K).mean()) for w, h in zip(weights, hits, strict=True)}
     return Trend(max(tried, key=lambda weight: tried[weight]), tried)
 
 
@@ -68,6 +72,7 @@ def _unit(artifact: Artifact, cases: Cases, encode: Encoder, fallback: Artifact,
     for rows, scores in scores_of(artifact, cases, encode, fallback):
         known = scores > -np.inf
         mean = np.where(known, scores, 0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
-        said = lengths[rows] > 0
-        leads.append(((scores.max(axis=1) - mean)[said] / lengths[rows][said]).astype(np.float32))
+        known_people = lengths[rows] > 0
+        lead = (scores.max(axis=1) - mean)[known_people] / lengths[rows][known_people]
+        leads.append(lead.astype(np.float32))
     return float(np.median(np.concatenate(leads)))

@@ -1,7 +1,7 @@
-"""What any model must be held against. For judging only: none of these is served.
+"""Simple baselines that every model is compared with. They are evaluated only; none is served.
 
-Each learns from a fold's past and scores every item for people of it, so that they are ranked and counted as the models
-are.
+Each learns from a fold's past and scores every item for the people of the fold, so baselines are ranked and counted in
+the same way as models.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What every baseline is, and how it is judged."""
+"""The interface of a baseline, and its judgement."""
 
 from __future__ import annotations
 
@@ -22,17 +22,20 @@ from common.schemas.data import F32, I64, Weighting
 
 
 class Baseline(ABC):
-    """Learned in the constructor. Raises `RefusedError` where the fold is too large for it.
+    """A baseline. The constructor learns from the fold and raises `RefusedError` where the fold is too large.
 
-    One that is `costly` takes minutes on a large shop, and is held only where there is time for it.
+    A `costly` baseline takes minutes on a large shop, and runs only where there is time for it.
     """
 
     name: ClassVar[str]
     costly: ClassVar[bool] = False
 
     @classmethod
-    def least_s(cls, fold: Fold) -> float:  # noqa: ARG003 (for those that ask it)
-        """Seconds that learning takes at the least, for one that cannot be broken off. Raises as the constructor."""
+    def least_s(cls, fold: Fold) -> float:  # noqa: ARG003 (for those that need it)
+        """A lower bound of the seconds that learning takes, for baselines that cannot be interrupted.
+
+        Raises `RefusedError` as the constructor does.
+        """
         return 0.0
 
     @abstractmethod
@@ -40,11 +43,15 @@ class Baseline(ABC):
 
     @abstractmethod
     def scores(self, people: I64) -> F32:
-        """(n, n_items) float32 for rows of the fold's user_keys, -inf for what is not to be shown; the caller's own."""
+        """(n, n_items) float32 for rows of the fold's user_keys, -inf for items that must not be shown. The caller may
+        overwrite it."""
 
 
 def judge_baseline(baseline: Baseline, cases: Cases, deadline: float = math.inf) -> Judgement:
-    """Raises `RefusedError` if it is not through at `deadline`, on the clock of `time.monotonic`."""
+    """The figures of a baseline on the cases.
+
+    Raises `RefusedError` if it is not finished at `deadline`, on the clock of `time.monotonic`.
+    """
     people = rows_of(cases.fold.past.user_keys, cases.user_keys)
     return judge_scores(_blocks(baseline, people, cases.fold.past.n_items, deadline), cases)
 
@@ -59,7 +66,7 @@ def _blocks(baseline: Baseline, people: I64, n_items: int, deadline: float) -> I
 
 
 def cells_of(fold: Fold) -> Any:
-    """csr_matrix (n_users, n_items) float32: how often each person bought each item, views and carts counting less."""
+    """csr_matrix (n_users, n_items) float32: how often each person bought each item; views and carts count less."""
     return weight_matrix(fold.past, Weighting(), fold.cut_s)
 
 

@@ -1,4 +1,5 @@
-"""EASE: the linear model that reproduces each person's items from the others, in closed form (Steck 2019)."""
+"""EASE: the linear model that predicts each item of a person from the person's other items, in closed form (Steck
+2019)."""
 
 from __future__ import annotations
 
@@ -14,14 +15,14 @@ from common.schemas.data import F32, I64
 REGULARIZATION: Final = 200.0
 
 MAX_ITEMS: Final = 20_000
-"""Its matrix of items × items takes 1.6 GB then, and its inverse as much again."""
+"""Most items: the matrix of items × items takes 1.6 GB then, and its inverse the same again."""
 
 FLOPS: Final = 4e10
-"""Operations a second of the inverse, 2 n³ of them, on two cores: 20,000 items take seven minutes."""
+"""Operations a second of the inverse, which needs 2 n³ of them, on two cores; 20,000 items take seven minutes."""
 
 
 class EASE(Baseline):
-    """Of items with at least one buyer; the others are not shown."""
+    """EASE over the items with at least one buyer; the others are not shown."""
 
     name: ClassVar[str] = "EASE"
     costly: ClassVar[bool] = True

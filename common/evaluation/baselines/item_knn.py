@@ -1,4 +1,4 @@
-"""Items like those that the person has, by the cosine of who has them (Deshpande and Karypis 2004)."""
+"""Item-kNN: items similar to those of the person, by the cosine of their buyers (Deshpande and Karypis 2004)."""
 
 from __future__ import annotations
 
@@ -13,22 +13,25 @@ from common.schemas.data import F32, I64
 
 NEIGHBOURS: Final = 100
 SHRINKAGE: Final = 10.0
-"""People in common that a similarity must outweigh; with 5 to 50 the grocer's and the gift shop's figures are level."""
+"""Added to the denominator of the cosine, so that few common buyers give a low similarity; with 5 to 50 the figures of
+two real shops are equal."""
 
 PAIRS_PER_S: Final = 3e7
-"""Measured on the grocer's year, 448 million pairs of 68,000 items."""
+"""Speed of the comparison, measured on the grocer's year: 448 million pairs of 68,000 items."""
 
 _ROWS: Final = 2000
-"""Items compared with all others at once: their similarities are held in full until the nearest are picked."""
+"""Items compared with all others at once; their similarities are in memory until the nearest are chosen."""
 
 
 class ItemKNN(Baseline):
+    """Item-kNN with `NEIGHBOURS` neighbours an item."""
+
     name: ClassVar[str] = "item-kNN"
     costly: ClassVar[bool] = True
 
     @classmethod
     def least_s(cls, fold: Fold) -> float:
-        """By the pairs of items that people have in common, each person's number of items squared."""
+        """Seconds by the number of item pairs with a common buyer: the sum of each person's number of items squared."""
         return float((np.diff(taken_of(fold).indptr).astype(np.float64) ** 2).sum() / PAIRS_PER_S)
 
     def __init__(self, fold: Fold) -> None:
@@ -43,7 +46,7 @@ class ItemKNN(Baseline):
 
 
 def _nearest(by_item: Any, norms: F32, start: int) -> Any:
-    """csr_matrix (rows, n_items): the similarities of some items to their nearest, not to themselves."""
+    """csr_matrix (rows, n_items): the similarities of some items to their nearest, without the items themselves."""
     rows = slice(start, min(start + _ROWS, by_item.shape[0]))
     common = (by_item[rows] @ by_item.T).tocsr()
     values, columns, ends = [], [], [0]

@@ -1,4 +1,4 @@
-"""VS-KNN asked of people: what came in sessions like the person's latest."""
+"""VS-KNN for people: the items of sessions similar to the person's latest session."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from common.schemas.data import F32, I64, NO_USER, Weighting
 
 
 class LatestSession(Baseline):
-    """Items of no like session are not shown."""
+    """VS-KNN, with the person's latest session as the query. Items of no similar session are not shown."""
 
     name: ClassVar[str] = "VS-KNN"
     costly: ClassVar[bool] = True
@@ -33,6 +33,6 @@ class LatestSession(Baseline):
         offsets = self._sessions.offsets
         for row, session in enumerate(self._latest[people].tolist()):
             if session != NO_USER:
-                found = self._knn.scores(self._sessions.items[offsets[session] : offsets[session + 1]])
-                scores[row, found > 0] = found[found > 0]
+                own = self._knn.scores(self._sessions.items[offsets[session] : offsets[session + 1]])
+                scores[row, own > 0] = own[own > 0]
         return scores

@@ -1,4 +1,4 @@
-"""The most popular items of the last four weeks, for everybody."""
+"""The most popular items of the last four weeks, the same for everybody."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ WINDOW_DAYS: Final = 28
 
 
 class RecentPopular(Baseline):
+    """The counts of the last `WINDOW_DAYS` days before the cut."""
+
     name: ClassVar[str] = "popular of 28 days"
 
     def __init__(self, fold: Fold) -> None:

@@ -1,1 +1,1 @@
-"""What a training run has to tell a shop owner: a typed document, and one self-contained page made of it."""
+"""The report of a training run for a shop owner: a typed document, and one self-contained page made from it."""

@@ -1,4 +1,4 @@
-"""Where the lines and bars of a chart stand: geometry for the macros of `charts.html`, in units of its view box."""
+"""The geometry of charts for the macros of `charts.html`, in units of the view box."""
 
 from __future__ import annotations
 
@@ -9,20 +9,22 @@ from typing import Final
 
 WIDTH: Final = 340.0
 HEIGHT: Final = 180.0
-"""A phone's width, so that texts of 11 units are read there as they are."""
+"""The view box has a phone's width, so that texts of 11 units are readable there without scaling."""
 
 LEFT, RIGHT, TOP, BOTTOM = 52.0, 16.0, 10.0, 24.0
 TICKS: Final = 4
+"""Most distances between ticks on an axis."""
 FILLED: Final = 0.8
-"""Share of a place that its bars take."""
+"""Share of a place's width that its bars take."""
 LABEL_WIDTH: Final = 40.0
+"""Width that a label under a bar needs."""
 
 Points = Sequence[tuple[float, float]]
 
 
 @dataclass(frozen=True)
 class Tick:
-    """A mark on an axis at `at`."""
+    """A mark with a text on an axis, `at` units from its zero."""
 
     at: float
     text: str
@@ -30,7 +32,7 @@ class Tick:
 
 @dataclass(frozen=True)
 class Axis:
-    """A linear scale from values to units."""
+    """A linear scale from values (low, high) to units (start, end)."""
 
     low: float
     high: float
@@ -42,11 +44,14 @@ class Axis:
         return round(self.start + share * (self.end - self.start), 1)
 
     def ticks(self) -> list[Tick]:
+        """The marks at round values."""
         return [Tick(self(value), text) for value, text in round_values(self.low, self.high)]
 
 
 @dataclass(frozen=True)
 class Line:
+    """A line of a chart: its SVG path, and its points in units."""
+
     name: str
     path: str
     marks: tuple[tuple[float, float], ...]
@@ -54,6 +59,8 @@ class Line:
 
 @dataclass(frozen=True)
 class LineChart:
+    """Lines on common axes."""
+
     x: Axis
     y: Axis
     lines: tuple[Line, ...]
@@ -61,7 +68,7 @@ class LineChart:
 
 @dataclass(frozen=True)
 class Bar:
-    """`label` stands under it, empty where there is no room; `text` is what it says in words."""
+    """A bar. `label` is the text under it, empty where there is no room; `text` is the value in words."""
 
     x: float
     y: float
@@ -77,7 +84,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class BarChart:
-    """Series of bars that stand side by side at each place."""
+    """Series of bars that are side by side at each place."""
 
     y: Axis
     names: tuple[str, ...]
@@ -85,7 +92,7 @@ class BarChart:
 
 
 def line_chart(series: Sequence[tuple[str, Points]], *, stepped: bool = False) -> LineChart:
-    """Of at least one point. With `stepped` a value holds until the next point."""
+    """A chart of series with at least one point in all. With `stepped` a value stays until the next point."""
     points = [point for _, of_series in series for point in of_series]
     xs, ys = [x for x, _ in points], [y for _, y in points]
     pad = 0.08 * (max(ys) - min(ys)) or 0.05 * abs(max(ys)) or 1.0
@@ -109,7 +116,7 @@ def _path(marks: Sequence[tuple[float, float]], stepped: bool) -> str:
 def bar_chart(
     labels: Sequence[str], series: Sequence[tuple[str, Sequence[float]]], say: Callable[[float], str]
 ) -> BarChart:
-    """One bar of each series for each label; `say` puts a value into words."""
+    """A chart with one bar of each series for each label; `say` returns a value as text."""
     top = max((value for _, values in series for value in values), default=0.0) or 1.0
     y = Axis(0, _next_tick(top), HEIGHT - BOTTOM, TOP)
     place = (WIDTH - LEFT - RIGHT) / max(1, len(labels))
@@ -137,13 +144,14 @@ def bar_chart(
 
 
 def _next_tick(value: float) -> float:
-    """The first multiple of the ticks' distance that is not below the value."""
+    """The first multiple of the distance between ticks that is not below the value."""
     step = round_values(0, value)[1][0]
     return math.ceil(value / step - 1e-9) * step
 
 
 def round_values(low: float, high: float) -> list[tuple[float, str]]:
-    """At most `TICKS` + 1 values of 1, 2 or 5 times a power of ten between `low` and `high`, with their texts."""
+    """At most `TICKS` + 1 values between `low` and `high`, multiples of 1, 2 or 5 times a power of ten, with their
+    texts."""
     if high <= low:
         return [(low, f"{low:g}")]
     rough = (high - low) / TICKS

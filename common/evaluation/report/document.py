@@ -1,4 +1,4 @@
-"""What stands in a report. Titles come from uploads and are text, never markup."""
+"""The content of a report. Titles come from uploads; they are text, never markup."""
 
 from __future__ import annotations
 
@@ -15,9 +15,13 @@ class _Part(BaseModel):
 
 
 class DataProfile(_Part):
-    """What the run learned from. `by_month` counts events by "2026-01"; `repeat_share` is the share of purchases by
-    known people of what they had bought before, None without any; `density` the share of all pairs of a person and an
-    item that were bought; `anonymous` events came without consent."""
+    """The data that the run learned from.
+
+    by_month: number of events by "2026-01"
+    repeat_share: share of known people's purchases that repeat an earlier one, None without purchases
+    density: share of all pairs of a person and an item that were bought
+    anonymous: events without consent
+    """
 
     people: int
     items: int
@@ -34,7 +38,7 @@ class DataProfile(_Part):
 
 
 class Window(_Part):
-    """The days that the table is about: `people` were known before, `newcomers` were not."""
+    """The days of the test window. `people` had events before it, `newcomers` had none."""
 
     first_day: date
     last_day: date
@@ -43,15 +47,20 @@ class Window(_Part):
 
 
 class Spread(_Part):
+    """A mean and the ends of its 95 % interval."""
+
     mean: float
     low: float
     high: float
 
 
 class Row(_Part):
-    """A line of the table. `ndcg` and `lead` (by how much the champion is ahead) by relevance, empty where nobody was
-    asked; `metrics` by relevance and name, of which `people` may be the only one; `left_out` tells why there are none.
-    The champion "as_served" has the trend, and what was bought before is treated as `purchased` says.
+    """A row of the leaderboard.
+
+    ndcg, lead: by relevance; `lead` is by how much the champion is better. Empty where nobody has a relevant purchase
+    metrics: by relevance and name; `people` may be the only one
+    left_out: the reason why a row has no figures
+    purchased: the treatment of repeat purchases in the row "as_served", which also has the trend
     """
 
     kind: Literal["champion", "as_served", "served", "family", "baseline"]
@@ -68,8 +77,7 @@ class Row(_Part):
 
 
 class RepeatsSection(_Part):
-    """NDCG@10 of all purchases by what is done with items that a person has: left out, ranked as any other, or put
-    forward by `boost`; `decision` is the best."""
+    """NDCG@10 of all purchases for each treatment of repeat purchases; `decision` is the best."""
 
     hide: float
     show: float
@@ -79,7 +87,7 @@ class RepeatsSection(_Part):
 
 
 class Attempt(_Part):
-    """One trial in the order of time; `score` is None for what was broken off."""
+    """A trial, in the order of time; `score` is None for a trial that was stopped."""
 
     family: str
     seconds: float
@@ -87,15 +95,17 @@ class Attempt(_Part):
 
 
 class Curve(_Part):
-    """What a model was worth after some of its iterations: (iteration, score)."""
+    """The score of a model after some of its iterations: (iteration, score)."""
 
     name: str
     points: tuple[tuple[int, float], ...]
 
 
 class Popularity(_Part):
-    """Tenths of the catalogue, the most bought first, each with its share of purchases and of recommendations, which
-    `people` persons were given; `shown_items` of `items` were among them."""
+    """Tenths of the catalogue, the best sellers first, with their shares of purchases and of recommendations.
+
+    `people` persons got the recommendations; `shown_items` of `items` were among them.
+    """
 
     purchases: tuple[float, ...] = Field(min_length=10, max_length=10)
     recommendations: tuple[float, ...] = Field(min_length=10, max_length=10)
@@ -105,7 +115,7 @@ class Popularity(_Part):
 
 
 class Change(_Part):
-    """A line of what is different from the run before; texts as they are to be read."""
+    """A difference to the run before, as texts for reading."""
 
     what: str
     before: str
@@ -114,8 +124,11 @@ class Change(_Part):
 
 
 class Product(_Part):
-    """`title` is the id where the item has none; `about` its category and brand; `note` says how often it was bought,
-    or why it is recommended."""
+    """A product in a list of a sample person.
+
+    `title` is the id where the item has none; `about` its category and brand; `note` how often it was bought, or why it
+    is recommended.
+    """
 
     title: str
     about: str = ""
@@ -123,7 +136,7 @@ class Product(_Part):
 
 
 class SamplePerson(_Part):
-    """`label` is a letter: no report names anybody."""
+    """A sample person. `label` is a letter, because no report names anybody."""
 
     label: str
     purchases: int
@@ -133,8 +146,14 @@ class SamplePerson(_Part):
 
 
 class Report(_Part):
-    """Of one run. `family` is what was published, None if nothing was: then `refusal` says why. `unjudged` says why
-    there was no contest. `previous` is the version that `changes` compare with."""
+    """The report of one run.
+
+    family: the published family; None if nothing was published, and `refusal` is then the reason
+    unjudged: the reason why there was no comparison
+    decided_by: the relevance that decided
+    table: the leaderboard, the champion first
+    previous: the version that `changes` compare with
+    """
 
     shop: str
     version: str

@@ -1,4 +1,4 @@
-"""A report as one HTML page that needs nothing from elsewhere.
+"""The report as one HTML page without outside resources.
 
 The page has no script, and its own policy forbids every resource but the style sheet in it. All texts are escaped.
 """
@@ -33,7 +33,7 @@ def render(report: Report) -> str:
         champion=report.table[0] if report.table else None,
         judged=[row for row in report.table if row.metrics],
         left_out=[row for row in report.table if row.left_out],
-        questions=tuple(Relevance),
+        relevances=tuple(Relevance),
         ranked={relevance: _ranked(report.table, relevance) for relevance in Relevance},
         PRIMARY=PRIMARY,
         FEW_ITEMS=FEW_ITEMS,
@@ -49,7 +49,7 @@ def render(report: Report) -> str:
 
 
 def policy_for(style: str) -> str:
-    """The Content-Security-Policy of a page with this one style sheet in it."""
+    """The Content-Security-Policy of a page that contains this one style sheet."""
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     return f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
 
@@ -68,29 +68,29 @@ def _months(report: Report) -> BarChart:
 
 
 def _tenths(report: Report) -> BarChart | None:
-    found = report.popularity
-    if found is None:
+    popularity = report.popularity
+    if popularity is None:
         return None
-    series = [("of purchases", found.purchases), ("of recommendations", found.recommendations)]
+    series = [("of purchases", popularity.purchases), ("of recommendations", popularity.recommendations)]
     in_percent = [(name, [100 * share for share in shares]) for name, shares in series]
     return bar_chart([str(tenth) for tenth in range(1, 11)], in_percent, lambda value: f"{value:.1f} %")
 
 
 def _ranked(table: tuple[Row, ...], relevance: Relevance) -> list[Row]:
-    """Those that have figures of it, best first."""
+    """The rows with figures for this relevance, best first."""
     return sorted(
         (row for row in table if relevance in row.ndcg), key=lambda row: row.ndcg[relevance].mean, reverse=True
     )
 
 
 def _scale(table: tuple[Row, ...], relevance: Relevance) -> Axis:
-    """From 0 to the highest end of all intervals."""
+    """The axis from 0 to the highest end of all intervals."""
     highest = max((row.ndcg[relevance].high for row in table if relevance in row.ndcg), default=1.0)
     return Axis(0.0, highest or 1.0, *_WHISKERS)
 
 
 def _search(report: Report) -> dict[str, LineChart]:
-    """The best score so far over trials and over seconds; empty before two trials have ended."""
+    """The best score so far over trials and over seconds; empty before two trials have finished."""
     ended = [
         (number, seconds, attempt.score)
         for number, (attempt, seconds) in enumerate(

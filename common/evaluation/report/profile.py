@@ -1,4 +1,4 @@
-"""The data that a run learned from, in figures."""
+"""The profile of the data that a run learned from."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from common.schemas.data import EVENT_TYPES, NO_USER, Bools, EventType, Interact
 
 
 def profile_of(data: Interactions, n_catalogue: int) -> DataProfile:
-    """Of at least one event. `n_catalogue`: items that uploads describe, sold or not."""
+    """The profile of at least one event. `n_catalogue` is the number of items that uploads describe, sold or not."""
     known = data.users != NO_USER
     n_pairs, n_purchases = _pairs_and_purchases(data, known)
     events = np.bincount(data.users[known], minlength=1)
@@ -38,7 +38,7 @@ def _by_type(data: Interactions) -> dict[str, int]:
 
 
 def _by_month(data: Interactions) -> dict[str, int]:
-    """Every month from the first to the last, those without events too."""
+    """Number of events in every month from the first to the last, months without events included."""
     first, last = data.ts[[0, -1]].astype("datetime64[s]").astype("datetime64[M]")
     months = np.arange(first, last + 2)
     counts = np.diff(np.searchsorted(data.ts, months.astype("datetime64[s]").astype(np.int64)))
@@ -46,8 +46,10 @@ def _by_month(data: Interactions) -> dict[str, int]:
 
 
 def _pairs_and_purchases(data: Interactions, known: Bools) -> tuple[int, int]:
-    """How many different items people have bought, summed over people, and how often; two lines of one moment are one
-    purchase."""
+    """The number of different pairs of a person and a bought item, and the number of purchases.
+
+    Two lines of one person and item at one moment are one purchase.
+    """
     bought = known & (data.event_types == EVENT_TYPES.index(EventType.PURCHASE))
     pairs = data.users[bought].astype(np.int64) * data.n_items + data.items[bought]
     order = np.argsort(pairs, kind="stable")  # of one pair, in order of time as the events are

@@ -1,4 +1,4 @@
-"""The page's words for what the code names, and how its figures are written."""
+"""The page's words for names of the code, and the formats of its figures."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ MODELS: Final[Mapping[str, str]] = {
     "EASE": "which products go with which, for all pairs at once",
     "VS-KNN": "what came in visits like the person's latest",
 }
+"""What each model and baseline learns from."""
 
 KINDS: Final[Mapping[str, str]] = {
     "champion": "champion",
@@ -30,15 +31,17 @@ KINDS: Final[Mapping[str, str]] = {
     "baseline": "yardstick",
 }
 
-QUESTIONS: Final[Mapping[Relevance, str]] = {
+RELEVANCES: Final[Mapping[Relevance, str]] = {
     Relevance.ALL: "Everything they bought",
     Relevance.NEW: "Only what was new to them",
 }
+"""The headings of the tables, by relevance."""
 
 PURCHASES: Final[Mapping[Relevance, str]] = {
     Relevance.ALL: "purchases",
     Relevance.NEW: "purchases new to them",
 }
+"""The purchases that count, by relevance, within a sentence."""
 
 EVENTS: Final[Mapping[str, str]] = {
     "purchase": "purchases",
@@ -52,6 +55,7 @@ REPEATS: Final[Mapping[str, str]] = {
     "show": "ranked like any other product",
     "boost": "put forward",
 }
+"""The treatments of repeat purchases."""
 
 METRICS: Final[Mapping[str, str]] = {
     "ndcg@10": "NDCG@10",
@@ -63,6 +67,7 @@ METRICS: Final[Mapping[str, str]] = {
     "coverage@10": "coverage@10",
     "novelty@10": "novelty@10",
 }
+"""The metrics in the order of the columns."""
 
 
 def count(value: float) -> str:
@@ -78,12 +83,12 @@ def signed(value: float) -> str:
 
 
 def percent(value: float) -> str:
-    """Of a share; two digits that say something where it is small."""
+    """A share in per cent, with two digits where it is small."""
     return f"{100 * value:.1f} %" if value == 0 or value >= 0.001 else f"{100 * value:.2g} %"
 
 
 def points(value: float) -> str:
-    """Of a difference of shares."""
+    """A difference of shares, in percentage points."""
     return f"{100 * value:+.1f} points".replace("-", "−")
 
 
@@ -108,7 +113,7 @@ def moment(value: datetime) -> str:
 
 
 def month(name: str) -> str:
-    """`2026-01` becomes `Jan 26`."""
+    """The month in short: `2026-01` becomes `Jan 26`."""
     return f"{datetime.strptime(name, '%Y-%m'):%b %y}"
 
 

@@ -122,9 +122,9 @@ def changes_since(before: Json, now: Json) -> Iterator[Change]:
     """Lines about the model, its figures and the data; a figure that one of the runs has not is a dash."""
     yield Change(what="published model", before=before["family"] or "none", now=now["family"] or "none")
     for relevance in Relevance:
-        name = f"NDCG@10, {words.QUESTIONS[relevance].lower()}"
+        name = f"NDCG@10, {words.RELEVANCES[relevance].lower()}"
         yield _figure(name, *(_metric(run, relevance, PRIMARY) for run in (before, now)))
-        name = f"found something, {words.QUESTIONS[relevance].lower()}"
+        name = f"found something, {words.RELEVANCES[relevance].lower()}"
         yield _share(name, *(_metric(run, relevance, "hit_rate@10") for run in (before, now)))
     earlier, later = (DataProfile.model_validate(run["data"]) for run in (before, now))
     for name in ("people", "items", "catalogue", "events"):

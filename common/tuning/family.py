@@ -20,6 +20,8 @@ from common.tuning.trial import Known, Objective, OutOfTime, Watch
 
 
 class FamilySearch:
+    """One family's study, and the trials that this process runs in it."""
+
     def __init__(
         self,
         family: type[Model[ModelConfig]],
@@ -40,53 +42,55 @@ class FamilySearch:
         self._seconds: list[float] = []
 
     def enqueue(self, first: Sequence[Mapping[str, Any]]) -> None:
-        """To be tried before anything is sampled: `first`, the family's defaults and its other starts."""
+        """Queues the configs to be tried before the sampler suggests any: `first`, the family's defaults and its other
+        starts."""
         own = [config.model_dump(mode="json") for config in (self._family.Config(), *self._family.starts)]
         for params in [*first, *own]:
             self._study.enqueue_trial(within(params, self._space), skip_if_exists=True)
 
     def learn(self, known: Sequence[Known]) -> None:
-        """What was tried before is what sampling starts from; params outside the space can only be timed."""
-        for one in known:
-            score = float(one.verdict.per_person.mean())
-            self._clock.note(one.seconds, score)
-            self._seconds.append(one.seconds)
-            params = within(one.params, self._space)
+        """Gives trials from before the search to the sampler. Params outside the space only add to the known times."""
+        for trial in known:
+            score = float(trial.verdict.per_person.mean())
+            self._clock.note(trial.seconds, score)
+            self._seconds.append(trial.seconds)
+            params = within(trial.params, self._space)
             if self._space and params.keys() == self._space.keys():
                 ranges = {path: distribution(range_) for path, range_ in self._space.items()}
                 marks = {"known": True}
                 self._study.add_trial(create_trial(params=params, distributions=ranges, value=score, user_attrs=marks))
 
     def may_go_on(self) -> bool:
-        """Whether another trial is allowed, and is likely to end in time."""
-        enough = bool(self._seconds) and time.monotonic() + float(np.median(self._seconds)) < self._clock.limit()
-        return enough and self._has_room()
+        """Whether another trial is allowed and likely to end in time."""
+        in_time = bool(self._seconds) and time.monotonic() + float(np.median(self._seconds)) < self._clock.limit()
+        return in_time and self._has_room()
 
-    def hold_trial(self, objective: Objective, share: float = 1.0) -> None:
-        """`share` of the time left is its own. Nothing, if there have been enough: others may have held them."""
+    def run_trial(self, objective: Objective, share: float = 1.0) -> None:
+        """Runs one trial, which may use `share` of the time left. Does nothing if there have been enough trials, those
+        of other processes included."""
         if self._has_room():
             limit = self._clock.limit(share)
             self._study.optimize(lambda trial: self._timed(trial, objective, limit), n_trials=1)
 
     def _has_room(self) -> bool:
-        return len(self._study.get_trials(deepcopy=False, states=_HELD)) < self._max_trials
+        return len(self._study.get_trials(deepcopy=False, states=_COUNTED_STATES)) < self._max_trials
 
     def records(self) -> list[TrialRecord]:
-        """Of every trial that the search has held, in whatever process."""
-        held = self._study.get_trials(deepcopy=False, states=_HELD)
-        return [record_of(self.name, trial) for trial in held if "known" not in trial.user_attrs]
+        """The records of all trials of the study, those of other processes included."""
+        trials = self._study.get_trials(deepcopy=False, states=_COUNTED_STATES)
+        return [record_of(self.name, trial) for trial in trials if "known" not in trial.user_attrs]
 
     def _timed(self, trial: optuna.Trial, objective: Objective, deadline: float) -> float:
         start = time.monotonic()
         try:
-            score = self._hold(trial, objective, deadline)
+            score = self._evaluate(trial, objective, deadline)
             self._clock.note(time.monotonic() - start, score)
             return score
         finally:
             if trial.user_attrs.get("state") != State.OUT_OF_TIME:
                 self._seconds.append(time.monotonic() - start)
 
-    def _hold(self, trial: optuna.Trial, objective: Objective, deadline: float) -> float:
+    def _evaluate(self, trial: optuna.Trial, objective: Objective, deadline: float) -> float:
         model = self._family.from_params(nested(suggest(trial, self._space)))
         try:
             verdict = objective(model, Watch(trial, deadline))
@@ -99,11 +103,11 @@ class FamilySearch:
         return float(verdict.per_person.mean())
 
 
-_HELD = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL, TrialState.RUNNING)
+_COUNTED_STATES = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL, TrialState.RUNNING)
 
 
 def _ended(trial: optuna.Trial, state: State, reason: str) -> optuna.TrialPruned:
-    """Pruned in Optuna's eyes, so that the sampler learns to keep away from there."""
+    """The exception for a stopped trial. Optuna takes it as pruned, so the sampler avoids that part of the space."""
     trial.set_user_attr("state", state.value)
     trial.set_user_attr("reason", reason)
     return optuna.TrialPruned(reason)

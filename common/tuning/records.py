@@ -1,4 +1,4 @@
-"""What became of each trial, as plain data."""
+"""The result of each trial as plain data."""
 
 from __future__ import annotations
 
@@ -13,23 +13,31 @@ from common.models.space import nested
 from common.schemas.data import F64
 
 RESAMPLES: Final = 200
-"""Bootstrap means kept with each trial. The ends of a 95 % interval rest on five each; a trial stays under 4 kB."""
+"""Bootstrap means kept with each trial. Each end of a 95 % interval depends on five of them; a trial stays under 4
+kB."""
 
 
 class State(StrEnum):
+    """How a trial ended."""
+
     DONE = "done"
     PRUNED = "pruned"
     REFUSED = "refused"
     OUT_OF_TIME = "out_of_time"
     LOST = "lost"
-    """Its process ended before the trial did."""
+    """The process ended before the trial did."""
 
 
 @dataclass(frozen=True)
 class TrialRecord:
-    """`score` is the mean over the people judged by, `resampled` its means over bootstrap resamples of them, the same
-    resamples for every trial; `width` that of the vectors; `curve` the scores on the way, by step; `began_s` in epoch
-    seconds."""
+    """One trial.
+
+    score: mean over the people
+    resampled: means of the score over bootstrap resamples of the people, the same resamples in every trial
+    width: width of the vectors
+    curve: scores during the fit, by step
+    began_s: epoch seconds
+    """
 
     family: str
     number: int
@@ -44,18 +52,20 @@ class TrialRecord:
     resampled: tuple[float, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        """For a run's record: without the resamples."""
+        """The record for metrics.json, without the resamples."""
         return {name: value for name, value in asdict(self).items() if name != "resampled"}
 
 
 def resampled_means(per_person: F64, seed: int) -> list[float]:
-    """(RESAMPLES,) means over resamples of the people, which depend on their number and the seed only."""
+    """(RESAMPLES,) means over resamples of the people; the resamples depend only on the number of people and the
+    seed."""
     rng = np.random.default_rng(seed)
     n = len(per_person)
     return [round(float(per_person[rng.integers(0, n, n)].mean()), 7) for _ in range(RESAMPLES)]
 
 
 def record_of(family: str, trial: FrozenTrial) -> TrialRecord:
+    """The record of an Optuna trial."""
     attributes = trial.user_attrs
     return TrialRecord(
         family=family,

@@ -1,4 +1,4 @@
-"""Trials of several families in turn, until the time is spent."""
+"""The search: trials of several families in turn, until the time is used up."""
 
 from __future__ import annotations
 
@@ -16,17 +16,19 @@ from common.tuning.study import open_study, storage_at
 from common.tuning.trial import Known, Objective
 
 MAX_TRIALS: Final = 200
-"""Of one family, over all processes. TPE gains little after that in spaces of ten dimensions."""
+"""Most trials of one family, over all processes. After that TPE gains little in spaces of ten dimensions."""
 
 
 @dataclass(frozen=True)
 class SearchPlan:
-    """What bounds the search.
+    """The limits and starting points of a search.
 
-    `deadline` is on the clock of `time.monotonic`. Processes that share the database at `storage_url` find each other
-    by `name`, which must therefore say what data the trials are judged on. Time to fit the best model `spare` times is
-    left. By family: `first` are params to try before any other, the best known first; a family in `known` has been
-    tried, its defaults included, and the search goes on from there.
+    name: processes that share the database at `storage_url` find each other by it, so it must name the data that trials
+    are judged on
+    deadline: on the clock of `time.monotonic`
+    spare: how many times the best model can be fitted in the time that is kept before the deadline
+    first: by family, params to try before any other, the best first
+    known: by family, trials done before, the defaults among them; the search of that family continues from them
     """
 
     name: str
@@ -41,11 +43,11 @@ class SearchPlan:
 
 
 def search(families: Sequence[type[Model[ModelConfig]]], objective: Objective, plan: SearchPlan) -> list[TrialRecord]:
-    """Every trial of every family, those of other processes on the same studies included.
+    """The records of every trial of every family, those of other processes on the same studies included.
 
-    Families take turns, so that a slow one takes no other's chance: its first trial gets its share of the time left and
-    no more. The order of trials is `plan.first`, the defaults, then what the sampler suggests. Raises `SettingError`
-    for a database that cannot be used.
+    Families take turns, so that a slow one does not use the time of others: its first trial gets its share of the time
+    left. Trials come in the order `plan.first`, the defaults, then what the sampler suggests. Raises `SettingError` for
+    a database that cannot be used.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     clock = Clock(plan.deadline, plan.spare)
@@ -55,17 +57,17 @@ def search(families: Sequence[type[Model[ModelConfig]]], objective: Objective, p
             study = open_study(storage, f"{plan.name}/{family.family}", plan.seed + number)
             limits = {"max_width": plan.max_width, "max_trials": plan.max_trials, "seed": plan.seed}
             searches.append(FamilySearch(family, study, clock, **limits))
-        _hold_first_trials(searches, objective, plan)
-        while going_on := [one for one in searches if one.may_go_on()]:
-            for one in going_on:
-                one.hold_trial(objective)
+        _run_first_trials(searches, objective, plan)
+        while continuing := [one for one in searches if one.may_go_on()]:
+            for one in continuing:
+                one.run_trial(objective)
         return [record for one in searches for record in one.records()]
 
 
-def _hold_first_trials(searches: Sequence[FamilySearch], objective: Objective, plan: SearchPlan) -> None:
+def _run_first_trials(searches: Sequence[FamilySearch], objective: Objective, plan: SearchPlan) -> None:
     for one in searches:
         one.learn(plan.known.get(one.name, ()))
     fresh = [one for one in searches if one.name not in plan.known]
     for position, one in enumerate(fresh):
         one.enqueue(plan.first.get(one.name, ()))
-        one.hold_trial(objective, share=1 / (len(fresh) - position))
+        one.run_trial(objective, share=1 / (len(fresh) - position))

@@ -1,4 +1,4 @@
-"""Optuna's side: one study a family, in memory or in a database that several processes share."""
+"""Optuna studies: one a family, in memory or in a database that several processes share."""
 
 from __future__ import annotations
 
@@ -20,20 +20,22 @@ from common.errors import SettingError
 from common.models.space import Categorical, Float, Int, Range, Space, Value, Width
 
 HEARTBEAT_S: Final = 60
-"""A process that has not been heard of for twice as long has lost its trial."""
+"""Seconds between heartbeats; a process without one for twice as long has lost its trial."""
 
 CONNECT_ATTEMPTS: Final = 5
 CONNECT_PAUSE_S: Final = 0.5
 
 STARTUP_TRIALS: Final = 5
-"""Random trials before the sampler models what it has seen, and before anything is pruned: budgets of minutes allow
-ten to fifty trials in all."""
+"""Random trials before the sampler uses results and before any trial is pruned; budgets of minutes allow ten to fifty
+trials in all."""
 
 
 @contextmanager
 def storage_at(url: str | None) -> Iterator[BaseStorage]:
-    """In memory without a URL. Raises `SettingError` where the database cannot be used; never shows the URL, which may
-    hold a password."""
+    """The storage at a URL, or in memory without one.
+
+    Raises `SettingError` where the database cannot be used. No message contains the URL, which may contain a password.
+    """
     if url is None:
         yield InMemoryStorage()
         return
@@ -52,7 +54,7 @@ def _connect(url: str) -> RDBStorage:
             return _storage(url)
         except (SQLAlchemyError, ImportError, RuntimeError) as error:
             if attempt == CONNECT_ATTEMPTS or not isinstance(error, IntegrityError | ProgrammingError):
-                # Their texts quote the URL.
+                # The texts of these errors quote the URL.
                 problem = type(error).__name__
                 raise SettingError(f"RECSYS_OPTUNA_STORAGE: the database cannot be used ({problem})") from None
         # Jobs that start together on an empty database make its tables together, and all but one fail.
@@ -68,7 +70,7 @@ def _storage(url: str) -> RDBStorage:
 
 
 def open_study(storage: BaseStorage, name: str, seed: int) -> optuna.Study:
-    """The study of that name: made if it is not there, joined if another process has made it."""
+    """The study of that name; it is made if it does not exist, and joined if another process has made it."""
     return optuna.create_study(
         study_name=name,
         storage=storage,
@@ -80,7 +82,7 @@ def open_study(storage: BaseStorage, name: str, seed: int) -> optuna.Study:
 
 
 def suggest(trial: optuna.Trial, space: Space) -> dict[str, Value]:
-    """One value for each path of the space."""
+    """One value of the trial for each path of the space."""
     return {path: _suggest(trial, path, range_) for path, range_ in space.items()}
 
 
@@ -95,7 +97,7 @@ def _suggest(trial: optuna.Trial, path: str, range_: Range) -> Value:
 
 
 def distribution(range_: Range) -> BaseDistribution:
-    """Optuna's own form of a range."""
+    """Optuna's form of a range."""
     match range_:
         case Float(low, high, log):
             return FloatDistribution(low, high, log)

@@ -1,4 +1,4 @@
-"""What a search asks of whoever can fit and judge a model."""
+"""The interface between a search and the function that fits and evaluates a model."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from common.schemas.data import F64
 
 @dataclass(frozen=True)
 class Verdict:
-    """per_person (n,) float64: the metric that decides, a value a person, the same people in every trial; `width` of
-    the vectors."""
+    """The result of a trial. per_person: (n,) float64, the deciding metric of each person, the same people in every
+    trial; width: of the vectors."""
 
     per_person: F64
     width: int
@@ -24,7 +24,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Known:
-    """A trial held before the search: nested params, what came of it, and the seconds that it took."""
+    """A trial done before the search: nested params, its result, and the seconds that it took."""
 
     params: Mapping[str, Any]
     verdict: Verdict
@@ -32,11 +32,12 @@ class Known:
 
 
 class OutOfTime(Exception):
-    """Ends a trial from within. It never leaves the search."""
+    """Ends a trial from within; the search catches it."""
 
 
 class Watch:
-    """What a trial is to call as it goes on. Both calls may end it by an exception, which it must let pass."""
+    """The calls by which a trial reports its progress. Both may raise an exception that ends the trial and must not be
+    caught."""
 
     def __init__(self, trial: optuna.Trial, deadline: float) -> None:
         """deadline: on the clock of `time.monotonic`."""
@@ -44,16 +45,16 @@ class Watch:
         self.deadline = deadline
 
     def time(self) -> None:
-        """As often as is convenient."""
+        """Checks the deadline; to be called as often as is convenient."""
         if time.monotonic() > self.deadline:
             raise OutOfTime
 
     def score(self, step: int, score: float) -> None:
-        """With what the model is worth after `step` iterations."""
+        """Reports the score after `step` iterations, so that the trial can be pruned."""
         self._trial.report(score, step)
         if self._trial.should_prune():
             raise optuna.TrialPruned
 
 
 Objective = Callable[[Model[ModelConfig], Watch], Verdict]
-"""Fits the model and judges it. Raises `RefusedError` where it cannot be fitted."""
+"""Fits and evaluates the model. Raises `RefusedError` where it cannot be fitted."""

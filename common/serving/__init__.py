@@ -1,1 +1,2 @@
-"""What is served: files that are mapped, not parsed, and the search and ranking over them. numpy and Faiss only."""
+"""Serving: files that are memory-mapped, and the search and ranking over them. It needs only numpy, Faiss and, for
+filters, DuckDB."""

@@ -1,4 +1,4 @@
-"""An answer's JSON: stored bytes joined, not objects serialised."""
+"""The JSON of an answer, joined from stored bytes without serialising objects."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ _REASONS: Final = {reason: b'"%b"' % reason.encode() for reason in Reason}
 
 
 def render(bundle: ServedBundle, picks: list[Pick]) -> bytes:
-    """`{"bundle_id": …, "model": …, "items": [card fields, rank, rung, reason, score], …}` as UTF-8.
+    """The answer `{"bundle_id": …, "model": …, "items": [card fields, rank, rung, reason, score], …}` as UTF-8.
 
-    `reason` is {code, item_id, title}, the latter two where another item is the reason; `score` stands where a rung has
-    one.
+    `reason` is {code, item_id, title}; the last two only where another item is the reason. `score` is left out in rungs
+    that have none.
     """
     card, mention = bundle.items.card, bundle.items.mention
     pieces: list[bytes] = []
     for rank, (item_no, rung, (reason, cause), score) in enumerate(picks, start=1):
-        # The card is a JSON object; its closing brace makes room for what belongs to this answer.
+        # The card is a JSON object; the fields of this answer come in place of its closing brace.
         pieces += (card(item_no)[:-1], b',"rank":%d,' % rank, _RUNGS[rung], _REASONS[reason])
         if cause is not None:
             pieces += (b",", mention(cause))
@@ -33,7 +33,7 @@ def render(bundle: ServedBundle, picks: list[Pick]) -> bytes:
 
 
 def render_cards(bundle: ServedBundle, item_nos: Iterable[int]) -> bytes:
-    """`{"bundle_id": …, "model": …, "items": [card fields, available, …]}` as UTF-8."""
+    """The cards `{"bundle_id": …, "model": …, "items": [card fields, available, …]}` as UTF-8."""
     return _join(bundle, b",".join(_card(bundle, item_no) for item_no in item_nos))
 
 

@@ -1,6 +1,7 @@
-"""A layer's files on disk: plain `.npy` arrays, and strings of different lengths behind an array of offsets.
+"""The files of a layer: plain `.npy` arrays, and strings of different lengths with an array of offsets.
 
-Everything opens mapped and read-only, so a process pays for the pages it touches and shares them with its neighbours.
+All files are memory-mapped and read-only, so a process needs memory only for the pages it reads, and shares them with
+other processes.
 """
 
 from __future__ import annotations
@@ -29,7 +30,10 @@ def save_array(directory: Path, name: str, array: npt.NDArray[Any]) -> dict[str,
 
 
 def map_array(path: Path, name: str) -> npt.NDArray[Any]:
-    """The array, mapped. Raises `CorruptError` for what is not an `.npy` file."""
+    """The array in the file, memory-mapped.
+
+    Raises `CorruptError` for a file that is not in `.npy` format.
+    """
     try:
         # The view drops the memmap subclass, whose indexing costs several times that of a plain array.
         mapped: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False).view(np.ndarray)
@@ -39,7 +43,10 @@ def map_array(path: Path, name: str) -> npt.NDArray[Any]:
 
 
 def load_array(path: Path, name: str, dtype: npt.DTypeLike, shape: tuple[int | None, ...]) -> npt.NDArray[Any]:
-    """The mapped array. Raises `CorruptError` unless it has `dtype` and `shape`, where None stands for any length."""
+    """The array in the file, memory-mapped, with its type and shape checked.
+
+    `shape` may contain None for any length. Raises `CorruptError` where `dtype` or `shape` differ.
+    """
     array = map_array(path, name)
     fits = len(array.shape) == len(shape) and all(
         want in (None, got) for want, got in zip(shape, array.shape, strict=True)
@@ -52,7 +59,7 @@ def load_array(path: Path, name: str, dtype: npt.DTypeLike, shape: tuple[int | N
 
 
 def save_strings(directory: Path, name: str, strings: Iterable[bytes]) -> dict[str, Path]:
-    """Writes the strings end to end as `name`.bin and where each begins as `name`_offsets.npy."""
+    """Writes the strings one after the other to `name`.bin, and their beginnings to `name`_offsets.npy."""
     strings = list(strings)
     path = directory / f"{name}.bin"
     path.write_bytes(b"".join(strings))
@@ -61,7 +68,7 @@ def save_strings(directory: Path, name: str, strings: Iterable[bytes]) -> dict[s
 
 
 class Strings:
-    """Byte strings by row, sliced from a mapped file."""
+    """Byte strings by row, read from a memory-mapped file."""
 
     def __init__(self, blob: mmap.mmap | bytes, offsets: I64) -> None:
         self._blob = blob
@@ -69,6 +76,7 @@ class Strings:
 
     @classmethod
     def load(cls, path: Path, offsets_path: Path, name: str, n: int) -> Strings:
+        """The `n` strings of a file. Raises `CorruptError` where its size does not fit the offsets."""
         offsets = load_array(offsets_path, name + OFFSETS, np.int64, (n + 1,))
         size = path.stat().st_size
         if offsets[0] != 0 or offsets[-1] != size:

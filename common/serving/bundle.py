@@ -1,4 +1,4 @@
-"""A bundle: written layer by layer, opened as one."""
+"""The served bundle: layers that are written one by one and opened together."""
 
 from __future__ import annotations
 
@@ -22,32 +22,39 @@ from common.serving.people import Person
 from common.serving.selection import Selection, Selections
 
 MANY_NEWER: Final = FLAT_MAX
-"""Of newer items: looking at more of them takes longer than the search that is to be spared."""
+"""Most newer items. Comparing a person with more of them would take longer than the search that precomputed answers
+save."""
 
 
 @dataclass(frozen=True, eq=False)
 class StillValid:
-    """holds: a byte for each item number, 1 for what ranks as it did in the base, and may be shown; newer (m, dim)
-    float32: the vectors of all else that may be shown. With too many of these, nothing holds."""
+    """Which precomputed answers are still valid under the deltas.
 
-    holds: bytes
+    unchanged: one byte for each item number, 1 if the item could be shown in the base, still may be, and has the same
+    vector
+    newer: (m, dim) float32, the vectors of all other items that may be shown
+
+    With more than `MANY_NEWER` newer items, no item counts as unchanged.
+    """
+
+    unchanged: bytes
     newer: F32
 
     @classmethod
     def of(cls, items: Items, available: Selection) -> StillValid:
-        """`available` are the items that may be shown without a filter."""
+        """From the items of all layers; `available` are the items that may be shown without a filter."""
         base = items.layers[0]
         allowed = np.zeros(items.n, np.bool_)
         allowed[available.all_items()] = True
-        as_before = np.zeros(items.n, np.bool_)
-        as_before[: base.info.n_items] = base.available
+        same_as_base = np.zeros(items.n, np.bool_)
+        same_as_base[: base.info.n_items] = base.available
         redefined = items.redefined()
         of_base = redefined[redefined < base.info.n_items]
-        as_before[of_base] &= (items.vectors(of_base) == base.item_vectors[of_base]).all(axis=1)
-        newer = np.flatnonzero(allowed & ~as_before).astype(np.int32)
+        same_as_base[of_base] &= (items.vectors(of_base) == base.item_vectors[of_base]).all(axis=1)
+        newer = np.flatnonzero(allowed & ~same_as_base).astype(np.int32)
         if len(newer) > MANY_NEWER:
             return cls(bytes(items.n), np.empty((0, items.dim), np.float32))
-        return cls((allowed & as_before).tobytes(), items.vectors(newer))
+        return cls((allowed & same_as_base).tobytes(), items.vectors(newer))
 
 
 __all__ = ["ServedBundle", "open_bundle", "write_layer"]
@@ -56,7 +63,11 @@ _NOTHING: Final = np.empty(0, np.int32)
 
 
 def open_bundle(bundle: Bundle, path_of: Callable[[FileRef], Path]) -> ServedBundle:
-    """Maps every layer. Raises `CorruptError` for what is damaged, of another format, or does not fit together."""
+    """The bundle with every layer memory-mapped.
+
+    `path_of` gives the local path of a file. Raises `CorruptError` for layers that are damaged, of another format, or
+    do not fit together.
+    """
     layers = tuple(open_layer(ref, path_of) for ref in bundle.layers)
     if not layers or [layer.info.kind for layer in layers] != ["base"] + ["delta"] * (len(layers) - 1):
         raise CorruptError(f"bundle {bundle.bundle_id} is not one base and its deltas")
@@ -68,16 +79,17 @@ def open_bundle(bundle: Bundle, path_of: Callable[[FileRef], Path]) -> ServedBun
 
 
 class ServedBundle:
-    """One version of everything that is served; read-only, so that requests in flight keep theirs when it is replaced.
+    """One version of everything that is served.
 
-    The newest layer that says something about an item or a person, or that brings a list, wins.
+    It is read-only, so requests that run while it is replaced keep their version. Where several layers describe an
+    item, a person or a list, the newest layer counts.
     """
 
     def __init__(self, document: Bundle, layers: tuple[Layer, ...]) -> None:
         self.document = document
         self.items = Items(layers)
         self.selections = Selections(self.items)
-        self.standing = StillValid.of(self.items, self.selections.available)
+        self.still_valid = StillValid.of(self.items, self.selections.available)
         weighting = Weighting.model_validate(document.model.params.get("weighting", {}))
         self.event_weights = dict(zip(EVENT_TYPES, weighting.event_weights().tolist(), strict=True))
         self.personal = document.model.encoder not in IMPERSONAL
@@ -85,7 +97,7 @@ class ServedBundle:
         self._people = [layer.people for layer in reversed(layers)]
         self._newest_first = layers[::-1]
         self._encode = ENCODERS[document.model.encoder]
-        # A trend is nobody's doing.
+        # The trend column is left out of `influence`: it is the same for everybody, whatever a person did.
         self._width = document.model.dim - document.model.encoder.startswith(TRENDING)
         self._arrays = prepare(layers[0].encoder)
         inverse = self._arrays.get("gram_inverse")
@@ -94,6 +106,7 @@ class ServedBundle:
         self.newest = self._list("newest")
 
     def find_person(self, key: UserKey) -> Person | None:
+        """The person's row in the newest layer that has one."""
         for people in self._people:
             person = people.find(key)
             if person is not None:
@@ -101,11 +114,12 @@ class ServedBundle:
         return None
 
     def encode(self, item_nos: I32, weights: F32) -> F32:
-        """The (dim,) query vector of items, oldest first, that weigh as `event_weights` says of each event."""
+        """The (dim,) float32 query vector of items, oldest first; weights as `event_weights` gives them."""
         return self._encode(self.items.vectors(item_nos), weights, self._arrays, self.document.model.encoder_params)
 
     def influence(self, item_nos: I32, causes: I32) -> F32:
-        """(len(item_nos), len(causes)): how much an event with a cause adds to an item's score, to first order."""
+        """How much an event with each cause adds to each item's score, to first order; (len(item_nos), len(causes))
+        float32."""
         vectors = self.items.vectors(item_nos)[:, : self._width]
         if self._metric is not None:
             vectors = vectors.dot(self._metric)
@@ -122,6 +136,7 @@ class ServedBundle:
         return _NOTHING
 
     def popular_in(self, category: str) -> I32:
+        """Item numbers of a category, best first; some may no longer be allowed."""
         for layer in self._newest_first:
             if layer.popular_by_category is not None:
                 return layer.popular_by_category.get(category, _NOTHING)

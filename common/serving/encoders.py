@@ -1,8 +1,8 @@
-"""From items to a query vector: how a session, a basket or a person with news is turned into what the index is asked.
+"""Encoders: from items to the query vector of a session, a basket, or a person with newer events.
 
-An encoder is found by the name that the artifact gives it. It takes the vectors (m, dim) float32 of the items, their
-weights (m,) float32 as `Weighting.weigh` sums them, the artifact's encoder arrays and parameters, and returns a (dim,)
-float32 query. The inner product of the query with an item's vector is the item's score.
+The artifact names its encoder. An encoder takes the items' vectors (m, dim) float32, their weights (m,) float32 as
+`Weighting.weigh` sums them, and the artifact's encoder arrays and parameters. It returns a (dim,) float32 query vector,
+whose inner product with an item's vector is the item's score.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ Arrays = Mapping[str, np.ndarray[Any, Any]]
 
 
 def gru(vectors: F32, _weights: F32, arrays: Arrays, params: Mapping[str, float]) -> F32:
-    """The hidden state after the last `history_length` items, and 1 for the bias column.
+    """The hidden state of GRU4Rec after the last `history_length` items, and 1 for the bias column.
 
-    vectors (m, dim) float32, oldest first, the bias as their last column. How much an item weighs is not asked: it was
-    there or it was not. Returns (dim,) float32, zeros for no items.
+    vectors: (m, dim) float32, oldest first, the last column a bias. Weights are not used. Returns (dim,) float32, zeros
+    for no items.
     """
     recent = vectors[-int(params["history_length"]) :, :-1]
     query = np.zeros(vectors.shape[1], dtype=np.float32)
@@ -44,7 +44,7 @@ def _last_state(inputs: F32, arrays: Arrays) -> F32:
 
 
 def _sigmoid(x: F32) -> F32:
-    # By tanh, which does not overflow.
+    # By tanh, because it does not overflow.
     return np.asarray(0.5 * (np.tanh(0.5 * x) + 1))
 
 
@@ -52,18 +52,18 @@ Encoder = Callable[[F32, F32, Arrays, Mapping[str, float]], F32]
 
 
 def als_fold_in(vectors: F32, weights: F32, arrays: Arrays, params: Mapping[str, float]) -> F32:
-    """The user half of an ALS iteration, for one person (Hu, Koren and Volinsky 2008, equation 4):
+    """The update of one person in an ALS iteration (Hu, Koren and Volinsky 2008, equation 4):
 
         (gram + Σ (|c| - 1) y yᵀ) x = Σ max(c, 0) y,    c = alpha · weight
 
-    where `gram` (dim, dim) is YᵀY + regularization · I. A negative weight says "not this", as `implicit` takes it; a
-    weight of 0 says nothing. No items give the zero vector.
+    where `gram` (dim, dim) is YᵀY + regularization · I. A negative weight means dislike, as in `implicit`; an item of
+    weight 0 has no effect. Returns the zero vector for no items.
     """
     confidence = params["alpha"] * weights.astype(np.float64)
     items = vectors.astype(np.float64)
     if not confidence.all():
-        said = confidence != 0
-        items, confidence = items[said], confidence[said]
+        weighted = confidence != 0
+        items, confidence = items[weighted], confidence[weighted]
     extra, wanted = np.abs(confidence) - 1, np.maximum(confidence, 0)
     inverse = arrays.get("gram_inverse")
     if inverse is None or len(items) >= vectors.shape[1]:
@@ -73,7 +73,8 @@ def als_fold_in(vectors: F32, weights: F32, arrays: Arrays, params: Mapping[str,
 
 
 def _fold_in_few(items: F64, extra: F64, wanted: F64, inverse: F64) -> F32:
-    """The same x by a system as large as the items: x = gram⁻¹ Yᵀ z, (I + diag(extra) Y gram⁻¹ Yᵀ) z = wanted."""
+    """The same x from a system as large as the number of items: x = gram⁻¹ Yᵀ z, (I + diag(extra) Y gram⁻¹ Yᵀ) z =
+    wanted."""
     reach = items.dot(inverse)
     system = reach.dot(items.T)
     system *= extra[:, None]
@@ -83,9 +84,10 @@ def _fold_in_few(items: F64, extra: F64, wanted: F64, inverse: F64) -> F32:
 
 
 def weighted_mean(vectors: F32, weights: F32, _arrays: Arrays, _params: Mapping[str, float]) -> F32:
-    """The mean of the items' vectors, of length 1: with vectors of length 1 the score is the cosine.
+    """The weighted mean of the items' vectors, scaled to length 1. With item vectors of length 1 the score is the
+    cosine.
 
-    No items give the zero vector.
+    Returns the zero vector for no items.
     """
     total = weights @ vectors
     length = np.linalg.norm(total)
@@ -93,9 +95,10 @@ def weighted_mean(vectors: F32, weights: F32, _arrays: Arrays, _params: Mapping[
 
 
 def mapped_mean(vectors: F32, weights: F32, arrays: Arrays, _params: Mapping[str, float]) -> F32:
-    """[weighted mean of the items, 1] @ map, and 1 for the items' bias; `map` (dim + 1, dim - 1) comes from training.
+    """[weighted mean of the items, 1] @ map, and 1 for the items' bias; `map` (dim + 1, dim - 1) float32 comes from
+    training.
 
-    No items give the zero vector.
+    Returns the zero vector for no items.
     """
     total = weights.sum()
     if total <= 0:
@@ -105,12 +108,13 @@ def mapped_mean(vectors: F32, weights: F32, arrays: Arrays, _params: Mapping[str
 
 
 def constant(_vectors: F32, _weights: F32, _arrays: Arrays, _params: Mapping[str, float]) -> F32:
-    """Says the same of everybody: for a family whose item vectors are scores."""
+    """The same query vector for everybody, for families whose item vectors are scores."""
     return np.ones(1, np.float32)
 
 
 def _trending(encode: Encoder) -> Encoder:
-    """The encoder of the vectors without their last column, and behind it the length of what it returns."""
+    """The encoder over the vectors without their last column, the trend; the length of its query vector is added at the
+    end."""
 
     def encode_with_length(vectors: F32, weights: F32, arrays: Arrays, params: Mapping[str, float]) -> F32:
         query = encode(vectors[:, :-1], weights, arrays, params)
@@ -133,11 +137,11 @@ ENCODERS: Final[dict[str, Encoder]] = {
 }
 
 IMPERSONAL: Final = frozenset({"constant"})
-"""Encoders that do not look at the items, so that their answers are nobody's own."""
+"""Encoders that do not use the items, so that everybody gets the same answer."""
 
 
 def prepare(arrays: Arrays) -> Arrays:
-    """The arrays and what is derived from them once, so that no request has to: `gram_inverse` (dim, dim) float64."""
+    """The arrays and what is computed from them once for all requests: `gram_inverse` (dim, dim) float64."""
     if "gram" not in arrays:
         return arrays
     return {**arrays, "gram_inverse": np.linalg.inv(arrays["gram"].astype(np.float64))}

@@ -1,4 +1,4 @@
-"""What is known of a visitor's taste: the query vector that it gives, and which of it explains a recommendation."""
+"""Evidence of a visitor's taste: the items that give the query vector and explain the recommendations."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ from common.schemas.data import F32, I8, I32, EventType
 from common.serving.bundle import ServedBundle
 from common.serving.people import Person
 
-# A reason is looked for among a person's latest items: older ones cost time and are remembered less.
+# Reasons are searched among a person's latest items only: older ones cost time, and people remember them less.
 MAX_CAUSES: Final = 64
 
 
 class Reason(StrEnum):
+    """The reason that an answer gives for an item."""
+
     __hash__ = str.__hash__  # an Enum's own is a Python function, and reasons are keys in each item of an answer
 
     BECAUSE_YOU_BOUGHT = "because_you_bought"
@@ -35,24 +37,26 @@ _KIND_OF: Final = {EventType.VIEW: 0, EventType.RETURN: 0, EventType.PURCHASE: 1
 
 
 class SessionItem(NamedTuple):
-    """An item of the visit: a cart event for what is in the basket, a view for what was looked at."""
+    """An item of the visit: a cart event for an item in the basket, a view for an item that was looked at."""
 
     item_no: int
     kind: EventType
 
 
 class Cause(NamedTuple):
-    """Why an item is shown: the reason, and the item that it names."""
+    """Why an item is shown: the reason, and the other item that it names, if any."""
 
     reason: Reason
     item_no: int | None = None
 
 
 class Evidence(NamedTuple):
-    """Items that say something about taste, oldest first.
+    """Items that tell of a visitor's taste, oldest first.
 
-    items (m,) int32 numbers, weights (m,) float32, kinds (m,) int8; `vector` (dim,) float32 where the query is
-    known already.
+    items: (m,) int32 numbers
+    weights: (m,) float32
+    kinds: (m,) int8, positions in `_REASONS`
+    vector: (dim,) float32, where the query vector is known already
     """
 
     items: I32
@@ -62,16 +66,18 @@ class Evidence(NamedTuple):
 
     @classmethod
     def of_person(cls, person: Person) -> Evidence:
+        """The history of a person."""
         return cls(person.items, person.weights, person.purchased.view(np.int8), person.vector)
 
     @classmethod
     def of_session(cls, bundle: ServedBundle, session: tuple[SessionItem, ...]) -> Evidence:
+        """The items of a visit, weighed by the kind of event."""
         items = np.array([item.item_no for item in session], np.int32)
         weights = np.array([bundle.event_weights[item.kind] for item in session], np.float32)
         return cls(items, weights, np.array([_KIND_OF[item.kind] for item in session], np.int8))
 
     def then(self, later: Evidence) -> Evidence:
-        """Both together, without a vector: it has to be made anew."""
+        """Both together. The query vector has to be made again, so there is no `vector`."""
         return Evidence(
             np.concatenate([self.items, later.items]),
             np.concatenate([self.weights, later.weights]),
@@ -79,7 +85,7 @@ class Evidence(NamedTuple):
         )
 
     def query(self, bundle: ServedBundle) -> F32 | None:
-        """(dim,) float32; None where nothing is known."""
+        """The (dim,) float32 query vector; None where there is no evidence."""
         if self.vector is not None or not len(self.items):
             return self.vector
         return bundle.encode(self.items, self.weights)

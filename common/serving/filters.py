@@ -1,7 +1,7 @@
-"""Which items a request asks for: category, brand, price range, availability and the shop's own columns, exactly.
+"""Filters: the items with a category, brand, price range, availability and values of the shop's own columns.
 
-DuckDB answers from the layer's catalogue file. It is imported when the first filter comes, so that a process that
-serves none never pays for it.
+DuckDB answers from the layer's catalogue file, exactly. It is imported at the first filter, so a process without
+filters does not need it.
 """
 
 from __future__ import annotations
@@ -28,10 +28,11 @@ _MEMORY_LIMIT: Final = "256MB"
 
 @dataclass(frozen=True)
 class Filter:
-    """What an item must be. Several values of one field mean any of them; different fields must all hold.
+    """The conditions on an item. Values of one field are alternatives; different fields must all match.
 
-    price_min and price_max are inclusive, and an item without a price is in no range. `available` None asks for items
-    that are available and items that are not. `attributes` are pairs of a column of the shop and its value.
+    price_min, price_max: inclusive; an item without a price is in no range
+    available: None for available and unavailable items
+    attributes: pairs of a column of the shop and its value
     """
 
     categories: tuple[str, ...] = ()
@@ -42,10 +43,12 @@ class Filter:
     attributes: tuple[tuple[str, str], ...] = ()
 
     def narrowed(self, field: str, value: str) -> Filter | None:
-        """The same, of items alone whose `field` (`category`, `brand` or a column of the shop) is `value`; None where
-        it asks for others."""
-        asked = {"category": self.categories, "brand": self.brands}.get(field, self._asked(field))
-        if asked and value not in asked:
+        """This filter with the further condition that `field` (`category`, `brand` or a column of the shop) is `value`.
+
+        None where the filter excludes that value.
+        """
+        allowed = {"category": self.categories, "brand": self.brands}.get(field, self._values_of(field))
+        if allowed and value not in allowed:
             return None
         if field == "category":
             return replace(self, categories=(value,))
@@ -54,7 +57,7 @@ class Filter:
         others = tuple(pair for pair in self.attributes if pair[0] != field)
         return replace(self, attributes=(*others, (field, value)))
 
-    def _asked(self, name: str) -> tuple[str, ...]:
+    def _values_of(self, name: str) -> tuple[str, ...]:
         return tuple(value for key, value in self.attributes if key == name)
 
     def conditions(self) -> Iterator[tuple[str, list[Any]]]:
@@ -69,16 +72,16 @@ class Filter:
         if self.available is not None:
             yield "available = ?", [self.available]
         for name in dict.fromkeys(name for name, _ in self.attributes):
-            values = self._asked(name)
+            values = self._values_of(name)
             yield f"extra[?] IN ({', '.join('?' * len(values))})", [name, *values]
 
 
 AVAILABLE: Final = Filter()
-"""What every request gets that asks for nothing: all items that are available."""
+"""The filter of a request without one: all available items."""
 
 
 def write_catalogue(catalogue: Catalogue, directory: Path) -> dict[str, Path]:
-    """Writes the columns that can be filtered on; row i of the file's table is row i of the layer."""
+    """Writes the columns that filters use; row i of the file's table is row i of the layer."""
     import duckdb
 
     path = directory / FILE
@@ -102,14 +105,15 @@ def write_catalogue(catalogue: Catalogue, directory: Path) -> dict[str, Path]:
 
 
 class CatalogueFile:
-    """The catalogue of one layer; the file is opened at the first filter and stays open."""
+    """The catalogue of one layer. The file is opened at the first filter and stays open."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._connection: duckdb.DuckDBPyConnection | None = None
 
     def rows(self, wanted: Filter) -> I32:
-        """The rows of the layer that `wanted` keeps. Raises `CorruptError` for a file that is not a catalogue."""
+        """(m,) int32: the rows of the layer that match the filter. Raises `CorruptError` for a file that is not a
+        catalogue."""
         import duckdb
 
         conditions = list(wanted.conditions())
@@ -117,15 +121,15 @@ class CatalogueFile:
         parameters = [value for _, values in conditions for value in values]
         try:
             cursor = self._open().cursor()
-            found = cursor.execute(f'SELECT "row" FROM items WHERE {where}', parameters).fetchnumpy()["row"]
+            rows = cursor.execute(f'SELECT "row" FROM items WHERE {where}', parameters).fetchnumpy()["row"]
         except (duckdb.IOException, duckdb.CatalogException, duckdb.BinderException) as error:
             raise CorruptError(f"{FILE} of a served layer cannot be read: {error}") from None
-        return np.asarray(found, dtype=np.int32)
+        return np.asarray(rows, dtype=np.int32)
 
     def extra(self) -> list[dict[str, str]]:
-        """Of each row of the layer the shop's own columns."""
-        found = self._open().cursor().execute('SELECT extra FROM items ORDER BY "row"').fetchall()
-        return [extra for (extra,) in found]
+        """The shop's own columns of each row of the layer."""
+        rows = self._open().cursor().execute('SELECT extra FROM items ORDER BY "row"').fetchall()
+        return [extra for (extra,) in rows]
 
     def _open(self) -> duckdb.DuckDBPyConnection:
         import duckdb

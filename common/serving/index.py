@@ -1,12 +1,13 @@
-"""The item index: which rows have the highest inner product with a query, inside an allowed set. The one home of Faiss.
+"""The item index: the rows with the highest inner product with a query, within an allowed set. The only user of Faiss.
 
-A layer of up to `FLAT_MAX` rows is scanned whole. Above, rows are grouped into lists around L2 centroids and a search
-reads the `nprobe` most promising lists. Matrix-factorisation vectors differ in length by orders of magnitude, and the
-best item for a person is often a long vector far from its centroid. So each centroid carries `RADIUS_WEIGHT` × the
-radius of its list in one more dimension, and each query its own length there: a list is ranked by a bound on what it
-may hold rather than by its middle. Stored vectors have 0 there.
+A layer of up to `FLAT_MAX` rows is scanned whole. Above that, rows are grouped into lists around L2 centroids, and a
+search reads the `nprobe` most promising lists. Matrix-factorisation vectors differ in length by orders of magnitude,
+and the best item for a person is often a long vector far from its centroid. So each centroid carries `RADIUS_WEIGHT` ×
+the radius of its list in one more dimension, and each query its own length there: lists are ranked by a bound on their
+best score, not by the score of their centroid. Stored vectors have 0 in that dimension.
 
-Lists hold half-precision numbers: what a search costs is what it reads from memory. The caller scores what is found.
+Lists hold half-precision numbers, because the cost of a search is the memory that it reads. The caller computes the
+exact scores of the rows.
 """
 
 from __future__ import annotations
@@ -28,15 +29,12 @@ from common.schemas.data import F32, I32, I64
 
 U8 = npt.NDArray[np.uint8]
 
-# One thread, k = 10, ALS vectors of the completejourney data, 64 wide: 2,000 rows take 35 µs flat; 3,000 take 45 µs
-# flat and 25 µs in lists; 50,000 take 25 µs in lists, of which 150 KB are read.
+# A scan of 2,000 rows takes 35 µs, a search in lists 25 µs (docs/measurements-models.md).
 FLAT_MAX: Final = 2_000
-# Lists to read for recall 0.98 at 50 items, of 223 lists over 50,000 ALS vectors, at weight 0 / 0.25 / 0.5 / 1:
-# 223 / 48 / 64 / 64 with baskets as people, 48 / 48 / 48 / 64 with households as people.
+# Needs the fewest lists for the recall: 48 of 223, all 223 without radii (docs/measurements-models.md).
 RADIUS_WEIGHT: Final = 0.25
 MIN_RECALL: Final = 0.98
-# Ten answers behind ten hidden purchases. Deeper searches need more lists: of 223 over 50,000 ALS vectors 46 instead of
-# 33, which would cost every search 8 µs.
+# Ten items of an answer and ten hidden purchases. Deeper searches need more lists, which would cost every search 8 µs.
 NEAR_DEPTH: Final = 20
 DEEP: Final = 50
 MAX_QUERIES: Final = 400
@@ -50,7 +48,7 @@ _MAX_BYTES: Final = 64 << 30
 _MAX_LOOP: Final = 1 << 28
 _CLEAR: Final = ~(1 << np.arange(8)).astype(np.uint8)
 _CLEAR_ONE: Final = _CLEAR.tolist()
-# Up to here, clearing bits one by one takes less time than numpy's call.
+# Up to this number of rows, clearing bits one by one takes less time than numpy's call.
 _MANY_HIDDEN: Final = 32
 _ROOM: Final = 128
 
@@ -61,9 +59,13 @@ _ivf_parameters: Any = faiss.SearchParametersIVF
 
 
 class IndexInfo(BaseModel):
-    """How an index is searched, and the recall that was measured for it over `queries` query vectors: found ÷ wanted of
-    the exact best `NEAR_DEPTH` with `nprobe` lists, and of the best `DEEP` with `deep_nprobe`, equal scores counting as
-    found. `deep_nprobe` is 0 in layers written before it was measured."""
+    """How an index is searched, and its measured recall.
+
+    nprobe, recall: number of lists to read for the best `NEAR_DEPTH`, and the share of the exact best that were among
+    the results
+    deep_nprobe, deep_recall: the same for the best `DEEP`; 0 in layers written before it was measured
+    queries: number of query vectors for the measurement; equal scores count as found
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -76,13 +78,13 @@ class IndexInfo(BaseModel):
     deep_recall: float = 1.0
 
     def width(self, depth: int) -> int:
-        """How many lists to read for the best `depth` of all rows."""
+        """Number of lists to read for the best `depth` of all rows."""
         return self.nprobe if depth <= NEAR_DEPTH or not self.deep_nprobe else self.deep_nprobe
 
 
 @contextmanager
 def faiss_threads(threads: int) -> Iterator[None]:
-    """Sets Faiss's process-wide thread count for a while; 0 leaves it."""
+    """Sets Faiss's process-wide number of threads within the block; 0 leaves it unchanged."""
     before = faiss.omp_get_max_threads()
     faiss.omp_set_num_threads(threads or before)
     try:
@@ -92,9 +94,9 @@ def faiss_threads(threads: int) -> Iterator[None]:
 
 
 def write_index(path: Path, vectors: F32, queries: F32, threads: int = 0) -> IndexInfo:
-    """Builds the index over `vectors` (n, dim) and sets its search width by its recall on `queries` (m, dim)."""
+    """Writes an index over `vectors` (n, dim) and chooses its search width by the recall for `queries` (m, dim)."""
     with faiss_threads(threads):
-        # Vectors of one number are scores, which no query can ask for in different orders.
+        # Vectors of one number are scores, whose order is the same for every query.
         if len(vectors) <= FLAT_MAX or vectors.shape[1] == 1:
             index, info = faiss.IndexFlatIP(vectors.shape[1]), IndexInfo(kind="flat")
             index.add(vectors)
@@ -107,7 +109,7 @@ def write_index(path: Path, vectors: F32, queries: F32, threads: int = 0) -> Ind
 
 def _build_lists(vectors: F32) -> Any:
     n, dim = vectors.shape
-    # Half precision has its best resolution around 1, and the scale of all vectors together changes no order.
+    # Half precision is most exact around 1, and scaling all vectors by one factor changes no order.
     scaled = vectors / np.maximum(np.abs(vectors).max(), np.finfo(np.float32).tiny)
     nlist, width = int(np.sqrt(n)), list_width(dim)
     kmeans = faiss.Kmeans(dim, nlist, niter=_KMEANS_ITERATIONS, seed=_SEED)
@@ -122,13 +124,13 @@ def _build_lists(vectors: F32) -> Any:
     index = faiss.IndexIVFScalarQuantizer(quantizer, width, nlist, half, faiss.METRIC_INNER_PRODUCT, False)
     index.is_trained = True
     rows, padded = np.arange(n), _pad(scaled, width)
-    # `add` would assign rows by inner product; L2 assignment is what makes a list compact.
+    # `add` would assign rows by inner product; assignment by L2 distance makes lists compact.
     index.add_core(n, faiss.swig_ptr(padded), faiss.swig_ptr(rows), faiss.swig_ptr(lists))
     return index
 
 
 def list_width(dim: int) -> int:
-    """With the dimension for radii, in whole vector registers."""
+    """Width of the vectors in lists: with the dimension for radii, in whole vector registers."""
     return -(-(dim + 1) // _LANES) * _LANES
 
 
@@ -158,18 +160,20 @@ def _tune(index: Any, vectors: F32, queries: F32) -> IndexInfo:
 
 
 def _width(index: Any, vectors: F32, queries: F32, depth: int, nprobe: int) -> tuple[int, float]:
-    """How many lists to read for the recall at `depth`, and that recall. Beginning with `nprobe` lists, it widens by an
-    eighth at a time; all lists together are all rows."""
+    """Number of lists to read for the recall at `depth`, and that recall.
+
+    It starts with `nprobe` lists and adds an eighth at a time; all lists together are all rows.
+    """
     depth = min(depth, len(vectors))
     exact = faiss.IndexFlatIP(vectors.shape[1])
     exact.add(vectors)
     worst_wanted = exact.search(queries, depth)[0][:, -1:]
     tolerance = 1e-5 * np.abs(worst_wanted)
     lengths = np.linalg.norm(queries, axis=1, keepdims=True)
-    asked = _pad(np.column_stack([queries, lengths]), index.d)
+    padded = _pad(np.column_stack([queries, lengths]), index.d)
     while True:
         index.nprobe = nprobe
-        rows = index.search(asked, depth)[1]
+        rows = index.search(padded, depth)[1]
         scores = np.where(rows >= 0, np.einsum("qkd,qd->qk", vectors[rows], queries), -np.inf)
         recall = float((scores >= worst_wanted - tolerance).mean())
         if recall >= MIN_RECALL or nprobe >= index.nlist:
@@ -178,8 +182,8 @@ def _width(index: Any, vectors: F32, queries: F32, depth: int, nprobe: int) -> t
 
 
 class _Workspace:
-    """What one thread's searches of an index re-use: making Faiss's objects, and the buffers and checks of its Python
-    wrapper, anew takes as long as a search."""
+    """The Faiss objects and buffers that the searches of one thread re-use, because making them takes as long as a
+    search."""
 
     def __init__(self, kind: str, index: Any) -> None:
         self._index = index
@@ -193,7 +197,7 @@ class _Workspace:
         self._make_room(_ROOM)
 
     def allow(self, allowed: U8, hidden: I32) -> None:
-        """The rows to search in, as `VectorIndex.search` takes them."""
+        """Sets the rows to search in, as in `VectorIndex.search`."""
         self._allowed[:] = allowed
         if len(hidden) > _MANY_HIDDEN:
             np.bitwise_and.at(self._allowed, hidden >> 3, _CLEAR[hidden & 7])
@@ -202,7 +206,7 @@ class _Workspace:
         for row in hidden.tolist():
             bytes_[row >> 3] &= _CLEAR_ONE[row & 7]
 
-    def ask(self, query: F32, with_length: bool) -> None:
+    def set_query(self, query: F32, with_length: bool) -> None:
         dim = len(query)
         self._query[:dim] = query
         if with_length:
@@ -226,7 +230,8 @@ class _Workspace:
 
 
 class VectorIndex:
-    """An index opened mapped and read-only. Faiss aborts the process on add or remove there, so there is neither."""
+    """An index opened memory-mapped and read-only. It has no add or remove, for which Faiss would abort the process
+    here."""
 
     def __init__(self, index: Any, info: IndexInfo) -> None:
         self._index = index
@@ -235,8 +240,11 @@ class VectorIndex:
 
     @classmethod
     def open(cls, path: Path, info: IndexInfo, n: int, dim: int) -> VectorIndex:
-        """Raises `CorruptError` unless the file holds `n` vectors of width `dim` in an index of the kind of `info`."""
-        # One thread a search: requests are the parallelism, and OpenMP's pool does not survive a fork.
+        """The index in a file.
+
+        Raises `CorruptError` unless the file has `n` vectors of width `dim` in an index of the kind of `info`.
+        """
+        # One thread a search: requests run in parallel already, and OpenMP's pool does not survive a fork.
         faiss.omp_set_num_threads(1)
         faiss.set_deserialization_vector_byte_limit(_MAX_BYTES)
         faiss.set_deserialization_loop_limit(_MAX_LOOP)
@@ -256,17 +264,18 @@ class VectorIndex:
         return cls(index, info)
 
     def search(self, query: F32, k: int, allowed: U8, share: float, hidden: I32) -> I64:
-        """The best `k` allowed rows that are not `hidden`, nearly in order; fewer where there are fewer.
+        """(m,) int64: the best `k` allowed rows without the `hidden` ones, nearly in order; fewer where there are
+        fewer.
 
-        allowed: one bit a row, lowest bit first; share: how much of the rows it allows, 0 < share ≤ 1. A narrow set is
-        searched in more lists, so that about as many allowed rows are looked at.
+        allowed: uint8, one bit a row, lowest bit first; share: the share of rows that are allowed, 0 < share ≤ 1. With
+        a small share more lists are read, so that about as many allowed rows are compared.
         """
         workspace = self._workspace()
         workspace.allow(allowed, hidden)
         if self._info.kind == "flat":
-            workspace.ask(query, with_length=False)
+            workspace.set_query(query, with_length=False)
             return workspace.run(k)
-        workspace.ask(query, with_length=True)
+        workspace.set_query(query, with_length=True)
         nprobe = min(self._info.nlist, math.ceil(self._info.width(k + len(hidden)) / share))
         workspace.widen(nprobe)
         rows = workspace.run(k)
@@ -283,7 +292,8 @@ class VectorIndex:
 
 
 def nearest_by_graph(directions: F32, queries: F32, k: int, threads: int = 0) -> tuple[F32, I64]:
-    """(m, k) inner products and rows of `directions` (n, dim) near each of `queries` (m, dim), by an HNSW graph."""
+    """The rows of `directions` (n, dim) near each of `queries` (m, dim), by an HNSW graph: (m, k) inner products and
+    rows."""
     with faiss_threads(threads):
         index = faiss.IndexHNSWFlat(directions.shape[1], _HNSW_LINKS, faiss.METRIC_INNER_PRODUCT)
         index.hnsw.efSearch = _HNSW_EF_SEARCH

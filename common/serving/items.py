@@ -14,15 +14,15 @@ from common.serving.arrays import Strings
 from common.serving.layer import Layer
 from common.serving.lookup import NOWHERE, encode_id, hash_id
 
-# Answers repeat what sells: 8,192 cards are a few megabytes and spare most answers the look into the files.
-_REMEMBERED: Final = 8_192
+# Answers repeat popular items: 8,192 cards are a few megabytes, and most answers need no file read.
+_CACHED_ITEMS: Final = 8_192
 
 
 class Items:
-    """Items go by their numbers, 0 … n - 1; the newest layer that defines an item is the one that counts.
+    """Items by their numbers, 0 … n - 1. The newest layer that defines an item counts.
 
-    `card` gives an item's JSON object, `mention` the fields that name it in a reason, `"item_id":…,"title":…`, and
-    `find` an id's number, None for one that no layer knows.
+    `card` returns an item's JSON object, `mention` the fields that name it in a reason (`"item_id":…,"title":…`), and
+    `find` the number of an id, None for an id that no layer has.
     """
 
     def __init__(self, layers: tuple[Layer, ...]) -> None:
@@ -34,30 +34,30 @@ class Items:
         for position, layer in enumerate(layers):
             self._defining[layer.item_nos] = position
             self._rows[layer.item_nos] = np.arange(layer.info.n_items, dtype=np.int32)
-        self.card = self._remembered([layer.cards for layer in layers])
-        self.mention = self._remembered([layer.mentions for layer in layers])
-        self.find = lru_cache(_REMEMBERED)(partial(_find, layers))
+        self.card = self._cached([layer.cards for layer in layers])
+        self.mention = self._cached([layer.mentions for layer in layers])
+        self.find = lru_cache(_CACHED_ITEMS)(partial(_find, layers))
         if (self._defining < 0).any():
             raise CorruptError(f"no layer defines item number {int(np.argmin(self._defining))} of {self.n}")
 
     def live(self, position: int) -> Bools:
-        """(layer's items,) which rows of a layer no newer layer redefines."""
+        """(layer's items,) bool: the rows of a layer that no newer layer redefines."""
         live: Bools = self._defining[self.layers[position].item_nos] == position
         return live
 
     def redefined(self) -> I32:
-        """The numbers of all items that a delta defines, ascending: what it brings, and what it says otherwise."""
+        """The numbers of all items that a delta defines, ascending: new items, and items that it describes again."""
         return np.flatnonzero(self._defining > 0).astype(np.int32)
 
     def rows_in(self, position: int, item_nos: I32) -> I32:
-        """The rows of those of the items that the layer defines."""
+        """The rows of those of the items that the layer at `position` defines."""
         if len(self.layers) == 1:
             return item_nos
         rows: I32 = self._rows.take(item_nos[self._defining.take(item_nos) == position])
         return rows
 
     def find_all(self, item_ids: Sequence[str]) -> I32:
-        """(len(item_ids),) int32: the items' numbers, -1 for ids that no layer knows."""
+        """(len(item_ids),) int32: the items' numbers, -1 for ids that no layer has."""
         encoded = [encode_id(item_id) for item_id in item_ids]
         hashes = np.fromiter(map(hash_id, encoded), np.uint64, len(encoded))
         found = np.full(len(encoded), NOWHERE, np.int32)
@@ -94,17 +94,17 @@ class Items:
         return found
 
     def born_at(self, item_nos: I32) -> I64:
-        """(len(item_nos),) int64 epoch seconds."""
+        """(len(item_nos),) int64 epoch seconds: since when the items exist."""
         found = np.empty(len(item_nos), np.int64)
         for layer, mask, rows in self._by_layer(item_nos):
             found[mask] = layer.born_at[rows]
         return found
 
-    def _remembered(self, strings: list[Strings]) -> Callable[[int], bytes]:
-        # Without a reference to self: in a cycle, a replaced bundle's files would stay open until the collector runs.
+    def _cached(self, strings: list[Strings]) -> Callable[[int], bytes]:
+        # Without a reference to self: a cycle would keep a replaced bundle's files open until it is collected.
         defining, rows = self._defining, self._rows
 
-        @lru_cache(_REMEMBERED)
+        @lru_cache(_CACHED_ITEMS)
         def read(item_no: int) -> bytes:
             return strings[defining.item(item_no)][rows.item(item_no)]
 

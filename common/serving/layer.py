@@ -1,4 +1,4 @@
-"""One layer of a bundle, mapped: its items, its people and its lists."""
+"""One layer of a bundle, memory-mapped: its items, its people and its lists."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ TOGETHER_PREFIX: Final = "bought_together_"
 
 
 class LayerInfo(BaseModel):
-    """`layer.json`: the lengths that the other files are checked against, and how the index is searched."""
+    """The content of `layer.json`: the lengths that the other files are checked against, and how the index is
+    searched."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -52,7 +53,7 @@ class LayerFiles:
         self._path_of = path_of
 
     def path(self, name: str) -> Path:
-        """Raises `CorruptError` where the layer names no such file or the file has another length."""
+        """The local path of a file. Raises `CorruptError` where the layer has no such file or its length is wrong."""
         file = self._ref.files.get(name)
         if file is None:
             raise CorruptError(f"layer {self._ref.layer_id} has no file {name}")
@@ -62,12 +63,14 @@ class LayerFiles:
         return path
 
     def info(self) -> LayerInfo:
+        """The content of `layer.json`. Raises `CorruptError` where it is not of this format."""
         try:
             return LayerInfo.model_validate_json(self.path(INFO_FILE).read_bytes())
         except ValidationError as error:
             raise CorruptError(f"{INFO_FILE} of layer {self._ref.layer_id} is not of this format: {error}") from None
 
     def array(self, name: str, dtype: npt.DTypeLike, *shape: int | None) -> npt.NDArray[Any]:
+        """The array, memory-mapped and checked. Raises `CorruptError`."""
         return load_array(self.path(f"{name}.npy"), name, dtype, shape)
 
     def has(self, name: str) -> bool:
@@ -75,19 +78,21 @@ class LayerFiles:
         return f"{name}.npy" in self._ref.files
 
     def optional(self, name: str) -> I32 | None:
+        """The int32 array, or None if the layer does not have it."""
         return self.array(name, np.int32, None) if self.has(name) else None
 
     def first(self, *names: str) -> str:
-        """The first of the arrays that the layer has; the last if it has none."""
+        """The first of the names that the layer has an array of; the last name if it has none."""
         return next(filter(self.has, names), names[-1])
 
     def strings(self, name: str, n: int) -> Strings:
+        """The `n` strings, memory-mapped and checked. Raises `CorruptError`."""
         return Strings.load(self.path(f"{name}.bin"), self.path(f"{name}{OFFSETS}.npy"), name, n)
 
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """What `LayerContent` says, opened; `categories` are the names that `category_codes` (n,) stand for."""
+    """The opened form of `LayerContent`. `category_codes` (n,) int32 are positions in `info.categories`."""
 
     info: LayerInfo
     index: VectorIndex
@@ -111,7 +116,10 @@ class Layer:
 
 
 def open_layer(ref: LayerRef, path_of: Callable[[FileRef], Path]) -> Layer:
-    """Maps the layer's files. Raises `CorruptError`, naming the file, for what is missing, damaged or does not fit."""
+    """The layer with its files memory-mapped.
+
+    Raises `CorruptError`, with the file's name, for files that are missing, damaged or do not fit together.
+    """
     files = LayerFiles(ref, path_of)
     info = files.info()
     n, dim = info.n_items, info.dim
@@ -149,14 +157,15 @@ def _open_people(files: LayerFiles, info: LayerInfo) -> People:
         items=items,
         weights=files.array("history_weights", np.float32, len(items)),
         purchased=files.array("history_purchased", np.bool_, len(items)),
-        # Layers of before repeated purchases were counted have weights only.
+        # Layers from before repeat purchases were counted have weights only.
         repeats=files.array(files.first("history_repeats", "history_weights"), np.float32, len(items)),
         precomputed=_open_precomputed(files, info.n_users),
     )
 
 
 def _open_precomputed(files: LayerFiles, n: int) -> Precomputed | None:
-    """None for deltas, for bases of before answers were made ahead, and where there are too many people for it."""
+    """The precomputed answers; None for deltas, for bases from before there were any, and where the setting allows
+    fewer people."""
     if not files.has(f"{PRECOMPUTED_PREFIX}items"):
         return None
     items = files.array(f"{PRECOMPUTED_PREFIX}items", np.int32, n, None)
@@ -178,7 +187,7 @@ def _open_categories(files: LayerFiles, info: LayerInfo) -> dict[str, I32] | Non
 
 
 def _open_together(files: LayerFiles) -> ItemLists | None:
-    """None where the layer changes no list, or was written before there were any."""
+    """The lists of items bought together; None where the layer changes none, or is from before there were any."""
     nos = files.optional(f"{TOGETHER_PREFIX}nos")
     if nos is None:
         return None

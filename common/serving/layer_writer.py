@@ -1,4 +1,4 @@
-"""Writes one layer of a bundle as files that serving maps."""
+"""The writer of a layer: the files that serving maps."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ Columns = dict[str, npt.NDArray[Any]]
 def write_layer(
     content: LayerContent, kind: Literal["base", "delta"], directory: Path, threads: int = 0
 ) -> dict[str, Path]:
-    """Writes the layer into `directory`, which exists; returns its files by their names within the layer.
+    """Writes the layer into the existing directory `directory`; returns its files by their names within the layer.
 
-    `threads` is Faiss's, 0 for as many as it likes. Raises `ValueError` for columns that do not fit together: what is
-    wrong then is the caller.
+    `threads` is the number of Faiss's threads, 0 for its own choice. Raises `ValueError` for columns that do not fit
+    together, which is an error of the caller.
     """
     _check(content, kind)
     codes, categories = _encode_categories(content.catalogue)
@@ -53,7 +53,7 @@ def _check(content: LayerContent, kind: str) -> None:
 
 
 def _encode_categories(catalogue: Catalogue) -> tuple[I32, tuple[str, ...]]:
-    """(n,) int32 positions in the names of the categories."""
+    """(n,) int32 positions in the names of the categories, and these names."""
     names = tuple(dict.fromkeys(catalogue.categories))
     codes = {name: code for code, name in enumerate(names)}
     return np.array([codes[name] for name in catalogue.categories], np.int32), names
@@ -81,18 +81,18 @@ def _write_items(content: LayerContent, category_codes: I32, directory: Path) ->
 
 
 def _mention(encoded_id: bytes, title: str) -> bytes:
-    """What a reason says of the item: fields of a JSON object without its braces."""
+    """How a reason names the item: fields of a JSON object without its braces."""
     return b'"item_id":%b,"title":%b' % (encoded_id, encode_id(title)) if title else b'"item_id":%b' % encoded_id
 
 
 def _born_at(catalogue: Catalogue) -> I64:
-    """(n,) int64 epoch seconds; where the shop gave no `created_at`, the upload's time stands for it."""
+    """(n,) int64 epoch seconds; the upload's time where the shop gave no `created_at`."""
     return np.where(catalogue.created_at > 0, catalogue.created_at, catalogue.as_of).astype(np.int64)
 
 
 def _write_users(users: UserRows, directory: Path) -> Files:
     columns: Columns = {
-        # Both halves of a key contiguous: binary search reads one of them.
+        # All first halves of the keys together: binary search reads only these.
         "user_keys": users.keys.astype(np.uint64).reshape(-1, 2).T,
         "user_vectors": users.vectors.astype(np.float32),
         "history_offsets": users.offsets.astype(np.int64),
@@ -132,7 +132,8 @@ def _write_together(lists: ItemLists | None, directory: Path) -> Files:
 
 
 def _queries(content: LayerContent) -> F32:
-    """What the index is tuned for: people's vectors, or items where the family keeps none of people."""
+    """The query vectors for which the index is tuned: those of people, or the item vectors where the family stores
+    none."""
     return content.users.vectors if len(content.users.vectors) else content.item_vectors
 
 

@@ -1,4 +1,4 @@
-"""From an item id to its row: binary search over sorted 64-bit hashes, then a look at the id itself."""
+"""From an item id to its row: binary search over sorted 64-bit hashes, then a comparison of the id."""
 
 from __future__ import annotations
 
@@ -17,31 +17,34 @@ NOWHERE: Final = -1
 
 
 def encode_id(item_id: str) -> bytes:
-    """The id as a JSON string, quotes included: how it is stored, so that an answer takes it over as it is."""
+    """The id as a JSON string with its quotes, which is how it is stored and how answers contain it."""
     if item_id.isalnum():
-        return f'"{item_id}"'.encode()  # nothing to escape, in a sixth of the time
+        return f'"{item_id}"'.encode()  # nothing to escape; a sixth of the time of json.dumps
     return json.dumps(item_id, ensure_ascii=False).encode()
 
 
 def hash_id(encoded: bytes) -> int:
+    """The 64-bit hash of an encoded id."""
     return int.from_bytes(blake2b(encoded, digest_size=8).digest(), "big")
 
 
 def sort_hashes(encoded_ids: Iterable[bytes]) -> tuple[U64, I32]:
-    """(n,) uint64 hashes in ascending order and (n,) int32, the row that each belongs to."""
+    """(n,) uint64 hashes in ascending order, and (n,) int32 the row of each."""
     hashes = np.fromiter(map(hash_id, encoded_ids), np.uint64)
     rows = np.argsort(hashes, kind="stable").astype(np.int32)
     return hashes[rows], rows
 
 
 class ItemLookup:
+    """The rows of a layer's items by id."""
+
     def __init__(self, hashes: U64, rows: I32, encoded_ids: Strings) -> None:
         self._hashes = hashes.data
         self._rows = rows.data
         self._encoded_ids = encoded_ids
 
     def row(self, encoded: bytes) -> int | None:
-        """The row of an id as `encode_id` makes it; None for one that is not here."""
+        """The row of an id as `encode_id` makes it; None for an id that the layer does not have."""
         wanted = hash_id(encoded)
         at = bisect_left(self._hashes, wanted)
         while at < len(self._hashes) and self._hashes[at] == wanted:
@@ -52,9 +55,9 @@ class ItemLookup:
         return None
 
     def rows(self, encoded: Sequence[bytes], hashes: U64) -> I32:
-        """(len(encoded),) int32: the row of each id, -1 for those that are not here.
+        """(len(encoded),) int32: the row of each id, -1 for ids that the layer does not have.
 
-        `hashes` (len(encoded),) uint64 are what `hash_id` gives for them.
+        hashes: (len(encoded),) uint64, what `hash_id` gives for the ids.
         """
         own = np.asarray(self._hashes, np.uint64)
         at = np.searchsorted(own, hashes)

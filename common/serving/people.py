@@ -1,4 +1,4 @@
-"""The people of one layer: found by binary search in mapped arrays."""
+"""The people of one layer, by binary search in memory-mapped arrays."""
 
 from __future__ import annotations
 
@@ -16,10 +16,12 @@ PRECOMPUTED_PREFIX: Final = "user_ahead_"
 
 
 class Precomputed(NamedTuple):
-    """What each of a layer's people is shown who ask nothing in particular, best first.
+    """Precomputed answers of a layer's people, best item first.
 
-    items (n, k) int32 numbers, -1 behind the last; scores (n, k) float32; causes (n, k) int32, the item that a reason
-    names, -1 for none; reasons (n, k) int8, codes of `common.serving.precomputed`.
+    items: (n, k) int32 numbers, -1 behind the last
+    scores: (n, k) float32
+    causes: (n, k) int32, the item that a reason names, -1 for none
+    reasons: (n, k) int8, codes of `common.serving.precomputed`
     """
 
     items: I32
@@ -29,22 +31,28 @@ class Precomputed(NamedTuple):
 
 
 class PrecomputedRow(NamedTuple):
-    """One person's row."""
+    """The precomputed answer of one person."""
 
     precomputed: Precomputed
     row: int
 
     def rows(self) -> Iterator[tuple[int, float, int, int]]:
-        """(item, score, cause, reason) of each place."""
+        """Yields (item, score, cause, reason) of each place."""
         row = self.row
         items, scores, causes, reasons = self.precomputed
         return zip(items[row].tolist(), scores[row].tolist(), causes[row].tolist(), reasons[row].tolist(), strict=True)
 
 
 class Person(NamedTuple):
-    """What is known of a person: `items` (h,) int32 numbers, oldest first, their `weights` (h,) float32, which of them
-    were `purchased` (h,) bool, how much of each, as `UserRows.repeats` (h,) float32, the (dim,) query vector, None
-    where the encoder makes it from the items, and what was ranked ahead of any question."""
+    """One person's data.
+
+    vector: (dim,) float32 query vector, None where the encoder makes it from the items
+    items: (h,) int32 numbers, oldest first
+    weights: (h,) float32
+    purchased: (h,) bool, which of the items were bought
+    repeats: (h,) float32, decayed number of purchases, as `UserRows.repeats`
+    precomputed: the precomputed answer, if there is one
+    """
 
     vector: F32 | None
     items: I32
@@ -55,7 +63,8 @@ class Person(NamedTuple):
 
 
 class People:
-    """Columns as in `UserRows`, except `keys` (2, n): all first halves, then all second halves."""
+    """The people of a layer. Columns as in `UserRows`, but `keys` is (2, n): all first halves, then all second
+    halves."""
 
     def __init__(
         self,
@@ -81,6 +90,7 @@ class People:
         return len(self._highs)
 
     def find(self, key: UserKey) -> Person | None:
+        """The person with this key; None if the layer does not have one."""
         high, low = split_user_key(key)
         row = bisect_left(self._highs, high)
         while row < len(self._highs) and self._highs[row] == high:
@@ -90,7 +100,7 @@ class People:
         return None
 
     def rows(self) -> UserRows:
-        """Everybody in the layer."""
+        """All people of the layer."""
         return UserRows(
             keys=np.stack([np.asarray(self._highs), np.asarray(self._lows)], axis=1),
             vectors=self._vectors,

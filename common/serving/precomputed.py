@@ -1,8 +1,8 @@
-"""Answers made ahead: what known people who ask nothing in particular are shown, ranked when a base is published.
+"""Precomputed answers: for known people and the plainest request, ranked when a base is published.
 
-Most questions of known people are of this kind: no filter, no basket, no page. All that such an answer depends on is
-known at night, but for items that a delta brings or takes away, and those are looked at when somebody asks. Whoever has
-bought something since stands in a delta, where nobody has an answer made ahead.
+Most requests of known people are plain: no filter, no basket and no page. Their answer depends only on what is known at
+night and on items that deltas add or remove, which are checked at the request. A person with newer events has a row in
+a delta, and no precomputed answer there.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from common.serving.purchased import with_purchased
 from common.serving.ranking import Pick, RankingRequest, Rung, rank
 
 DEPTH: Final = 24
-"""Two rows of a carousel, and room for items that are taken away during the day."""
+"""Items of a precomputed answer: two rows of a carousel, and a reserve for items that are removed during the day."""
 
-# Stored by position: new ones come at the end.
+# Stored by position, so new reasons are added at the end.
 _REASONS: Final = (Reason.SIMILAR_TO, Reason.BECAUSE_YOU_BOUGHT, Reason.BUY_AGAIN)
-_NOBODY: Final = -1
+_NONE: Final = -1
 
 
 def precompute(bundle: ServedBundle) -> Precomputed:
-    """The first `DEPTH` picks of everybody in the base, as training has decided about purchases."""
+    """The first `DEPTH` picks of everybody in the base, with the treatment of repeat purchases that training chose."""
     people = bundle.items.layers[0].people
     n = len(people)
     precomputed = Precomputed(
-        items=np.full((n, DEPTH), _NOBODY, np.int32),
+        items=np.full((n, DEPTH), _NONE, np.int32),
         scores=np.zeros((n, DEPTH), np.float32),
-        causes=np.full((n, DEPTH), _NOBODY, np.int32),
+        causes=np.full((n, DEPTH), _NONE, np.int32),
         reasons=np.zeros((n, DEPTH), np.int8),
     )
     for row in range(n):
@@ -47,14 +47,15 @@ def precompute(bundle: ServedBundle) -> Precomputed:
             precomputed.items[row, span] = [pick.item_no for pick in picks]
             precomputed.scores[row, span] = [pick.score for pick in picks]
             precomputed.causes[row, span] = [
-                _NOBODY if pick.cause.item_no is None else pick.cause.item_no for pick in picks
+                _NONE if pick.cause.item_no is None else pick.cause.item_no for pick in picks
             ]
             precomputed.reasons[row, span] = [_REASONS.index(pick.cause.reason) for pick in picks]
     return precomputed
 
 
 def write_precomputed(bundle: ServedBundle, directory: Path) -> dict[str, Path]:
-    """Ranks everybody in the base; returns the files to be added to its layer, by their names within it."""
+    """Writes the precomputed answers of everybody in the base; returns the new files of its layer by their names within
+    it."""
     files: dict[str, Path] = {}
     for name, column in precompute(bundle)._asdict().items():
         files |= save_array(directory, PRECOMPUTED_PREFIX + name, column)
@@ -62,17 +63,16 @@ def write_precomputed(bundle: ServedBundle, directory: Path) -> dict[str, Path]:
 
 
 def precomputed_picks(bundle: ServedBundle, person: Person, n: int) -> list[Pick] | None:
-    """The first `n` picks of somebody who asks nothing in particular, those of `rank`; None where `rank` has to find
-    them."""
+    """The first `n` picks for a plain request, the same as `rank` gives; None where `rank` must be called."""
     if person.precomputed is None:
         return None
-    holds = bundle.standing.holds
+    unchanged = bundle.still_valid.unchanged
     picks: list[Pick] = []
     for item_no, score, cause, reason in person.precomputed.rows():
-        if item_no == _NOBODY:
+        if item_no == _NONE:
             return None
-        if holds[item_no]:
-            named = None if cause == _NOBODY else cause
+        if unchanged[item_no]:
+            named = None if cause == _NONE else cause
             picks.append(Pick(item_no, Rung.PERSONAL, Cause(_REASONS[reason], named), score))
             if len(picks) == n:
                 return None if _is_beaten(bundle, person, score) else picks
@@ -80,14 +80,14 @@ def precomputed_picks(bundle: ServedBundle, person: Person, n: int) -> list[Pick
 
 
 def precomputed_items(person: Person) -> list[int]:
-    """The item numbers that were ranked for the person, best first."""
+    """The item numbers of the person's precomputed answer, best first."""
     rows = person.precomputed.rows() if person.precomputed else ()
-    return [item_no for item_no, *_ in rows if item_no != _NOBODY]
+    return [item_no for item_no, *_ in rows if item_no != _NONE]
 
 
 def _is_beaten(bundle: ServedBundle, person: Person, worst: float) -> bool:
-    """Whether what has come since belongs above an item that scores `worst`."""
-    newer = bundle.standing.newer
+    """Whether one of the newer items scores at least as high as the last pick, `worst`."""
+    newer = bundle.still_valid.newer
     if not len(newer):
         return False
     query: F32 = bundle.encode(person.items, person.weights) if person.vector is None else person.vector

@@ -1,7 +1,6 @@
-"""Promotions: what a shop wants to sell ranks higher, as far as it says.
+"""Promotions: items that the shop wants to sell rank higher, by a weight that the shop sets.
 
-With 50,000 items × 64, ten for a known person are answered in .10 ms; with the promotion of a category of 600 items in
-.17, of a brand of 42,000 in .19, with both in .23.
+A promotion costs less than .1 ms a request (docs/measurements-models.md).
 """
 
 from __future__ import annotations
@@ -17,10 +16,10 @@ from common.serving.search import Hits
 
 
 class Promotion(NamedTuple):
-    """Items whose `field` (`category`, `brand` or a column of the shop) is `value`.
+    """A rule: items whose `field` (`category`, `brand` or a column of the shop) is `value` rank higher.
 
-    weight: how far they rise, in units of the distance between the scores of the first and the last of an answer. So it
-    says the same whatever the model's scores are: at 1 the last of an answer comes level with the first.
+    weight: how much their score rises, in units of the distance between the first and the last score of an answer. So
+    it means the same for every model: with 1 the last item of an answer reaches the score of the first.
     """
 
     field: str
@@ -29,17 +28,17 @@ class Promotion(NamedTuple):
 
 
 def promoted(wanted: Filter, promotions: Iterable[Promotion]) -> list[tuple[Filter, float]]:
-    """For each promotion that `wanted` leaves any item of: those items, and the weight."""
+    """The filter and weight of each promotion that matches some items of `wanted`."""
     narrowed = ((wanted.narrowed(rule.field, rule.value), rule.weight) for rule in promotions)
     return [(those, weight) for those, weight in narrowed if those is not None]
 
 
 def promote(found: Hits, raised: list[tuple[Hits, float]], n: int, depth: int) -> Hits:
-    """The best `depth` of `found` and of what is raised, with scores that contain what it rises by.
+    """The best `depth` of all hits, with scores that contain the rise.
 
-    found: the best `depth` items without promotion, an answer's `n` among them; raised: the best `depth` of each
-    promotion's items, and its weight. An item of several promotions rises by the largest. The result is exact: an item
-    behind `depth` others of its own promotion stays behind them.
+    found: the best `depth` hits without promotion, the answer's `n` among them; raised: the best `depth` hits of each
+    promotion, and its weight. An item of several promotions rises by the largest. The result is exact: an item behind
+    `depth` others of its promotion stays behind them.
     """
     if len(found.scores) < 2:
         return found

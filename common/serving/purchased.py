@@ -1,4 +1,4 @@
-"""What becomes of items that a person has bought."""
+"""The treatment of items that a person has bought."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from common.serving.ranking import RankingRequest
 
 
 def decide(bundle: ServedBundle, purchased: Purchased) -> Purchased:
-    """Hidden where it is left to training, and training could not judge it."""
+    """The treatment under the shop's setting `purchased`; hidden where the setting leaves it to training and training
+    has no figures."""
     if purchased is not Purchased.AUTO:
         return purchased
     repeats = bundle.document.model.repeats
@@ -18,7 +19,7 @@ def decide(bundle: ServedBundle, purchased: Purchased) -> Purchased:
 
 
 def with_purchased(bundle: ServedBundle, request: RankingRequest, purchased: Purchased) -> RankingRequest:
-    """The request, with what is to become of items that its person has bought."""
+    """The request with the treatment of its person's purchases."""
     decided = decide(bundle, purchased)
     if decided is Purchased.BOOST:
         return request._replace(boost=bundle.boost)

@@ -1,7 +1,7 @@
-"""The ladder: from what is most a visitor's own down to what everybody sees, until the answer is full.
+"""The ranking of an answer: rungs from the most personal list to the most general one, until the answer is full.
 
-personal → session → bought together, where that is asked for → related → popular in category → popular → newest. Each
-item says which rung it comes from and why.
+The order is personal → session → bought together (if requested) → related → popular in category → popular → newest.
+Each item says which rung it comes from, and why.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ NO_ITEMS: Final = np.empty(0, np.int32)
 
 
 class Rung(StrEnum):
+    """The list that an item of an answer comes from."""
+
     __hash__ = str.__hash__  # an Enum's own is a Python function, and rungs are keys several times in each answer
 
     PERSONAL = "personal"
@@ -42,7 +44,7 @@ class Rung(StrEnum):
 
 
 class Pick(NamedTuple):
-    """One item of an answer; `score` is what its rung ranked it by, None for a list."""
+    """One item of an answer. `score` is the score in its rung, None in lists without scores."""
 
     item_no: int
     rung: Rung
@@ -51,12 +53,14 @@ class Pick(NamedTuple):
 
 
 class RankingRequest(NamedTuple):
-    """What is asked for: `n` items that `wanted` keeps, for a person, a session, a page or nobody in particular.
+    """A ranking request: `n` items that match the filter `wanted`, for a person, a session, a page, or for everybody.
 
-    session: oldest first; page: the number of the item whose page is looked at; hide: item numbers (m,) int32 that must
-    not be shown, beside those of the session and the page; boost: what the person has bought scores higher by boost ·
-    ln(1 + purchases); bought_together: what shares orders with the page's item comes first;
-    variety: the bound on categories holds for the whole answer, diversity and promotions for what the model ranks.
+    session: items of the visit, oldest first
+    page: number of the item whose page is open
+    hide: (m,) int32 item numbers that must not be shown, in addition to those of the session and the page
+    boost: items that the person has bought score higher by boost · ln(1 + purchases)
+    bought_together: items from the same orders as the page's item come first
+    variety: the bound on categories is for the whole answer; diversity and promotions are for the model's rungs
     """
 
     n: int
@@ -72,9 +76,9 @@ class RankingRequest(NamedTuple):
 
 
 def rank(bundle: ServedBundle, request: RankingRequest, laps: Laps | None = None) -> list[Pick]:
-    """The picks, best first: `n` of them, or all that the filter and what must be hidden leave.
+    """The picks, best first: `n` of them, or all items that are allowed.
 
-    `laps` is told of each stage that ends. Raises `CorruptError` where a layer's catalogue cannot be read.
+    `laps` records the time of each stage. Raises `CorruptError` where a layer's catalogue cannot be read.
     """
     laps = laps or Laps()
     ladder = _Ladder(bundle, request, laps)
@@ -88,7 +92,7 @@ def rank(bundle: ServedBundle, request: RankingRequest, laps: Laps | None = None
 
 
 class _Ladder:
-    """Fills `picks` rung by rung; `taken` (m,) int32 are the items that may not come, or not again."""
+    """Fills `picks` rung by rung. `taken` (m,) int32 are items that must not come, or not again."""
 
     def __init__(self, bundle: ServedBundle, request: RankingRequest, laps: Laps) -> None:
         self.bundle = bundle
@@ -108,11 +112,11 @@ class _Ladder:
         return self.request.n - len(self.picks)
 
     def own(self) -> None:
-        """The model's ranking for a person, for a session, or for a person in a session."""
+        """The personal or session rung: the model's ranking for a person, a session, or both together."""
         request = self.request
         if not self.bundle.personal or (request.person is None and not request.session):
             return
-        evidence = self._evidence()
+        evidence = self._evidence_of_request()
         query = evidence.query(self.bundle)
         self.laps.end(Stage.ENCODE)
         if query is None:
@@ -121,7 +125,7 @@ class _Ladder:
         self.laps.end(Stage.SEARCH)
         scores = found.scores.tolist()
         if not any(scores):
-            return  # the zero vector, of somebody of whom only returns are known, ranks nothing
+            return  # the query is zero, for a person who has only returns
         rung = Rung.SESSION if request.person is None else Rung.PERSONAL
         causes = self._causes(evidence, found.item_nos)
         self.picks += map(Pick, found.item_nos.tolist(), repeat(rung), causes, scores)
@@ -129,7 +133,8 @@ class _Ladder:
             self.taken = np.append(self.taken, found.item_nos)
 
     def _varied(self, find: Callable[[int], Hits]) -> Hits:
-        """What is missing, by `find`, which takes how many; with variety, chosen from more than that."""
+        """The missing hits from `find`, which takes their number. With variety, they are chosen from more hits than
+        that."""
         variety = self.request.variety
         if variety == ANY:
             return find(self.missing)
@@ -154,7 +159,7 @@ class _Ladder:
         return promote(found, raised, self.request.n, n)
 
     def _search_in(self, selection: Selection, query: F32, n: int) -> Hits:
-        """Somebody of whom the query says nothing has nothing put forward either."""
+        """The best hits in a selection, with the boost of repeat purchases. A zero query gets no boost."""
         person, boost = self.request.person, self.request.boost
         if person is None or not boost or not query.any():
             return search(self.bundle.items, query, n, selection, self.taken)
@@ -174,8 +179,8 @@ class _Ladder:
         again = Cause(Reason.BUY_AGAIN)
         return [again if item_no in bought else cause for item_no, cause in zip(found, causes, strict=True)]
 
-    def _evidence(self) -> Evidence:
-        """The page that is looked at counts as a view."""
+    def _evidence_of_request(self) -> Evidence:
+        """The evidence of the person and the session; the open page counts as a view."""
         person, session = self.request.person, self.request.session
         if self.request.page is not None:
             session = (*session, SessionItem(self.request.page, EventType.VIEW))
@@ -185,17 +190,17 @@ class _Ladder:
         return known.then(Evidence.of_session(self.bundle, session)) if session else known
 
     def bought_together(self) -> None:
-        """What shares orders with the page's item: its list and no more."""
+        """The list of items bought together with the page's item."""
         page = self.request.page
         if self.request.bought_together and page is not None:
             listed = self.bundle.bought_together(page)
             self._take(listed, Rung.BOUGHT_TOGETHER, Cause(Reason.BOUGHT_TOGETHER, page))
 
     def related(self) -> None:
-        """What is like the page's item or, where the model knows no sessions, like the newest items of the session.
+        """Items similar to the page's item or, without a page, to the newest items of the session.
 
-        An item's list keeps its order: it was made with more than the vectors, as an item that few people have bought
-        is like its group. What a filter has gathered comes behind, by cosine.
+        An item's stored list keeps its order, because it was made from more than vectors: an item with few buyers is
+        compared by its group. Behind it come the allowed items of the filter's gathered part, by cosine.
         """
         if not self.bundle.personal:
             return
@@ -221,16 +226,17 @@ class _Ladder:
         return [Cause(reason, item.item_no) for reason, item in seeds][::-1]
 
     def popular_in_category(self) -> None:
-        """Of the one category that is asked for, or of the page's and the session's, newest first."""
+        """The popular items of the one category that the filter names, or of the categories of the page and the
+        session, newest first."""
         for category in self._categories():
             if self.missing:
                 listed = self.bundle.popular_in(category)
                 self._take(listed, Rung.POPULAR_IN_CATEGORY, Cause(Reason.POPULAR_IN_CATEGORY))
 
     def _categories(self) -> list[str]:
-        asked = self.request.wanted.categories
-        if asked:
-            return list(asked) if len(asked) == 1 else []
+        filtered = self.request.wanted.categories
+        if filtered:
+            return list(filtered) if len(filtered) == 1 else []
         seen = [seed.item_no for seed in self._seeds() if seed.item_no is not None]
         categories = dict.fromkeys(self.bundle.items.category(item_no) for item_no in seen)
         return [category for category in categories if category]
@@ -239,7 +245,7 @@ class _Ladder:
         self._take(self.bundle.popular, Rung.POPULAR, Cause(Reason.POPULAR))
 
     def newest(self) -> None:
-        """The list, and behind it every other allowed item, the latest first."""
+        """The list of new items, and behind it every other allowed item, the latest first."""
         self._take(self.bundle.newest, Rung.NEWEST, Cause(Reason.NEW))
         if self.missing:
             rest = self.selection.all_items()
@@ -254,7 +260,7 @@ class _Ladder:
         self.taken = np.append(self.taken, np.array(chosen, np.int32))
 
     def _within_quota(self, item_nos: Iterable[int]) -> Iterator[int]:
-        """Counts what it yields."""
+        """Yields items with room in their category, and counts them."""
         if self.request.variety.max_per_category is None:
             yield from item_nos
             return
@@ -265,7 +271,7 @@ class _Ladder:
                 yield item_no
 
     def _allowed(self, listed: I32) -> Iterator[int]:
-        """In pieces, because a list is long and an answer is short."""
+        """Yields the allowed items, checked in pieces, because lists are long and answers short."""
         for start in range(0, len(listed), _PIECE):
             piece = listed[start : start + _PIECE]
             yield from piece[self.selection.allows(piece)].tolist()

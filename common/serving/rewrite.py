@@ -1,4 +1,4 @@
-"""A layer without some of its people: new files where theirs are, the same for all else."""
+"""Rewriting of a layer without some of its people: new files for rows of people, the same files for all else."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ KEYS_FILE: Final = "user_keys.npy"
 
 
 def is_of_people(name: str) -> bool:
-    """Whether a file of a layer, by its name within it, has rows of people."""
+    """Whether a file of a layer has rows of people, by its name within the layer."""
     return name.startswith(_BEGINNINGS)
 
 
 def keys_of(ref: LayerRef, path_of: PathOf) -> U64:
-    """(n, 2) uint64: the keys of the layer's people. Raises `CorruptError` where they are missing or damaged."""
+    """(n, 2) uint64: the keys of the layer's people. Raises `CorruptError` where their file is missing or damaged."""
     keys: U64 = _array(ref, path_of, KEYS_FILE).T
     return keys
 
@@ -44,14 +44,15 @@ def keys_in(path: Path) -> U64:
 
 @dataclass(frozen=True)
 class RewrittenLayer:
-    """`files` by their names within the layer stand in place of those of the same names."""
+    """The result of rewriting: `n_users`, and the new files by their names within the layer, which replace those of the
+    same names."""
 
     n_users: int
     files: dict[str, Path]
 
 
 def rewrite_without_people(ref: LayerRef, path_of: PathOf, gone: Bools, directory: Path) -> RewrittenLayer:
-    """Writes into `directory` what differs in the layer without the people `gone` (n_users,).
+    """Writes the files that differ in the layer without the people `gone` (n_users,) bool into `directory`.
 
     Raises `CorruptError` where a file of the layer is missing or damaged.
     """
@@ -67,7 +68,8 @@ def rewrite_without_people(ref: LayerRef, path_of: PathOf, gone: Bools, director
 
 
 def _described(path: Path, n_users: int) -> dict[str, Any]:
-    """`layer.json` with as many people; the rest is not looked at, so that nothing of the index is needed here."""
+    """The content of `layer.json` with the new number of people. The rest is not parsed, so this module does not need
+    the index."""
     info: dict[str, Any] = json.loads(path.read_text())
     return {**info, "n_users": n_users, "n_user_vectors": n_users if info["n_user_vectors"] else 0}
 
@@ -85,7 +87,8 @@ def _path(ref: LayerRef, path_of: PathOf, name: str) -> Path:
 
 @dataclass(frozen=True)
 class _Rows:
-    """people (n_users,) bool and entries (h,) bool of their histories are kept; offsets (n kept + 1,) are the new."""
+    """The rows to keep: people (n_users,) bool, entries (h,) bool of their histories, and the new offsets (n kept + 1,)
+    int64."""
 
     people: Bools
     entries: Bools
@@ -104,5 +107,5 @@ class _Rows:
             return array[:, self.people]
         if name.startswith("history_"):
             return array[self.entries]
-        # A layer whose encoder makes the vectors has none of people.
+        # A layer whose encoder makes the query vectors has no vectors of people.
         return array[self.people] if len(array) else array

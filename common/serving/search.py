@@ -1,4 +1,4 @@
-"""The best items for a query vector, or those nearest to an item, inside a selection."""
+"""The best items for a query vector, or the items nearest to an item, within a selection."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NOTHING: Final = Hits(np.empty(0, np.int32), np.empty(0, np.float32))
 
 
 class Raised(NamedTuple):
-    """Items that score higher than by the model alone: item_nos (m,) int32, each once, and their gains (m,) float32."""
+    """Items whose score is raised: item_nos (m,) int32 without repetition, and their gains (m,) float32."""
 
     item_nos: I32
     gains: F32
@@ -46,9 +46,10 @@ def search(items: Items, query: F32, n: int, selection: Selection, excluded: I32
 
 
 def search_raised(items: Items, query: F32, n: int, selection: Selection, excluded: I32, raised: Raised) -> Hits:
-    """`search`, with the gains added to the scores of what is raised.
+    """The result of `search`, with gains added to the scores of the raised items.
 
-    Raised items are scored one by one, wherever an index would have found them, and the others searched without them.
+    Raised items are scored one by one, whether or not an index would return them, and the other items are searched
+    without them.
     """
     allowed = selection.allows(raised.item_nos)
     if len(excluded):
@@ -70,7 +71,7 @@ def _search_part(items: Items, query: F32, n: int, part: IndexPart, excluded: I3
 
 
 def _better(selection: Selection, query: F32, worst: np.float32, excluded: I32) -> Hits:
-    """What is gathered and scores above `worst`, in no order: it is rarely anything, and merging costs as much as
+    """The gathered items with a score above `worst`, in no order. Mostly there are none, and merging costs as much as
     scoring."""
     scores = selection.vectors.dot(query)
     above = np.flatnonzero(scores > worst)
@@ -90,7 +91,7 @@ def _scores(selection: Selection, query: F32, excluded: I32) -> F32:
 
 
 def _best(item_nos: I32, scores: F32, n: int) -> Hits:
-    """What was excluded, with a score of -inf, is left out."""
+    """The best `n`; excluded items, with a score of -inf, are left out."""
     if n < len(scores):
         top = np.argpartition(-scores, n - 1)[:n]
         item_nos, scores = item_nos[top], scores[top]
@@ -106,9 +107,9 @@ def _merge(found: list[Hits], n: int) -> Hits:
 
 
 def nearest(items: Items, item_no: int, n: int, selection: Selection, excluded: I32) -> Hits:
-    """The `n` items nearest to one by cosine of the gathered part of the selection, without the `excluded`.
+    """The `n` items nearest to an item by cosine, in the gathered part of the selection, without the `excluded` ones.
 
-    So a narrow filter is searched to its end. Items without a positive cosine are left out.
+    So every item of a narrow filter is compared. Items with a cosine of 0 or below are left out.
     """
     if not len(selection.item_nos):
         return NOTHING

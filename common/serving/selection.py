@@ -1,4 +1,4 @@
-"""Selections: the items that a filter allows, in the form that searches take."""
+"""Selections: the items that a filter allows, in the form that searches need."""
 
 from __future__ import annotations
 
@@ -18,18 +18,19 @@ from common.serving.items import Items
 U8 = npt.NDArray[np.uint8]
 Rows = npt.NDArray[np.signedinteger]
 
-# Up to so many allowed rows of a layer are scored one by one: 8,192 × 64 takes 0.1 ms, about what an index of 50,000
-# takes to find a tenth of its rows.
+# Up to this number of allowed rows of a layer, all are scored: 8,192 × 64 takes 0.1 ms, about as long as an index of
+# 50,000 rows takes when a tenth of them is allowed.
 EXACT_MAX: Final = 8_192
-# Distinct filters are what visitors make of categories, brands and price ranges. The oldest are made again when needed.
+# Visitors combine categories, brands and price ranges, so the number of filters has no bound. The selections of the
+# filters that were not used for longest are dropped, and made again when needed.
 MAX_CACHED_BYTES: Final = 64 << 20
 _BITS: Final = (1 << np.arange(8)).astype(np.uint8)
 
 
 @dataclass(frozen=True, eq=False)
 class IndexPart:
-    """The allowed rows of the layer at `position`, which its index searches: one bit a row, lowest bit first; `share`
-    is how much of the rows they are."""
+    """Allowed rows that the index of the layer at `position` searches. bits: one bit a row, lowest bit first; share:
+    the share of rows that are allowed."""
 
     position: int
     bits: U8
@@ -40,8 +41,8 @@ class IndexPart:
 class Selection:
     """The allowed items of all layers, each in the layer that defines it.
 
-    Layers with few allowed rows are gathered: `item_nos` (m,) int32 ascending and `vectors` (m, dim) float32. Layers
-    with many stay where they are: `index_parts`. `bits` has one bit an item number, lowest bit first.
+    Layers with few allowed rows are gathered: `item_nos` (m,) int32, ascending, and `vectors` (m, dim) float32. Layers
+    with many are searched by their index: `index_parts`. `bits` has one bit an item number, lowest bit first.
     """
 
     bits: U8
@@ -50,11 +51,12 @@ class Selection:
     index_parts: tuple[IndexPart, ...]
 
     def allows(self, item_nos: I32) -> Bools:
+        """(m,) bool: which of the items are allowed."""
         allowed: Bools = (self.bits[item_nos >> 3] & _BITS[item_nos & 7]) != 0
         return allowed
 
     def all_items(self) -> I32:
-        """Every allowed item number, ascending. Costs a look at every item."""
+        """Every allowed item number, ascending. Takes time in proportion to all items."""
         return np.flatnonzero(np.unpackbits(self.bits, bitorder="little")).astype(np.int32)
 
     @cached_property
@@ -65,12 +67,13 @@ class Selection:
 
     @property
     def heap_bytes(self) -> int:
+        """Bytes of memory that the selection takes."""
         in_parts = sum(part.bits.nbytes for part in self.index_parts)
         return self.bits.nbytes + self.item_nos.nbytes + self.vectors.nbytes + in_parts
 
 
 class Selections:
-    """The selections of one bundle: the one for requests without a filter, and those of the latest filters."""
+    """The selections of one bundle: the one without a filter, and a cache of those of the latest filters."""
 
     def __init__(self, items: Items) -> None:
         self._items = items
@@ -81,11 +84,11 @@ class Selections:
         self.available = self._select(rows)
 
     def has(self, wanted: Filter) -> bool:
-        """Whether `of` has the selection at hand."""
+        """Whether `of` has the selection in its cache."""
         return wanted is AVAILABLE or wanted == AVAILABLE or wanted in self._cached
 
     def of(self, wanted: Filter) -> Selection:
-        """Raises `CorruptError` where a layer's catalogue cannot be read."""
+        """The selection of a filter. Raises `CorruptError` where a layer's catalogue cannot be read."""
         if wanted is AVAILABLE or wanted == AVAILABLE:
             return self.available
         with self._lock:

@@ -1,4 +1,4 @@
-"""Similar items: for each item, those whose vectors point the same way."""
+"""Similar items: for each item, the items with the highest cosine of their vectors."""
 
 from __future__ import annotations
 
@@ -11,18 +11,22 @@ import numpy as np
 from common.schemas.data import F32, I32, I64
 from common.serving.index import nearest_by_graph
 
-# Directions of ALS vectors fill their space so evenly that lists around centroids reach recall 0.98 only by reading
-# half of the items, and comparing all pairs in matrix products is as fast: 92,000 × 64 takes 26 s of processor time.
-# Above this size the square of it costs minutes, and a graph with less recall takes over.
+# Up to this number of items all pairs are compared: 92,000 × 64 takes 26 s of processor time. Lists around centroids
+# are no faster, because ALS directions are spread so evenly that recall 0.98 needs half of the lists. With more items
+# all pairs would take minutes, and a graph with less recall is used.
 EXACT_MAX: Final = 200_000
 _BLOCK: Final = 64
 _GROUP: Final = 32
 
 
 def similar_items(vectors: F32, k: int, rows: I32 | None = None, threads: int = 2, among: I32 | None = None) -> I32:
-    """(len(rows), k) int32: the rows of `vectors` (n, dim) nearest by cosine to each of `rows` (default: all of them),
-    without the row itself, best first, padded with -1. Only positive cosines count; a zero vector is near nothing.
-    `among` (m,) are the rows that may be listed (default: all of them)."""
+    """The rows of `vectors` nearest by cosine to each of `rows`, without the row itself, best first.
+
+    vectors: (n, dim) float32
+    rows, among: int32 rows to find neighbours of, and rows that may be neighbours; all rows by default
+
+    Returns (len(rows), k) int32, padded with -1. Only positive cosines count, so a zero vector has no neighbours.
+    """
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     directions = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
     wanted = np.arange(len(vectors)) if rows is None else rows.astype(np.int64)
@@ -31,9 +35,9 @@ def similar_items(vectors: F32, k: int, rows: I32 | None = None, threads: int = 
     if depth == 0:
         return np.full((len(wanted), k), -1, np.int32)
     search = nearest_by_graph if min(len(listed), len(wanted)) > EXACT_MAX else _nearest_of_all
-    scores, found = search(directions[listed], directions[wanted], depth, threads)
-    # Positions beyond the last are padding; their scores keep them out.
-    return _without_self(wanted, scores, listed[np.minimum(found, len(listed) - 1)], k)
+    scores, places = search(directions[listed], directions[wanted], depth, threads)
+    # Positions behind the last item are padding, which their scores leave out.
+    return _without_self(wanted, scores, listed[np.minimum(places, len(listed) - 1)], k)
 
 
 def _nearest_of_all(directions: F32, queries: F32, depth: int, threads: int) -> tuple[F32, I64]:
@@ -48,7 +52,8 @@ def _nearest_of_all(directions: F32, queries: F32, depth: int, threads: int) -> 
 
 
 def _exact_search(directions: F32, depth: int) -> Callable[[F32], tuple[F32, I64]]:
-    """The best `depth` lie in the `depth` groups with the best maxima, so only those groups are looked at twice."""
+    """A search for the best `depth`: these are in the `depth` groups with the highest maxima, so only those are
+    searched again."""
     groups = max(-(-len(directions) // _GROUP), depth)
     # Column c is in group c % groups, so that a maximum over a group runs along contiguous memory.
     columns = np.zeros((directions.shape[1], groups * _GROUP), np.float32)

@@ -1,4 +1,7 @@
-"""What the stages of answers cost: histograms that take a third of a microsecond an entry, as each answer makes six."""
+"""The time that each stage of an answer takes, as histograms.
+
+An entry takes a third of a microsecond; each answer makes six.
+"""
 
 from __future__ import annotations
 
@@ -10,22 +13,24 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 BOUNDS_S: Final = (0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25)
-"""Upper bounds of the buckets; what takes longer is in one more."""
+"""Upper bounds of the buckets in seconds; one more bucket has all longer times."""
 
 
 class Stage(StrEnum):
+    """A part of the work on an answer."""
+
     __hash__ = str.__hash__  # an Enum's own is a Python function
 
-    PARSE = "parse"  # from the request's bytes to a question, its token included
-    FILTER = "filter"  # which items are allowed
-    ENCODE = "encode"  # finding the person, and the query vector
+    PARSE = "parse"  # from the request's bytes to a query, its token included
+    FILTER = "filter"  # the items that are allowed
+    ENCODE = "encode"  # the person, and the query vector
     SEARCH = "search"  # the best items for the query vector
     RANK = "rank"  # reasons, and the rungs below the model's
     WRITE = "write"  # the answer's JSON
 
 
 class Laps:
-    """The stages of one answer, one after the other."""
+    """A stopwatch for the stages of one answer, one after the other."""
 
     def __init__(self) -> None:
         self.seconds: dict[Stage, float] = {}
@@ -39,14 +44,14 @@ class Laps:
 
 
 class Histogram(NamedTuple):
-    """counts: entries in each bucket, one more than there are bounds."""
+    """counts: entries in each bucket, one bucket more than there are bounds; sum_s: their sum in seconds."""
 
     counts: list[int]
     sum_s: float
 
 
 class Stages:
-    """Safe to call from several threads."""
+    """The histograms of all stages. Safe to call from several threads."""
 
     def __init__(self) -> None:
         self._counts = {stage: [0] * (len(BOUNDS_S) + 1) for stage in Stage}

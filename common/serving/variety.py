@@ -1,7 +1,6 @@
-"""Variety: an answer that does not show the same thing ten times.
+"""Variety: answers whose items differ from each other.
 
-With 50,000 items × 64, ten for a known person are answered in .10 ms; with diversity in .32, with a bound on categories
-in .27, with both in .33.
+Diversity and a bound on categories cost .2 ms a request each (docs/measurements-models.md).
 """
 
 from __future__ import annotations
@@ -16,14 +15,18 @@ from common.schemas.data import F32
 from common.serving.search import Hits
 
 POOL: Final = 100
-"""Best items among which variety is looked for, at least; ten times as many as are asked for where that is more."""
+"""Least number of best items among which variety is searched; ten times the requested number where that is more."""
 DEEPEST: Final = 4_096
-"""Items that are looked at in all where categories are full. What a rung has behind them is left to those below."""
+"""Most items that are compared where categories are full; the next rungs fill the rest of the answer."""
 
 
 class Variety(NamedTuple):
-    """diversity: 0 ranks by score alone, 1 by difference alone; max_per_category: most items of one category in an
-    answer, None for any number. Items without a category are not counted."""
+    """How much the items of an answer should differ.
+
+    diversity: 0 ranks by score alone, 1 by difference alone
+    max_per_category: most items of one category in an answer, None for no bound; items without a category are not
+    counted
+    """
 
     diversity: float = 0.0
     max_per_category: int | None = None
@@ -33,12 +36,12 @@ ANY: Final = Variety()
 
 
 def depth_of(n: int, variety: Variety) -> int:
-    """How many of the best items to look at first for `n`. Without diversity a few more often do."""
+    """Number of best items to search first for `n`. Without diversity twice as many are mostly enough."""
     return max(POOL, 10 * n) if variety.diversity else 2 * n
 
 
 class Quota:
-    """Counts the categories of what has been chosen."""
+    """Counts the chosen items of each category."""
 
     def __init__(self, most: int | None) -> None:
         self._most = most
@@ -59,11 +62,11 @@ class Quota:
 def diversify(
     found: Hits, vectors: F32, categories: Sequence[str], n: int, diversity: float, quota: Quota
 ) -> list[int]:
-    """Positions in `found`, best first, at most `n`, and each with room in the `quota`, which counts them.
+    """Positions in `found`, best first, at most `n`, each with room in the `quota`, which counts them.
 
-    vectors (m, dim) float32 and `categories` are those of found. Maximal marginal relevance (Carbonell and Goldstein
-    1998): next comes always the item with the highest (1 - diversity) · relevance - diversity · its highest cosine with
-    those before, where relevance is the score, scaled to 0 … 1 over what was found.
+    vectors: (m, dim) float32; categories: those of found. Maximal marginal relevance (Carbonell and Goldstein 1998):
+    the next item is always the one with the highest (1 - diversity) · relevance - diversity · its highest cosine with
+    the items before. Relevance is the score, scaled to 0 … 1 over `found`.
     """
     directions = _directions(vectors)
     gains = (1 - diversity) * _relevance(found.scores)

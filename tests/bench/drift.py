@@ -62,7 +62,7 @@ def rows() -> list[Row]:
             assert update(ctx).state is RunState.DONE
         cases = list(_cases(shop.events))
         updated = _judge(ctx, cases)
-        # Without a contest, what the first training chose and decided is fitted on everything.
+        # Without a comparison, what the first training selected and decided is fitted on all data.
         _train(ctx, evaluate=False)
         trained = _judge(ctx, cases)
     return [

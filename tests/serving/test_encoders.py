@@ -47,7 +47,7 @@ def test_a_basket_gives_the_vector_that_the_library_gives(
     np.testing.assert_allclose(vector, wanted, atol=1e-4)
 
 
-def test_an_item_of_weight_0_says_nothing(library: AlternatingLeastSquares, gram: F32) -> None:
+def test_an_item_of_weight_0_has_no_effect(library: AlternatingLeastSquares, gram: F32) -> None:
     def vector(items: list[int], weights: list[float]) -> F32:
         given = np.array(weights, np.float32)
         return als_fold_in(library.item_factors[items], given, prepare({"gram": gram}), {"alpha": ALPHA})
@@ -57,5 +57,5 @@ def test_an_item_of_weight_0_says_nothing(library: AlternatingLeastSquares, gram
     assert not vector([4], [0]).any()
 
 
-def test_constant_asks_the_same_for_everybody() -> None:
+def test_constant_gives_everybody_the_same_query() -> None:
     assert constant(np.ones((3, 1), np.float32), np.ones(3, np.float32), {}, {}).tolist() == [1.0]

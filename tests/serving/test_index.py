@@ -80,7 +80,7 @@ def test_a_large_layer_is_searched_within_what_is_allowed(tmp_path: Path, share:
     assert np.mean(hits) >= MIN_RECALL - 0.01
 
 
-def test_what_is_allowed_is_found_wherever_it_lies(tmp_path: Path) -> None:
+def test_allowed_rows_are_found_in_any_list(tmp_path: Path) -> None:
     """Ten allowed rows in lists that no query would choose."""
     vectors = skewed(12_000, 1)
     index = opened(vectors, skewed(100, 2), tmp_path / "i")

@@ -1,4 +1,4 @@
-"""Answers made ahead are those that would be made when asked, whatever deltas lie on top; else they are not used."""
+"""Precomputed answers equal those of `rank` under any deltas; where they would not, they are not used."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ def delta(numbers: Sequence[int], vectors: F32, people: dict[UserKey, History] |
     return layer_content(Goods(numbers, vectors, **goods), people or {})
 
 
-def asked(bundle: ServedBundle, key: UserKey, n: int) -> list[Pick]:
+def ranked(bundle: ServedBundle, key: UserKey, n: int) -> list[Pick]:
     person = bundle.find_person(key)
     return rank(bundle, with_purchased(bundle, RankingRequest(n, person=person), Purchased.AUTO))
 
 
-def ahead(bundle: ServedBundle, key: UserKey, n: int) -> list[Pick] | None:
+def precomputed_answer(bundle: ServedBundle, key: UserKey, n: int) -> list[Pick] | None:
     person = bundle.find_person(key)
     assert person is not None
     return precomputed_picks(bundle, person, n)
@@ -72,33 +72,33 @@ def assert_same(picks: list[Pick] | None, wanted: list[Pick]) -> None:
 
 @pytest.mark.parametrize("decision", DECISIONS)
 @pytest.mark.parametrize("with_vectors", [True, False])
-def test_it_is_what_would_be_found_when_asked(tmp_path: Path, decision: str, with_vectors: bool) -> None:
+def test_it_equals_what_rank_gives(tmp_path: Path, decision: str, with_vectors: bool) -> None:
     bundle = open_layers([base(with_vectors)], tmp_path, precomputed=True, repeats=DECISIONS[decision])
     for key in KEYS:
         for n in (1, 10, DEPTH):
-            assert_same(ahead(bundle, key, n), asked(bundle, key, n))
-        assert ahead(bundle, key, DEPTH + 1) is None
+            assert_same(precomputed_answer(bundle, key, n), ranked(bundle, key, n))
+        assert precomputed_answer(bundle, key, DEPTH + 1) is None
         person = bundle.find_person(key)
         assert person is not None
-        assert precomputed_items(person) == [pick.item_no for pick in asked(bundle, key, DEPTH)]
+        assert precomputed_items(person) == [pick.item_no for pick in ranked(bundle, key, DEPTH)]
 
 
 def used(bundle: ServedBundle) -> int:
-    """Of how many people the answer is there; what is there is what would be found when asked."""
-    found = {key: ahead(bundle, key, 10) for key in KEYS}
+    """The number of people with a usable precomputed answer; each equals what `rank` gives."""
+    found = {key: precomputed_answer(bundle, key, 10) for key in KEYS}
     for key, picks in found.items():
         if picks is not None:
-            assert_same(picks, asked(bundle, key, 10))
+            assert_same(picks, ranked(bundle, key, 10))
     return sum(picks is not None for picks in found.values())
 
 
 @pytest.mark.parametrize("with_vectors", [True, False])
-def test_what_is_withdrawn_is_left_out(tmp_path: Path, with_vectors: bool) -> None:
+def test_items_that_are_withdrawn_are_left_out(tmp_path: Path, with_vectors: bool) -> None:
     gone = list(range(0, N, 4))
     withdrawn = delta(gone, VECTORS[gone], available=[False] * len(gone))
     bundle = open_layers([base(with_vectors), withdrawn], tmp_path, precomputed=True)
     assert used(bundle) == PEOPLE
-    assert not any(pick.item_no in gone for key in KEYS for pick in ahead(bundle, key, 10) or ())
+    assert not any(pick.item_no in gone for key in KEYS for pick in precomputed_answer(bundle, key, 10) or ())
 
 
 def test_another_price_changes_nothing(tmp_path: Path) -> None:
@@ -118,19 +118,19 @@ def test_new_items_that_nobody_wants_change_nothing(
 
 
 @pytest.mark.parametrize("with_vectors", [True, False])
-def test_new_items_that_belong_above_are_searched_for(tmp_path: Path, with_vectors: bool) -> None:
-    """It is what one person likes best."""
+def test_new_items_with_a_high_score_make_rank_necessary(tmp_path: Path, with_vectors: bool) -> None:
+    """The new item is one person's best."""
     bundle = open_layers([base(with_vectors), delta([N], 9 * TASTES[:1])], tmp_path, precomputed=True)
-    fallen = [key for key in KEYS if ahead(bundle, key, 10) is None]
+    fallen = [key for key in KEYS if precomputed_answer(bundle, key, 10) is None]
     assert used(bundle) == PEOPLE - len(fallen)
     if with_vectors:
         assert KEYS[0] in fallen
     for key in KEYS:
-        assert (key in fallen) or N not in {pick.item_no for pick in asked(bundle, key, 10)}
+        assert (key in fallen) or N not in {pick.item_no for pick in ranked(bundle, key, 10)}
     assert 0 < len(fallen) < PEOPLE
 
 
-def test_an_item_that_is_there_again_or_is_another_now_is_searched_for(tmp_path: Path) -> None:
+def test_items_that_are_available_again_or_have_a_new_vector_make_rank_necessary(tmp_path: Path) -> None:
     """Item 0 was not available, item 1 was dull."""
     vectors = VECTORS.copy()
     vectors[:2] = 0
@@ -141,33 +141,35 @@ def test_an_item_that_is_there_again_or_is_another_now_is_searched_for(tmp_path:
     bundle = open_layers([content, delta([0, 1], back)], tmp_path, precomputed=True)
     used(bundle)
     for number in (0, 1):
-        assert asked(bundle, KEYS[number], 10)[0].item_no == number
-        assert ahead(bundle, KEYS[number], 10) is None
+        assert ranked(bundle, KEYS[number], 10)[0].item_no == number
+        assert precomputed_answer(bundle, KEYS[number], 10) is None
 
 
-def test_too_many_newer_items_are_not_looked_at_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_with_too_many_newer_items_no_precomputed_answer_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(bundle_module, "MANY_NEWER", 2)
     dull = np.zeros((3, DIM), np.float32)
     assert used(open_layers([base(), delta([N, N + 1, N + 2], dull)], tmp_path, precomputed=True)) == 0
 
 
-def test_whoever_has_bought_something_since_is_searched_for(tmp_path: Path) -> None:
+def test_people_with_newer_purchases_have_no_precomputed_answer(tmp_path: Path) -> None:
     news = delta([], np.empty((0, DIM), np.float32), {KEYS[0]: History([7], TASTES[1])})
     bundle = open_layers([base(), news], tmp_path, precomputed=True)
-    assert ahead(bundle, KEYS[0], 10) is None
+    assert precomputed_answer(bundle, KEYS[0], 10) is None
     assert used(bundle) == PEOPLE - 1
 
 
-def test_a_short_answer_is_left_to_the_ladder(tmp_path: Path) -> None:
-    """Six items are the person's own, and the rest of the ladder fills up."""
+def test_a_short_answer_is_left_to_rank(tmp_path: Path) -> None:
+    """Six items are the person's own, and the other rungs fill the answer."""
     content = layer_content(Goods(range(6), VECTORS[:6]), {KEYS[0]: History([0], TASTES[0])}, GRAM)
     bundle = open_layers([content], tmp_path, precomputed=True)
-    assert_same(ahead(bundle, KEYS[0], 5), asked(bundle, KEYS[0], 5))
-    assert {pick.rung for pick in asked(bundle, KEYS[0], 5)} == {Rung.PERSONAL}
-    assert ahead(bundle, KEYS[0], 6) is None
+    assert_same(precomputed_answer(bundle, KEYS[0], 5), ranked(bundle, KEYS[0], 5))
+    assert {pick.rung for pick in ranked(bundle, KEYS[0], 5)} == {Rung.PERSONAL}
+    assert precomputed_answer(bundle, KEYS[0], 6) is None
 
 
-def test_people_who_are_taken_out_take_their_answers_along(tmp_path: Path) -> None:
+def test_rewriting_without_people_removes_their_answers(tmp_path: Path) -> None:
     bundle, paths = describe([base()], model_info(DIM), tmp_path, precomputed=True)
     ref = bundle.layers[0]
     gone = np.arange(PEOPLE) % 3 == 0

@@ -1,4 +1,4 @@
-"""The ladder: who gets what, why, and that an answer is full while the catalogue lasts."""
+"""Ranking: which rungs fill an answer, with which reasons, and that it is full while the catalogue lasts."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def test_a_basket_without_a_person_is_a_session(bundle: ServedBundle) -> None:
     assert {pick.cause for pick in picks} <= {(Reason.IN_YOUR_BASKET, 4), (Reason.IN_YOUR_BASKET, 2)}
 
 
-def test_a_basket_turns_what_a_person_gets(bundle: ServedBundle) -> None:
+def test_a_basket_changes_what_a_person_gets(bundle: ServedBundle) -> None:
     person = bundle.find_person(ADA)
     assert person is not None
     faint = person._replace(weights=person.weights / 10)
@@ -165,7 +165,7 @@ def test_a_list_keeps_its_order_and_the_nearest_come_behind(build: Callable[...,
     assert items_of(narrow) == [1, 10]
 
 
-def test_what_is_bought_with_the_page_comes_first_where_that_is_asked_for(build: Callable[..., ServedBundle]) -> None:
+def test_items_bought_together_with_the_page_come_first_on_request(build: Callable[..., ServedBundle]) -> None:
     bundle = build(bought_together={7: [2, 4, 9]}, available=[number != 2 for number in range(N)])
     picks = rank(bundle, RankingRequest(n=4, page=7, bought_together=True, hide=numbers(11)))
     assert items_of(picks)[:2] == [4, 9]
@@ -183,7 +183,7 @@ def test_lists_of_what_is_bought_together_need_no_personal_model(build: Callable
     assert rungs_of(picks) == [Rung.BOUGHT_TOGETHER, Rung.POPULAR_IN_CATEGORY]
 
 
-def test_a_page_falls_to_its_category_then_to_what_is_popular(build: Callable[..., ServedBundle]) -> None:
+def test_a_page_gets_its_category_then_what_is_popular(build: Callable[..., ServedBundle]) -> None:
     vectors = VECTORS.copy()
     vectors[1] = 0  # like nothing
     picks = rank(build(vectors=vectors), RankingRequest(n=7, page=1))
@@ -208,7 +208,7 @@ def test_an_answer_is_full_while_the_catalogue_lasts(bundle: ServedBundle) -> No
         assert sorted(shown) == [number for number in range(N) if number != request.page]
 
 
-def test_a_category_is_asked_for(bundle: ServedBundle) -> None:
+def test_a_filtered_category_gets_its_popular_items(bundle: ServedBundle) -> None:
     picks = rank(bundle, RankingRequest(n=4, wanted=Filter(categories=("c1",))))
     assert items_of(picks) == [4, 10, 1, 7]
     assert rungs_of(picks) == [Rung.POPULAR_IN_CATEGORY] * 3 + [Rung.NEWEST]
@@ -227,7 +227,7 @@ def test_what_is_not_available_is_not_shown(build: Callable[..., ServedBundle]) 
     assert set(items_of(rank(bundle, RankingRequest(n=20, wanted=Filter(available=False))))) == {4, 10}
 
 
-def test_a_model_that_says_the_same_of_everybody_is_not_personal(build: Callable[..., ServedBundle]) -> None:
+def test_a_model_with_one_ranking_for_everybody_is_not_personal(build: Callable[..., ServedBundle]) -> None:
     bundle = build(encoder="constant", vectors=np.ones((N, 1), np.float32))
     session = (SessionItem(1, EventType.CART),)
     picks = rank(bundle, RankingRequest(n=4, person=bundle.find_person(ADA), session=session))
@@ -235,7 +235,7 @@ def test_a_model_that_says_the_same_of_everybody_is_not_personal(build: Callable
     assert rungs_of(picks) == [Rung.POPULAR_IN_CATEGORY] * 2 + [Rung.POPULAR] * 2
 
 
-def test_a_person_of_whom_only_returns_are_known_is_new(bundle: ServedBundle) -> None:
+def test_a_person_with_only_returns_is_treated_as_new(bundle: ServedBundle) -> None:
     person = bundle.find_person(ADA)
     assert person is not None
     regretful = person._replace(vector=np.zeros(2, np.float32))

@@ -21,7 +21,7 @@ NEW_VECTORS = np.stack([QUERY * length for length in (9, 8, -9, 7, 0.5)]).astype
 
 
 @pytest.mark.parametrize("excluded", [[], [3], [3, N], [3, 7, N, N + 1]])
-def test_what_an_update_brings_is_found_unless_it_is_hidden(
+def test_items_of_an_update_are_found_unless_they_are_hidden(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, excluded: list[int]
 ) -> None:
     monkeypatch.setattr(selection, "EXACT_MAX", 50)

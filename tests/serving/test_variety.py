@@ -105,7 +105,7 @@ def test_a_bound_holds_for_the_whole_answer(bundle: ServedBundle) -> None:
     assert counts[""] == sum(not name for name in CATEGORIES[1:])
 
 
-def test_without_a_wish_for_variety_nothing_changes(bundle: ServedBundle) -> None:
+def test_a_request_without_variety_changes_nothing(bundle: ServedBundle) -> None:
     assert shown(bundle, Variety()) == best_first(None)[:10]
 
 
@@ -115,7 +115,7 @@ def test_lists_are_bounded_too(bundle: ServedBundle) -> None:
     assert [pick.item_no for pick in picks] == within(list(range(N)), 5, 1)
 
 
-def test_by_hand() -> None:
+def test_maximal_marginal_relevance_by_hand() -> None:
     """The second is the first again; at even weights the third, of half the relevance and at a right angle, is next."""
     found = Hits(np.arange(3, dtype=np.int32), np.array([1.0, 0.9, 0.5], np.float32))
     vectors = np.array([[1, 0], [1, 0], [0, 1]], np.float32)

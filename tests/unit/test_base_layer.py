@@ -107,7 +107,7 @@ def test_people_have_the_trained_vector_unless_they_have_news() -> None:
     assert content.users.vectors[2] == pytest.approx(artifact.user_vectors[2], abs=1e-4)
 
 
-def test_people_whom_training_did_not_know_get_a_vector_and_those_without_a_history_no_row() -> None:
+def test_people_unknown_to_training_get_a_vector_and_those_without_a_history_no_row() -> None:
     artifact = fit(interactions(EVENTS))
     extra = [Event("v", "tea1", 5), Event("w", "tea1", 5), Event("w", "tea1", 6, EventType.RETURN)]
     content = base(interactions([*EVENTS, *extra]), artifact=artifact)

@@ -1,4 +1,4 @@
-"""The contest and the gate, without a bucket: which model a shop's own data choose."""
+"""The comparison of models and the gate, without a bucket: the model that a shop's data select."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ SETTINGS = Settings(
 
 
 def two_tastes(days: int = 60) -> Interactions:
-    """40 people who buy from one of two shelves of 10, a new thing now and then: easy to guess for who knows people."""
+    """40 people who buy from one of two shelves of 10, a new thing now and then, which a personal model can predict."""
     rng = np.random.default_rng(11)
     return interactions(
         Event(f"u{user:02}", f"i{10 * (user % 2) + rng.integers(10):02}", day + rng.random())
@@ -52,7 +52,7 @@ def two_tastes(days: int = 60) -> Interactions:
 
 
 def everybody_alike(days: int = 60) -> Interactions:
-    """People who all buy the same few things, in turn: nothing to be known of anybody."""
+    """People who all buy the same few things, in turn: nothing to learn about single people."""
     return interactions(Event(f"u{(7 * day) % 20:02}", f"i{day % 3}", day) for day in range(days))
 
 
@@ -61,7 +61,7 @@ def served(family: str = "als", **params: Any) -> ModelInfo:
     return ModelInfo(family=family, version="v", dim=4, encoder="e", params=params, trained_at=trained_at)
 
 
-def order(**fields: Any) -> TrainPlan:
+def train_plan(**fields: Any) -> TrainPlan:
     usual: dict[str, Any] = {
         "families": ("als", "popular"),
         "evaluate": True,
@@ -77,10 +77,10 @@ def quiet(text: str, done: float) -> None:
 
 
 def chosen(data: Interactions, settings: Settings = SETTINGS, **fields: Any) -> ModelSelection:
-    return select_model(TrainingData(data), order(**fields), settings, quiet)
+    return select_model(TrainingData(data), train_plan(**fields), settings, quiet)
 
 
-def contest(
+def compare(
     data: Interactions, candidates: Sequence[Candidate], deadline: float, settings: Settings = SETTINGS
 ) -> Comparison:
     split = temporal_split(data, 10, 10)
@@ -98,17 +98,17 @@ def test_a_model_that_knows_people_wins_where_tastes_differ() -> None:
     choice = chosen(two_tastes())
     assert choice.models[0].family == "als"
     assert choice.refusal is None
-    assert choice.gist["model"][Relevance.NEW][PRIMARY] > choice.gist["popular"][Relevance.NEW][PRIMARY]
-    assert choice.gist["gain_over_popular"][Relevance.NEW]["low"] > 0
+    assert choice.summary["model"][Relevance.NEW][PRIMARY] > choice.summary["popular"][Relevance.NEW][PRIMARY]
+    assert choice.summary["gain_over_popular"][Relevance.NEW]["low"] > 0
 
 
-def test_the_question_follows_what_the_shop_shows() -> None:
+def test_the_relevance_follows_the_treatment_of_repeat_purchases() -> None:
     for purchased, relevance in ((Purchased.HIDE, Relevance.NEW), (Purchased.SHOW, Relevance.ALL)):
         settings = SETTINGS.model_copy(update={"purchased": purchased})
-        assert chosen(two_tastes(), settings).gist["judged_by"] == f"{PRIMARY} of {relevance}"
+        assert chosen(two_tastes(), settings).summary["judged_by"] == f"{PRIMARY} of {relevance}"
 
 
-def test_what_is_served_keeps_its_decision_about_purchases_where_nothing_judges_it() -> None:
+def test_without_evaluation_the_served_model_keeps_its_treatment_of_repeat_purchases() -> None:
     model = served(**SMALL_ALS).model_copy(update={"repeats": RepeatPurchases(decision="boost", boost=0.5)})
     assert chosen(two_tastes(), evaluate=False, served=model).repeats == model.repeats
     assert chosen(two_tastes(), evaluate=False, families=("popular",), served=model).repeats is None
@@ -118,7 +118,7 @@ def test_what_is_served_keeps_its_decision_about_purchases_where_nothing_judges_
     assert judged.full["repeats"]["decision"] == judged.repeats.decision
 
 
-def test_what_is_served_keeps_its_trend_where_nothing_judges_it() -> None:
+def test_without_evaluation_the_served_model_keeps_its_trend() -> None:
     model = served(**SMALL_ALS).model_copy(update={"encoder_params": {"alpha": 40.0, "trend": 0.7}})
     assert chosen(two_tastes(), evaluate=False, served=model).trend == 0.7
     assert chosen(two_tastes(), evaluate=False, families=("popular",), served=model).trend == 0
@@ -128,7 +128,7 @@ def test_what_is_served_keeps_its_trend_where_nothing_judges_it() -> None:
 
 
 def test_the_champion_as_served_has_the_trend_and_is_better_for_it() -> None:
-    champion, as_served = contest(seasons(), [als()], time.monotonic() + 100).leaderboard[:2]
+    champion, as_served = compare(seasons(), [als()], time.monotonic() + 100).leaderboard[:2]
     assert champion.judgement is not None
     assert as_served.judgement is not None
     without, with_it = (row.judgement.metrics[Relevance.NEW][PRIMARY] for row in (champion, as_served))
@@ -144,27 +144,27 @@ def test_selection_does_not_see_the_test_window() -> None:
     last = data.ts >= split.test.cut_s
     other = replace(data, items=np.where(last, 0, data.items).astype(np.int32))
     candidates = [als(), als(alpha=30.0)]
-    first, second = (contest(version, candidates, time.monotonic() + 100) for version in (data, other))
+    first, second = (compare(version, candidates, time.monotonic() + 100) for version in (data, other))
     for one, two in zip(first.trials, second.trials, strict=True):
         assert one.judgement.metrics == two.judgement.metrics
     assert first.final.winner.judgement.metrics != second.final.winner.judgement.metrics
 
 
-def test_of_equals_the_first_wins() -> None:
-    comparison = contest(two_tastes(), [als("served"), als("default")], time.monotonic() + 100)
+def test_of_equal_candidates_the_first_wins() -> None:
+    comparison = compare(two_tastes(), [als("served"), als("default")], time.monotonic() + 100)
     assert comparison.final.winner.candidate.origin == "served"
 
 
 def test_without_time_only_the_first_candidate_is_tried_and_the_others_are_named() -> None:
-    comparison = contest(two_tastes(), [als("served"), als(alpha=9.0)], deadline=time.monotonic() - 1)
+    comparison = compare(two_tastes(), [als("served"), als(alpha=9.0)], deadline=time.monotonic() - 1)
     assert [trial.candidate.origin for trial in comparison.trials] == ["served", "default"]
     assert comparison.trials[-1].candidate is POPULAR
     assert comparison.notices == ("als (default) was not tried: the time budget was spent",)
 
 
-def test_a_family_that_takes_too_long_takes_no_other_familys_chance(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_family_does_not_use_the_time_of_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
     """BPR uses up its share, and is not tried again; ALS is."""
-    hold = Evaluator.evaluate
+    evaluate = Evaluator.evaluate
 
     def slow(
         evaluator: Evaluator, candidate: Candidate, deadline: float = math.inf, *listener: Any, **options: Any
@@ -172,13 +172,13 @@ def test_a_family_that_takes_too_long_takes_no_other_familys_chance(monkeypatch:
         if candidate.model.family == "bpr":
             clock.now = deadline + 1
             raise RefusedError("its fit took longer than its share")
-        return hold(evaluator, candidate, math.inf, *listener, **options)
+        return evaluate(evaluator, candidate, math.inf, *listener, **options)
 
     clock = Clock()
     monkeypatch.setattr(Evaluator, "evaluate", slow)
     monkeypatch.setattr("common.usecases.train.comparison.time.monotonic", lambda: clock.now)
     bpr = [Candidate(make("bpr", {"factors": factors}), "start") for factors in (4, 8)]  # type: ignore[arg-type]
-    comparison = contest(two_tastes(), [als(), *bpr, als(alpha=9.0)], deadline=100.0)
+    comparison = compare(two_tastes(), [als(), *bpr, als(alpha=9.0)], deadline=100.0)
     assert [trial.candidate.model.family for trial in comparison.trials] == ["als", "als", "popular"]
     assert "bpr (start) was not tried: the time budget was spent" in comparison.notices
 
@@ -189,7 +189,7 @@ class Clock:
 
 
 def test_a_candidate_that_cannot_learn_is_named_and_left_out() -> None:
-    comparison = contest(two_tastes(), [als(regularization=1e6)], time.monotonic() + 100)
+    comparison = compare(two_tastes(), [als(regularization=1e6)], time.monotonic() + 100)
     assert comparison.final.winner.candidate is POPULAR
     assert "als (default) was left out: als learned nothing" in comparison.notices[0]
 
@@ -245,7 +245,7 @@ class TestGate:
 
 
 def worse_at_the_end() -> Interactions:
-    """In the test window tastes are exchanged, and all buy one thing that was always popular."""
+    """In the test window tastes are exchanged, and everybody buys one thing that was always popular."""
     data = two_tastes()
     split = temporal_split(data, 10, 10)
     assert split is not None
@@ -254,7 +254,7 @@ def worse_at_the_end() -> Interactions:
     return replace(data, items=np.where(gone, (data.items + 10) % 20, data.items).astype(np.int32))
 
 
-def test_a_winner_that_fails_the_last_look_is_refused_and_what_is_served_stays() -> None:
+def test_a_winner_that_fails_the_test_evaluation_is_refused_and_the_served_model_stays() -> None:
     choice = chosen(worse_at_the_end(), served=served(**SMALL_ALS))
     assert choice.refusal is not None
     assert "worse than popular" in choice.refusal
@@ -264,7 +264,7 @@ def test_where_nothing_is_served_yet_popular_is_better_than_nothing() -> None:
     choice = chosen(worse_at_the_end())
     assert choice.refusal is None
     assert choice.models[0].family == "popular"
-    assert choice.gist["model"] == choice.gist["popular"]
+    assert choice.summary["model"] == choice.summary["popular"]
     assert "popular is published until a model is better" in choice.notices[-1]
 
 
@@ -278,7 +278,7 @@ def test_every_tiny_shop_ends_with_a_model_to_fit(shop: str) -> None:
 def test_without_evaluation_the_served_settings_are_fitted_again() -> None:
     choice = chosen(two_tastes(), evaluate=False, served=served(**SMALL_ALS))
     assert choice.models[0].config == make("als", SMALL_ALS).config
-    assert choice.gist["judged_by"] is None
+    assert choice.summary["judged_by"] is None
     assert chosen(two_tastes(), evaluate=False).models[0].config == make("als").config
 
 
@@ -291,4 +291,4 @@ def test_people_who_are_all_alike_get_the_popular_list() -> None:
     settings = SETTINGS.model_copy(update={"purchased": Purchased.SHOW})
     choice = chosen(everybody_alike(), settings)
     assert choice.refusal is None
-    assert choice.gist["model"][Relevance.ALL][PRIMARY] >= choice.gist["popular"][Relevance.ALL][PRIMARY]
+    assert choice.summary["model"][Relevance.ALL][PRIMARY] >= choice.summary["popular"][Relevance.ALL][PRIMARY]

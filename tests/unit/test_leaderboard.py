@@ -1,4 +1,4 @@
-"""The night's table: who stands in it, on the same people, and what is left out for which reason."""
+"""The leaderboard: its rows, all on the same people, and the reasons of rows that are left out."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from common.usecases.train.evaluator import POPULAR
 from common.usecases.train.leaderboard import LeaderboardRow, RowKind, evaluate_families
 from common.usecases.train.metrics_json import table
 from common.usecases.train.resource_usage import measured
-from tests.unit.test_comparison import SETTINGS, als, contest, two_tastes
+from tests.unit.test_comparison import SETTINGS, als, compare, two_tastes
 
 SEED = 7
 
 
 @pytest.fixture(scope="module")
 def comparison() -> Comparison:
-    return contest(two_tastes(), [als(), als(factors=8)], time.monotonic() + 100)
+    return compare(two_tastes(), [als(), als(factors=8)], time.monotonic() + 100)
 
 
 def named(comparison: Comparison) -> dict[str, LeaderboardRow]:
@@ -44,7 +44,7 @@ def test_champion_popular_and_every_baseline_are_judged_on_the_same_people(compa
 
 
 def test_the_champion_as_served_is_what_was_decided(comparison: Comparison) -> None:
-    """Judged on the last window, by the decisions made on the one before."""
+    """Judged on the test window, with the decisions of the validation window."""
     assert comparison.decisions.repeats.decision is Purchased.BOOST
     champion, served = comparison.leaderboard[:2]
     assert champion.judgement is not None
@@ -53,7 +53,7 @@ def test_the_champion_as_served_is_what_was_decided(comparison: Comparison) -> N
     assert served.judgement.metrics[Relevance.ALL][PRIMARY] > champion.judgement.metrics[Relevance.ALL][PRIMARY]
     [row] = [row for row in table(comparison, SEED) if row["kind"] == RowKind.AS_SERVED]
     lead = row["intervals"][Relevance.ALL]["lead"]
-    gain = outcome_row(comparison, "als as served", Relevance.ALL) - outcome_row(comparison, "als", Relevance.ALL)
+    gain = primary_of(comparison, "als as served", Relevance.ALL) - primary_of(comparison, "als", Relevance.ALL)
     assert lead["mean"] == pytest.approx(-gain.mean())
 
 
@@ -61,16 +61,16 @@ def test_the_champion_as_served_is_what_was_decided(comparison: Comparison) -> N
 def test_where_the_shop_has_decided_its_decision_is_what_is_served(
     purchased: Purchased, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Ranked as any other product, what was bought changes nothing: without a trend the champion's own row says it."""
+    """Shown by their score, purchases change nothing, so without a trend there is no row of its own."""
     monkeypatch.setattr("common.usecases.train.evaluator.judge_trend", lambda *_: Trend())
     settings = SETTINGS.model_copy(update={"purchased": purchased})
-    comparison = contest(two_tastes(), [als()], time.monotonic() + 100, settings)
+    comparison = compare(two_tastes(), [als()], time.monotonic() + 100, settings)
     rows = [row for row in comparison.leaderboard if row.kind is RowKind.AS_SERVED]
     assert [row.purchased for row in rows] == ([] if purchased is Purchased.SHOW else ["hide"])
 
 
 def test_without_time_the_costly_are_left_out_with_a_reason_and_the_cheap_are_not() -> None:
-    rows = named(contest(two_tastes(), [als()], time.monotonic() - 1))
+    rows = named(compare(two_tastes(), [als()], time.monotonic() - 1))
     for baseline in BASELINES:
         row = rows[baseline.name]
         assert (row.judgement is None) is baseline.costly
@@ -80,12 +80,12 @@ def test_without_time_the_costly_are_left_out_with_a_reason_and_the_cheap_are_no
 
 def test_what_takes_longer_than_its_share_is_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("common.evaluation.baselines.ease.FLOPS", 1.0)
-    row = named(contest(two_tastes(), [als()], time.monotonic() + 100))["EASE"]
+    row = named(compare(two_tastes(), [als()], time.monotonic() + 100))["EASE"]
     assert row.left_out is not None
     assert "it takes 16000 s or more, and its share of the time was" in row.left_out
 
 
-def test_families_that_have_not_won_are_held_as_far_as_time_is_left(comparison: Comparison) -> None:
+def test_families_that_have_not_won_are_evaluated_while_time_is_left(comparison: Comparison) -> None:
     evaluator, shown = comparison.final.evaluator, [comparison.final.popular]
     for deadline, is_judged in ((math.inf, True), (time.monotonic() - 1, False)):
         [row] = evaluate_families(evaluator, comparison.trials, shown, Relevance.NEW, deadline)
@@ -108,7 +108,7 @@ def test_time_for_the_families_is_kept_from_the_search(comparison: Comparison) -
 def test_intervals_are_those_of_the_paired_bootstrap(comparison: Comparison) -> None:
     rows = {row["name"]: row for row in table(comparison, SEED)}
     for relevance in Relevance:
-        ours, theirs = (outcome_row(comparison, name, relevance) for name in ("als", "item-kNN"))
+        ours, theirs = (primary_of(comparison, name, relevance) for name in ("als", "item-kNN"))
         found = rows["item-kNN"]["intervals"][relevance]
         assert found["lead"]["mean"] == pytest.approx((ours - theirs).mean())
         assert (found["lead"]["low"], found["lead"]["high"]) == pytest.approx(paired_interval(ours, theirs, SEED))
@@ -116,14 +116,14 @@ def test_intervals_are_those_of_the_paired_bootstrap(comparison: Comparison) -> 
         assert (found[PRIMARY]["low"], found[PRIMARY]["high"]) == pytest.approx(paired_interval(theirs, zeros, SEED))
 
 
-def outcome_row(comparison: Comparison, name: str, relevance: Relevance) -> np.ndarray:
+def primary_of(comparison: Comparison, name: str, relevance: Relevance) -> np.ndarray:
     judgement = named(comparison)[name].judgement
     assert judgement is not None
     return judgement.primary[relevance]
 
 
-def test_what_is_left_out_stands_in_the_table_with_its_reason() -> None:
-    rows = table(contest(two_tastes(), [als()], time.monotonic() - 1), SEED)
+def test_rows_that_are_left_out_have_their_reason() -> None:
+    rows = table(compare(two_tastes(), [als()], time.monotonic() - 1), SEED)
     assert [row["name"] for row in rows if row["left_out"]] == ["item-kNN", "EASE", "VS-KNN"]
     assert all(row["metrics"] is None for row in rows if row["left_out"])
 

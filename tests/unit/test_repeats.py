@@ -68,7 +68,7 @@ def test_where_all_buy_their_own_again_these_are_put_forward() -> None:
 
 @pytest.mark.parametrize("purchased", [Purchased.HIDE, Purchased.SHOW, Purchased.BOOST])
 def test_serving_does_what_was_judged(purchased: Purchased, tmp_path: Path) -> None:
-    """The same people, asked of the bundle that the judged artifact becomes, find as much."""
+    """The NDCG@10 of the bundle made from the judged artifact, for the same people, is the same."""
     cases = cases_of(loyal())
     artifact = fit(cases)
     judged = judge_repeats(artifact, cases, ENCODERS[artifact.encoder], fit(cases, "popular"))
@@ -104,7 +104,7 @@ def served(bundle: ServedBundle, key: UserKey, purchased: Purchased, boost: floa
     return [pick.item_no for pick in rank(bundle, request)]
 
 
-def test_in_a_list_that_is_everybodys_nothing_is_put_forward() -> None:
+def test_a_model_with_one_list_for_everybody_has_no_boost() -> None:
     found = repeats(loyal(), "popular")
     assert (found.put_forward, found.boost) == (found.show, 0)
     assert found.decision is not Purchased.BOOST

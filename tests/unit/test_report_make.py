@@ -15,14 +15,14 @@ from common.usecases.train import metrics_json as figures
 from common.usecases.train.report.make import make_report
 from common.usecases.train.report.samples import popularity_of, sold_by_item
 from tests.shops import Event, interactions
-from tests.unit.test_comparison import als, contest, two_tastes
+from tests.unit.test_comparison import als, compare, two_tastes
 
 
 @pytest.fixture(scope="module")
-def told() -> dict[str, Any]:
+def run_figures() -> dict[str, Any]:
     """As `metrics.json` has them."""
     data = two_tastes()
-    comparison = contest(data, [als(), als(factors=8)], time.monotonic() + 100)
+    comparison = compare(data, [als(), als(factors=8)], time.monotonic() + 100)
     run = {
         "shop": "corner-shop",
         "version": "20260102T020000Z-00",
@@ -36,36 +36,36 @@ def told() -> dict[str, Any]:
     return found
 
 
-def test_the_table_has_the_figures_of_the_run(told: dict[str, Any]) -> None:
-    report = make_report(told, None)
+def test_the_table_has_the_figures_of_the_run(run_figures: dict[str, Any]) -> None:
+    report = make_report(run_figures, None)
     champion = report.table[0]
     assert (champion.kind, champion.name) == ("champion", "als")
-    assert champion.ndcg[Relevance.NEW].mean == pytest.approx(told["model"]["new_purchases"]["ndcg@10"])
+    assert champion.ndcg[Relevance.NEW].mean == pytest.approx(run_figures["model"]["new_purchases"]["ndcg@10"])
     assert champion.lead[Relevance.NEW].mean == 0
     assert report.window is not None
-    assert report.window.people == told["window"]["people"]
+    assert report.window.people == run_figures["window"]["people"]
     assert report.decided_by is Relevance.NEW
     assert {row.name for row in report.table} >= {"popular", "EASE", "own most frequent"}
 
 
-def test_trials_come_in_the_order_of_time(told: dict[str, Any]) -> None:
+def test_trials_come_in_the_order_of_time(run_figures: dict[str, Any]) -> None:
     record = {"family": "als", "number": 0, "params": {}, "state": "done", "reason": None, "width": 4}
     search = [
         {**record, "seconds": 3.0, "score": 0.9, "began_s": 20.0, "curve": {}},
         {**record, "seconds": 2.0, "score": None, "began_s": 10.0, "curve": {"2": 0.5, "1": 0.4}},
     ]
-    report = make_report({**told, "search": search}, None)
+    report = make_report({**run_figures, "search": search}, None)
     assert [attempt.score for attempt in report.attempts[-2:]] == [None, 0.9]
     assert len(report.attempts) == 4
     assert [(curve.name, curve.points) for curve in report.curves] == [("als, trial 0", ((1, 0.4), (2, 0.5)))]
 
 
-def test_changes_compare_with_the_run_before(told: dict[str, Any]) -> None:
-    before = json.loads(json.dumps(told))
+def test_changes_compare_with_the_run_before(run_figures: dict[str, Any]) -> None:
+    before = json.loads(json.dumps(run_figures))
     before |= {"version": "20260101T020000Z-00", "family": "popular"}
     before["data"]["people"] -= 2
     before["model"]["new_purchases"]["ndcg@10"] -= 0.01
-    report = make_report(told, before)
+    report = make_report(run_figures, before)
     assert report.previous == "20260101T020000Z-00"
     changes = {change.what: change for change in report.changes}
     assert (changes["published model"].before, changes["published model"].now) == ("popular", "als")
@@ -74,9 +74,9 @@ def test_changes_compare_with_the_run_before(told: dict[str, Any]) -> None:
     assert changes["NDCG@10, everything they bought"].difference == "+0.0000"
 
 
-def test_a_run_before_without_a_contest_has_no_figures_to_compare(told: dict[str, Any]) -> None:
-    before = {name: told[name] for name in ("version", "family", "data")}
-    changes = {change.what: change for change in make_report(told, before).changes}
+def test_a_run_before_without_a_comparison_has_no_figures_to_compare(run_figures: dict[str, Any]) -> None:
+    before = {name: run_figures[name] for name in ("version", "family", "data")}
+    changes = {change.what: change for change in make_report(run_figures, before).changes}
     assert changes["NDCG@10, everything they bought"].before == "–"
     assert changes["NDCG@10, everything they bought"].difference == ""
 

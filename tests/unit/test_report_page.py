@@ -176,7 +176,7 @@ def test_a_refused_run_says_why_and_what_stays() -> None:
     assert "Nothing new is published. What was served stays. als is worse than popular" in text
 
 
-def test_a_run_without_a_contest_says_so() -> None:
+def test_a_run_without_a_comparison_says_so() -> None:
     nothing = dict.fromkeys(("table", "attempts", "curves", "changes"), ())
     none = dict.fromkeys(("window", "repeats", "previous", "decided_by"))
     text = Parsed(render(report(unjudged="too little data", **nothing, **none))).text

@@ -1,4 +1,4 @@
-"""The search within a contest: on a shop's own data, and by hand-made trials."""
+"""The search within a comparison: on a shop's data, and by hand-made trials."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from common.tuning.records import State
 from common.usecases.train.comparison import Comparison
 from common.usecases.train.evaluator import POPULAR, Candidate, Evaluator, Trial
 from common.usecases.train.hyperparameter_search import search_settings, select_trial
-from tests.unit.test_comparison import SETTINGS, als, chosen, contest, two_tastes
+from tests.unit.test_comparison import SETTINGS, als, chosen, compare, two_tastes
 
 TUNED = SETTINGS.model_copy(update={"tune_trials": 10})
 PEOPLE = np.random.default_rng(4).random(300)
@@ -24,8 +24,8 @@ PEOPLE = np.random.default_rng(4).random(300)
 
 @pytest.fixture(scope="module")
 def comparison() -> Comparison:
-    """From an ALS that has been told to believe all that it sees."""
-    return contest(two_tastes(), [als(factors=64, regularization=0.01, alpha=200.0)], time.monotonic() + 100, TUNED)
+    """Starts from an ALS with a very high alpha."""
+    return compare(two_tastes(), [als(factors=64, regularization=0.01, alpha=200.0)], time.monotonic() + 100, TUNED)
 
 
 def test_a_search_goes_on_from_what_was_tried_and_finds_better(comparison: Comparison) -> None:
@@ -59,7 +59,7 @@ def test_what_the_winner_gains_by_putting_repeats_forward_is_in_the_figures() ->
 
 def test_vectors_stay_within_the_setting() -> None:
     narrow = TUNED.model_copy(update={"max_dim": 20})
-    comparison = contest(two_tastes(), [als()], time.monotonic() + 100, narrow)
+    comparison = compare(two_tastes(), [als()], time.monotonic() + 100, narrow)
     assert {trial.dim for trial in comparison.trials[1:-1]} == {16}
 
 

@@ -1,4 +1,4 @@
-"""What sells better than usual of late: what that is, what it is worth, and that serving ranks by it."""
+"""The trend of items: its definition, its value for predictions, and its part in serving."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def judged(data: Interactions) -> tuple[Cases, Artifact, Artifact, Trend]:
     return cases, artifact, popular, judge_trend(artifact, cases, ENCODERS[artifact.encoder], popular, Relevance.NEW)
 
 
-def test_a_trend_is_what_was_bought_of_late_by_what_is_usual() -> None:
+def test_a_trend_is_recent_purchases_divided_by_usual_ones() -> None:
     data = interactions(
         [
             *(Event("a", "new", 80) for _ in range(8)),
@@ -109,7 +109,7 @@ def test_without_a_weight_the_artifact_stays_as_it_is() -> None:
     assert with_trend(artifact, data, NOW, 0.0) is artifact
 
 
-def test_where_seasons_change_a_trend_is_worth_something_and_as_much_as_was_judged() -> None:
+def test_where_seasons_change_a_trend_gains_and_as_much_as_was_judged() -> None:
     cases, artifact, popular, found = judged(seasons())
     assert found.weight > 0
     assert found.tried[found.weight] > 1.2 * found.tried[0.0]
@@ -119,7 +119,7 @@ def test_where_seasons_change_a_trend_is_worth_something_and_as_much_as_was_judg
         assert judgement.metrics[Relevance.NEW][PRIMARY] == pytest.approx(expected, abs=1e-6)
 
 
-def test_a_list_that_is_everybodys_has_no_trend() -> None:
+def test_a_model_with_one_list_for_everybody_has_no_trend() -> None:
     cases, _, popular, _ = judged(seasons())
     assert judge_trend(popular, cases, ENCODERS[popular.encoder], popular, Relevance.NEW) == Trend()
 

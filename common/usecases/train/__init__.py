@@ -1,4 +1,5 @@
-"""The nightly training: models are compared, the gate decides, the winner is fitted, published and reported.
+"""The nightly training: it compares models, checks the best one at the gate, fits it on all data, publishes and reports
+it.
 
 `train.py` is the run; `comparison.py`, `gate.py` and `model_selection.py` are its decisions.
 """

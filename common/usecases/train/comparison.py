@@ -1,7 +1,7 @@
-"""The comparison of models: trials on the validation window choose the winner, then the test window shows its worth.
+"""The comparison of models: trials on the validation window choose the winner, the test window measures it.
 
 The test window is used once, for the winner, for popular, and for the served model if another has won. Only the gate
-acts on what it shows.
+depends on its figures.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from common.usecases.train.hyperparameter_search import search_settings, select_
 from common.usecases.train.leaderboard import LeaderboardRow, RowKind, evaluate_baselines, evaluate_families, reserve_s
 
 TRIALS_TO_COME: Final = 5
-"""A trial may take this part of the time left, because should it win as many are to come: itself, the one that judges
-repeated purchases, the one on the test window, the fit on everything, and the rest of the run. Where the slowest of its
-family so far took more it is not begun."""
+"""A candidate may take the time left divided by this. If it wins, as many steps of about its length follow: its own
+trial, the judgement of repeat purchases, the test evaluation, the fit on all data, and the rest of the run. It is not
+begun where the slowest trial of its family took longer than its share."""
 
 # Shares of the comparison's progress that are done when the baselines, the search and the test evaluation begin.
 BASELINES_BEGIN: Final = 0.35
@@ -35,17 +35,21 @@ SEARCH_BEGINS: Final = 0.4
 TRIALS_SHARE: Final = 0.8
 
 ReportStep = Callable[[str, float], None]
-"""Told what goes on, and how much of the whole is done."""
+"""Called with the name of a step and the share of the comparison that is done."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What a night's comparison has found.
+    """The result of a night's comparison.
 
-    relevance: which purchases decided. evaluator: of the validation window; it judged the `trials`, popular's the last,
-    and `decisions`, how the winner is to be served. final: the test evaluation. search: every trial of the search,
-    stopped ones included. leaderboard: the rows for people to read, the champion first. newcomers: the metrics of the
-    popular list for people without an event before the cut."""
+    relevance: which purchases decided
+    evaluator: of the validation window; it judged the `trials`, the last of which is popular's
+    final: the test evaluation
+    decisions: how to serve the winner
+    search: every trial of the search, stopped ones included
+    leaderboard: the rows for reading, the champion first
+    newcomers: the metrics of the popular list for people without an event before the cut
+    """
 
     relevance: Relevance
     evaluator: Evaluator
@@ -67,10 +71,10 @@ def compare_models(
     deadline: float,
     step: ReportStep,
 ) -> Comparison | None:
-    """The candidates against each other and popular; `deadline` is on the clock of `time.monotonic`.
+    """Compares the candidates with each other and with popular.
 
-    Of equals the first wins. None where the window holds nobody to judge by. Raises `RefusedError` where not even
-    popular can learn from what came before it.
+    `deadline` is on the clock of `time.monotonic`. Of equal trials the first wins. Returns None where the window has
+    nobody to judge by. Raises `RefusedError` where not even popular can learn from the data before it.
     """
     evaluator = Evaluator(split.validation, catalogue, settings.seed, threads)
     relevance = evaluator.relevance(settings.purchased)
@@ -81,15 +85,15 @@ def compare_models(
     if test_evaluator.relevance(settings.purchased) is not relevance:
         test_evaluator = evaluator
         notices.append("the test window has nobody to judge by: validation decided alone")
-    step("judging what models are held against", BASELINES_BEGIN)
+    step("judging the baselines", BASELINES_BEGIN)
     baselines = evaluate_baselines(test_evaluator, deadline)
     step("searching for better settings", SEARCH_BEGINS)
     *tried, popular = trials
     search_ends = deadline - reserve_s(tried, deadline)
-    found = search_settings(evaluator, relevance, tried, settings, search_ends, spare=TRIALS_TO_COME - 1)
-    trials = [*tried, *found.trials, popular]
+    searched = search_settings(evaluator, relevance, tried, settings, search_ends, spare=TRIALS_TO_COME - 1)
+    trials = [*tried, *searched.trials, popular]
     winner = select_trial(trials, relevance, settings.seed)
-    # Whatever time is left: what people are shown depends on it as much as on the model.
+    # Done even if no time is left, because the recommendations depend on it as much as on the model.
     decisions = evaluator.decide(winner.candidate, relevance)
     step("evaluating on the test window", TRIALS_SHARE)
     served = decisions.served(settings.purchased)
@@ -104,7 +108,7 @@ def compare_models(
         trials=tuple(trials),
         final=final,
         notices=tuple(notices),
-        search=found.records,
+        search=searched.records,
         decisions=decisions,
         leaderboard=(*leaderboard, *baselines),
         newcomers=test_evaluator.newcomers(),
@@ -114,9 +118,10 @@ def compare_models(
 def _evaluate_candidates(
     evaluator: Evaluator, candidates: Sequence[Candidate], relevance: Relevance, deadline: float, step: ReportStep
 ) -> tuple[list[Trial], list[str]]:
-    """In the candidates' order, popular last. Notices tell who was left out and why.
+    """The trials in the candidates' order, popular last, and notices of candidates that were left out.
 
-    The first is tried whatever time is left: it is what is served, and no other may replace it unseen.
+    The first candidate is tried even if no time is left: it is what is served, and must not be replaced without a
+    comparison.
     """
     popular = evaluator.evaluate(POPULAR)
     trials: list[Trial] = []
@@ -161,7 +166,7 @@ def _first_rows(final: FinalEvaluation, winner: Trial, relevance: Relevance, ser
 def _families(
     final: FinalEvaluation, evaluator: Evaluator, trials: Sequence[Trial], relevance: Relevance, deadline: float
 ) -> list[LeaderboardRow]:
-    """As far as time to fit the winner on everything is left."""
+    """The rows of the other families, as far as there is time beside the fit of the winner on all data."""
     shown = [trial for trial in (final.winner, final.popular, final.served) if trial]
     other = None if final.evaluator is evaluator else final.evaluator
     return evaluate_families(other, trials, shown, relevance, deadline - final.winner.fit_s)

@@ -1,4 +1,4 @@
-"""Candidates for publication, each judged on one fold of the data."""
+"""The evaluator: fits candidates for publication on one fold of the data and judges them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ from common.usecases.train.resource_usage import measured
 
 @dataclass(frozen=True)
 class Candidate:
-    """`origin`: the family's defaults, one of its other starts, the settings that are served now, or a search's."""
+    """A model that may be published. `origin`: the family's defaults, one of its other starts, the settings that are
+    served now, or the search."""
 
     model: Model[ModelConfig]
     origin: Literal["default", "start", "served", "tuned"]
@@ -42,9 +43,15 @@ POPULAR: Final = Candidate(make(Popular.family), "default")
 
 @dataclass(frozen=True)
 class Trial:
-    """A candidate on one fold; `fit_s` in seconds, `dim` the width of its vectors, `peak_bytes` as `Usage` has it.
-    `curve` is what it was worth after some of its iterations, where its family shows that; `as_served`, if asked for,
-    what it is worth as it is served: with the trend, and with what people have hidden or put forward."""
+    """The result of a candidate on one fold.
+
+    fit_s: seconds of the fit
+    dim: width of the vectors
+    peak_bytes: as in `Usage`
+    curve: scores after some of the iterations, for families that can show them
+    as_served: the figures as the model is served, with the trend and the treatment of repeat purchases; None if not
+    asked for
+    """
 
     candidate: Candidate
     judgement: Judgement
@@ -55,17 +62,19 @@ class Trial:
     as_served: Judgement | None = None
 
     def score(self, relevance: Relevance) -> float:
+        """The primary metric; 0 where nobody has a relevant purchase."""
         return self.judgement.metrics[relevance].get(PRIMARY, 0.0)
 
 
 @dataclass(frozen=True)
 class Decisions:
-    """What a model's own scores leave open when it is served, judged on the validation window."""
+    """How to serve a model, as judged on the validation window: the trend, and the treatment of repeat purchases."""
 
     trend: Trend
     repeats: RepeatDecision
 
     def served(self, purchased: Purchased) -> Served:
+        """The decisions under the shop's setting."""
         return Served(self.repeats.served(purchased), self.trend.weight)
 
 
@@ -77,12 +86,13 @@ class Served:
     trend: float = 0.0
 
 
-OnTheWay = Callable[[int, Judgement], None]
-"""Told after some of the iterations what the model is worth so far, by a family that can show it."""
+OnProgress = Callable[[int, Judgement], None]
+"""Called after some of the iterations with the model's figures so far, by families that can show them."""
 
 
 class Evaluator:
-    """A fold and its cases. Candidates see its past; people whom one does not know get the popular list."""
+    """A fold and its test cases. Candidates learn from the fold's past; people whom a model does not know get the
+    popular list."""
 
     def __init__(self, fold: Fold, catalogue: Catalogue | None, seed: int, threads: int) -> None:
         """Raises `RefusedError` where not even popular can learn from the past."""
@@ -92,33 +102,36 @@ class Evaluator:
         self.cases = make_cases(fold, seed)
 
     def relevance(self, purchased: Purchased) -> Relevance | None:
-        """What to decide by, or else what anybody can be asked; None: nobody can.
+        """Which purchases decide, or None where nobody has a relevant one.
 
-        Shown by their score alone, repeated purchases are the model's work. Otherwise that is what is new to people,
-        and `repeats` decides about the rest.
+        If purchased items are shown by their score alone, all purchases count, because ranking repeat purchases is the
+        model's work then. Otherwise new purchases decide, and `repeats` decides about the others. If nobody has a new
+        purchase, all purchases count.
         """
         preferred = Relevance.ALL if purchased is Purchased.SHOW else Relevance.NEW
-        answerable = [relevance for relevance in (preferred, Relevance.ALL) if self.cases.relevant(relevance).nnz]
-        return answerable[0] if answerable else None
+        usable = [relevance for relevance in (preferred, Relevance.ALL) if self.cases.relevant(relevance).nnz]
+        return usable[0] if usable else None
 
     def evaluate(
         self,
         candidate: Candidate,
         deadline: float = math.inf,
-        on_the_way: OnTheWay | None = None,
+        on_progress: OnProgress | None = None,
         served: Served | None = None,
     ) -> Trial:
-        """Raises `RefusedError` where the candidate cannot learn from the past, or not until `deadline`, which is on
-        the clock of `time.monotonic`. `on_the_way` may end the fit by an exception. With `served` the trial has
-        `as_served`."""
+        """The trial of a candidate on this fold.
+
+        `on_progress` may end the fit by an exception. With `served` the trial has `as_served`. Raises `RefusedError`
+        where the candidate cannot learn from the past, or not before `deadline`, on the clock of `time.monotonic`.
+        """
 
         def watch_the_clock(_step: int, _steps: int) -> None:
             if time.monotonic() > deadline:
                 raise RefusedError(f"its fit took longer than {deadline - start:.0f} s, its share of the time budget")
 
         def inspect(step: int, snapshot: Callable[[], Artifact]) -> None:
-            if on_the_way:
-                on_the_way(step, self._judge(snapshot()))
+            if on_progress:
+                on_progress(step, self._judge(snapshot()))
 
         start = time.monotonic()
         with measured() as usage:
@@ -128,13 +141,15 @@ class Evaluator:
         return Trial(candidate, judgement, usage.seconds, artifact.dim, usage.peak_bytes, as_served=as_served)
 
     def newcomers(self) -> dict[str, float]:
-        """What the popular list, which they all are shown, is worth to people without an event before the cut."""
+        """The metrics of the popular list, which all newcomers get, for people without an event before the cut."""
         cases = make_cases(self.cases.fold, self._options.seed, newcomers=True)
         return judge(self._fallback, cases, ENCODERS[self._fallback.encoder], self._fallback).metrics[Relevance.ALL]
 
     def decide(self, candidate: Candidate, relevance: Relevance) -> Decisions:
-        """How to serve it: the trend by `relevance`, and with it what people have already. Fits once more. Raises
-        `RefusedError` as `evaluate` does."""
+        """How to serve a candidate: first the trend by `relevance`, then, with it, the treatment of repeat purchases.
+
+        It fits the candidate once more. Raises `RefusedError` as `evaluate` does.
+        """
         artifact = self._fit(candidate.model)
         trend = judge_trend(artifact, self.cases, ENCODERS[artifact.encoder], self._fallback, relevance)
         trending = self._with_trend(artifact, trend.weight)

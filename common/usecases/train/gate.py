@@ -12,8 +12,11 @@ from common.usecases.train.evaluator import Evaluator, Served, Trial
 
 @dataclass(frozen=True)
 class FinalEvaluation:
-    """The test evaluation: the winner, popular (the same trial if it has won), and the model that is served now if
-    another has won. `evaluator` judged all of them on one window."""
+    """The test evaluation, by one `evaluator` on one window: the winner, popular, and the model that is served now.
+
+    `popular` is the winner's trial if popular has won; `served` is None if the served model has won or nothing is
+    served.
+    """
 
     evaluator: Evaluator
     winner: Trial
@@ -39,8 +42,11 @@ class FinalEvaluation:
 def evaluate_on_test(
     test_evaluator: Evaluator, evaluator: Evaluator, trials: Sequence[Trial], winner: Trial, as_served: Served
 ) -> FinalEvaluation:
-    """The finalists on the test window. Where it has nobody to judge by, `test_evaluator` is the `evaluator` of the
-    validation window, which has judged popular and the served model already."""
+    """The test evaluation of the winner, popular and the served model.
+
+    Where the test window has no cases, `test_evaluator` is the `evaluator` of the validation window, which has judged
+    popular and the served model already.
+    """
     popular = trials[-1]
     served = next((trial for trial in trials if trial.candidate.origin == "served" and trial is not winner), None)
     judged = {id(winner): test_evaluator.evaluate(winner.candidate, served=as_served)}

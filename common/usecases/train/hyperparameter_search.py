@@ -1,4 +1,4 @@
-"""The search for better settings than the candidates' own, on the validation window, and the choice among all."""
+"""The search for better hyperparameters on the validation window, and the choice of the winner among all trials."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ from common.usecases.train.evaluator import POPULAR, Candidate, Evaluator, Trial
 
 @dataclass(frozen=True)
 class SearchResult:
-    """`trials` were held to the end; `records` are those of all, other processes' on the same database included."""
+    """`trials` are this process's finished trials and the best of others; `records` are those of all trials, other
+    processes' on the same database included."""
 
     trials: tuple[Trial, ...] = ()
     records: tuple[TrialRecord, ...] = ()
@@ -31,17 +32,18 @@ class SearchResult:
 def search_settings(
     evaluator: Evaluator, relevance: Relevance, tried: Sequence[Trial], settings: Settings, deadline: float, spare: int
 ) -> SearchResult:
-    """Goes on from `tried`, with the families among them, as long as the best can be fitted `spare` times after it."""
+    """Continues from `tried`, with the families among them, while enough time is left to fit the best model `spare`
+    times."""
     if not tried or settings.tune_trials == 0:
         return SearchResult()
-    held: list[Trial] = []
+    finished: list[Trial] = []
 
     def objective(model: Model[ModelConfig], watch: Watch) -> Verdict:
-        def on_the_way(step: int, judgement: Judgement) -> None:
+        def on_progress(step: int, judgement: Judgement) -> None:
             watch.score(step, float(judgement.primary[relevance].mean()))
 
-        held.append(evaluator.evaluate(Candidate(model, "tuned"), watch.deadline, on_the_way))
-        return _verdict(held[-1], relevance)
+        finished.append(evaluator.evaluate(Candidate(model, "tuned"), watch.deadline, on_progress))
+        return _verdict(finished[-1], relevance)
 
     known = _known(tried, relevance)
     storage = settings.optuna_storage
@@ -56,12 +58,12 @@ def search_settings(
         max_trials=settings.tune_trials,
     )
     records = search([FAMILIES[family] for family in known], objective, plan)
-    held += _of_others(evaluator, records, held)
-    return SearchResult(tuple(held), tuple(records))
+    finished += _of_others(evaluator, records, finished)
+    return SearchResult(tuple(finished), tuple(records))
 
 
 def select_trial(trials: Sequence[Trial], relevance: Relevance, seed: int) -> Trial:
-    """The winner. Popular, the last, if nothing is better; else of those that cannot be told from the best the one with
+    """The winner: popular, the last trial, if none is better; else, among the trials as good as the best, the one with
     the narrowest vectors."""
     best = max(trials, key=lambda trial: trial.score(relevance))
     if best.candidate is POPULAR:
@@ -72,7 +74,7 @@ def select_trial(trials: Sequence[Trial], relevance: Relevance, seed: int) -> Tr
 
 
 def _name(evaluator: Evaluator, relevance: Relevance, seed: int) -> str:
-    """What trials must have in common to be compared: the same people, asked the same."""
+    """The name of a search. Trials with the same name can be compared: same people, same window, same relevance."""
     people = hashlib.sha256(evaluator.cases.user_keys.tobytes()).hexdigest()[:16]
     return f"{evaluator.cases.fold.cut_s}-{relevance}-{seed}-{people}"
 
@@ -85,13 +87,13 @@ def _known(tried: Sequence[Trial], relevance: Relevance) -> dict[str, list[Known
     return known
 
 
-def _of_others(evaluator: Evaluator, records: Sequence[TrialRecord], held: Sequence[Trial]) -> list[Trial]:
-    """The best of other processes' trials, held here once more; none where this process has the best itself."""
+def _of_others(evaluator: Evaluator, records: Sequence[TrialRecord], finished: Sequence[Trial]) -> list[Trial]:
+    """The best trial of other processes, run here once more; none where this process has the best one itself."""
     best = best_trial(records)
     if best is None:
         return []
     model = make(best.family, best.params)
-    if any(trial.candidate.model.config == model.config for trial in held):
+    if any(trial.candidate.model.config == model.config for trial in finished):
         return []
     try:
         return [evaluator.evaluate(Candidate(model, "tuned"))]

@@ -1,7 +1,7 @@
-"""The night's table: baselines and families on the people of the last look. For people to read; nothing acts on it.
+"""The leaderboard of a night: baselines and families on the people of the test evaluation. It is for reading; no
+decision depends on it.
 
-Everything in it costs time that the search could have had, so what is costly is bounded, and what is left out is in the
-table with the reason.
+Its rows take time from the search. So costly rows are bounded, and a row that is left out says why.
 """
 
 from __future__ import annotations
@@ -22,15 +22,17 @@ from common.usecases.train.evaluator import POPULAR, Candidate, Evaluator, Trial
 from common.usecases.train.resource_usage import Usage, measured
 
 COSTLY_SHARE: Final = 0.1
-"""Of the time left, for each costly baseline."""
+"""Share of the time left that each costly baseline may take."""
 
 FAMILIES_SHARE: Final = 0.15
-"""Of the time left, kept from the search for the families that do not win."""
+"""Share of the time left that the search leaves for the best of each family."""
 
 OUT_OF_TIME: Final = "the time budget was spent"
 
 
 class RowKind(StrEnum):
+    """What a row of the leaderboard stands for."""
+
     CHAMPION = "champion"
     AS_SERVED = "as_served"
     SERVED = "served"
@@ -40,9 +42,13 @@ class RowKind(StrEnum):
 
 @dataclass(frozen=True)
 class LeaderboardRow:
-    """One row: judged, or left out for a reason. `candidate` is None for a baseline; `validation` is what a family's
-    best was chosen by. All rows are what a model ranks by itself but the champion's `AS_SERVED`: with the trend, and
-    `purchased` says what is done about what people have bought."""
+    """One row of the leaderboard: judged, or left out for a reason.
+
+    candidate: None for a baseline
+    validation: the score by which a family's best was chosen
+    purchased: the treatment of repeat purchases in the champion's row `AS_SERVED`, which also has the trend; all other
+    rows are what a model ranks by itself
+    """
 
     kind: RowKind
     name: str
@@ -55,19 +61,21 @@ class LeaderboardRow:
 
     @classmethod
     def of_trial(cls, kind: RowKind, trial: Trial, validation: float | None = None) -> LeaderboardRow:
+        """The row of a trial; `validation` is its score on the validation window."""
         usage = Usage(trial.fit_s, trial.peak_bytes)
         family = trial.candidate.model.family
         return cls(kind, family, trial.judgement, usage, candidate=trial.candidate, validation=validation)
 
     @classmethod
     def as_served(cls, trial: Trial, purchased: str) -> LeaderboardRow:
+        """The champion's row with trend and treatment of repeat purchases."""
         name = f"{trial.candidate.model.family} as served"
         usage = Usage(trial.fit_s, trial.peak_bytes)
         return cls(RowKind.AS_SERVED, name, trial.as_served, usage, candidate=trial.candidate, purchased=purchased)
 
 
 def evaluate_baselines(evaluator: Evaluator, deadline: float) -> list[LeaderboardRow]:
-    """Cheap ones always; `deadline` is on the clock of `time.monotonic`."""
+    """The rows of the baselines. Cheap ones are always evaluated; `deadline` is on the clock of `time.monotonic`."""
     return [_evaluate_baseline(baseline, evaluator, deadline) for baseline in BASELINES]
 
 
@@ -89,7 +97,7 @@ def _evaluate_baseline(baseline: type[Baseline], evaluator: Evaluator, deadline:
 
 
 def reserve_s(tried: Sequence[Trial], deadline: float) -> float:
-    """Seconds that the search is to leave for `evaluate_families`."""
+    """Seconds that the search should leave for `evaluate_families`."""
     once_each = sum(max(trial.fit_s for trial in tried if _family(trial) == family) for family in _families(tried))
     return max(0.0, min(once_each, FAMILIES_SHARE * (deadline - time.monotonic())))
 
@@ -97,12 +105,16 @@ def reserve_s(tried: Sequence[Trial], deadline: float) -> float:
 def evaluate_families(
     evaluator: Evaluator | None, trials: Sequence[Trial], shown: Sequence[Trial], relevance: Relevance, deadline: float
 ) -> list[LeaderboardRow]:
-    """The best of each family, best first, without families in `shown`; judged once more on `evaluator` if given."""
-    there = {_family(trial) for trial in shown}
+    """The rows of the best of each family, best first, without families in `shown`.
+
+    With an `evaluator` they are evaluated once more on it; without, their validation figures are shown. Rows that would
+    not end before `deadline` are left out with the reason.
+    """
+    families_shown = {_family(trial) for trial in shown}
     best = [
         max((trial for trial in trials if _family(trial) == family), key=lambda trial: trial.score(relevance))
         for family in _families(trials)
-        if family not in there
+        if family not in families_shown
     ]
     best.sort(key=lambda trial: -trial.score(relevance))
     if evaluator is None:
@@ -115,17 +127,17 @@ def _evaluate_family(evaluator: Evaluator, trial: Trial, relevance: Relevance, d
     try:
         if time.monotonic() + trial.fit_s > deadline:
             raise RefusedError(OUT_OF_TIME)
-        held = evaluator.evaluate(trial.candidate, deadline)
+        test_trial = evaluator.evaluate(trial.candidate, deadline)
     except RefusedError as refusal:
         left_out = refusal.message
         return LeaderboardRow(
             RowKind.FAMILY, _family(trial), left_out=left_out, candidate=trial.candidate, validation=validation
         )
-    return LeaderboardRow.of_trial(RowKind.FAMILY, held, validation)
+    return LeaderboardRow.of_trial(RowKind.FAMILY, test_trial, validation)
 
 
 def _families(trials: Sequence[Trial]) -> list[str]:
-    """All but popular, which is a row of its own."""
+    """The families of the trials without popular, which has a row of its own."""
     return list(dict.fromkeys(_family(trial) for trial in trials if trial.candidate is not POPULAR))
 
 

@@ -1,4 +1,4 @@
-"""What a training run found, as JSON: `metrics.json` beside the artifact, and its gist in the bundle."""
+"""The figures of a training run as JSON: `metrics.json` beside the artifact, and its summary in the bundle."""
 
 from __future__ import annotations
 
@@ -19,22 +19,23 @@ from common.usecases.train.leaderboard import LeaderboardRow
 Json = dict[str, Any]
 
 
-def gist(comparison: Comparison, published: Trial, seed: int) -> Json:
-    """The model that is published beside popular on the last window, as `Bundle.model.metrics` keeps it."""
+def summary(comparison: Comparison, published: Trial, seed: int) -> Json:
+    """The published model and popular on the test window, as `Bundle.model.metrics` stores it."""
     popular = comparison.final.popular
     return {
         "judged_by": f"{PRIMARY} of {comparison.relevance}",
         "window": _window(comparison.final.evaluator),
         "model": published.judgement.metrics,
         "popular": popular.judgement.metrics,
-        "gain_over_popular": {"level": LEVEL, **{q: _gain(published, popular, q, seed) for q in Relevance}},
+        "gain_over_popular": {"level": LEVEL, **{r: _gain(published, popular, r, seed) for r in Relevance}},
     }
 
 
 def full(comparison: Comparison, published: Trial, seed: int) -> Json:
-    """The gist, every trial on the validation window, and the finalists that are not published."""
+    """The summary, every trial on the validation window, and the models of the test evaluation that are not
+    published."""
     final = comparison.final
-    return gist(comparison, published, seed) | {
+    return summary(comparison, published, seed) | {
         "question": comparison.relevance,
         "winner": final.winner.judgement.metrics,
         "served": final.served.judgement.metrics if final.served else None,
@@ -73,7 +74,7 @@ def _trial(trial: Trial) -> Json:
 
 
 def _gain(ours: Trial, popular: Trial, relevance: Relevance, seed: int) -> Json | None:
-    """The mean gain in the primary metric and its interval; None where nobody was asked."""
+    """The mean gain in the primary metric and its interval; None where nobody has a relevant purchase."""
     mine, theirs = ours.judgement.primary[relevance], popular.judgement.primary[relevance]
     if len(mine) == 0:
         return None
@@ -82,14 +83,17 @@ def _gain(ours: Trial, popular: Trial, relevance: Relevance, seed: int) -> Json 
 
 
 def table(comparison: Comparison, seed: int) -> list[Json]:
-    """The rows, the champion first. `intervals` by relevance: `PRIMARY` as mean, low and high, and `lead`, by how much
-    the champion is ahead; None where nobody was asked, or the row is not about that relevance. What was left out has no
-    figures, and the reason."""
+    """The rows of the leaderboard, the champion first.
+
+    `intervals` by relevance: `PRIMARY` as mean, low and high, and `lead`, by how much the champion is better; None
+    where nobody has a relevant purchase or the row has no figures of that relevance. Rows that were left out have no
+    figures, and the reason.
+    """
     judged = [row for row in comparison.leaderboard if row.judgement]
     spreads = {relevance: _spreads(judged, relevance, seed) for relevance in Relevance}
     rows = [_row(row) for row in judged]
     for number, row in enumerate(rows):
-        row["intervals"] = {relevance: found.get(number) for relevance, found in spreads.items()}
+        row["intervals"] = {relevance: by_row.get(number) for relevance, by_row in spreads.items()}
     return rows + [_row(row) for row in comparison.leaderboard if not row.judgement]
 
 
@@ -112,7 +116,8 @@ def _row(row: LeaderboardRow) -> Json:
 
 
 def _spreads(judged: Sequence[LeaderboardRow], relevance: Relevance, seed: int) -> dict[int, Json]:
-    """By the row's number, the champion's being 0; the same resampled people in all. Empty where nobody was asked."""
+    """The intervals by the row's number, 0 for the champion, over the same resampled people in all rows. Empty where
+    nobody has a relevant purchase."""
     primary = {
         number: row.judgement.primary[relevance]
         for number, row in enumerate(judged)

@@ -1,4 +1,5 @@
-"""Which model a training run fits on everything: the contest's winner, or what stands in where nobody can judge."""
+"""The selection of the model to fit on all data: the winner of the comparison, or a substitute where there are no cases
+to judge by."""
 
 from __future__ import annotations
 
@@ -22,8 +23,13 @@ NOBODY = "too little data to judge by: nobody bought both before and after a day
 
 @dataclass(frozen=True)
 class TrainPlan:
-    """What a run is asked for. `families` in order of preference; `deadline` on the clock of `time.monotonic`; `served`
-    is the model that is served now."""
+    """What a run is asked for.
+
+    families: in order of preference
+    evaluate: whether models are compared
+    deadline: on the clock of `time.monotonic`
+    served: the model that is served now
+    """
 
     families: tuple[str, ...]
     evaluate: bool
@@ -34,12 +40,17 @@ class TrainPlan:
 
 @dataclass(frozen=True)
 class ModelSelection:
-    """`models`: the one to fit on everything, and the next best should it not be able to learn. `repeats` is what to do
-    under the first with what people have bought, None where nothing tells, and `trend` its weight as `with_trend` takes
-    it. `gist` and `full` are the figures behind it; `refusal` says why nothing may be published."""
+    """The selected models and the figures behind them.
 
-    models: tuple[Model[ModelConfig], ...]
-    gist: dict[str, Any]
+    models: the model to fit on all data, and the next ones if it cannot learn
+    summary, full: the figures
+    refusal: the reason why nothing may be published
+    repeats: the treatment of repeat purchases under the first model, None where it is not known
+    trend: its weight under the first model, as `with_trend` takes it
+    """
+
+    models: tuple[Model, ...]
+    summary: dict[str, Any]
     full: dict[str, Any] = field(default_factory=dict)
     notices: tuple[str, ...] = ()
     refusal: str | None = None
@@ -48,6 +59,8 @@ class ModelSelection:
 
 
 def select_model(data: TrainingData, plan: TrainPlan, settings: Settings, step: ReportStep) -> ModelSelection:
+    """The models to fit, by a comparison under the plan; without evaluation or cases, what is served or the
+    defaults."""
     if not plan.evaluate:
         return _unjudged(plan, NO_EVALUATION)
     comparison = _compare(data, plan, settings, step)
@@ -62,7 +75,7 @@ def select_model(data: TrainingData, plan: TrainPlan, settings: Settings, step: 
     decided = comparison.decisions.served(Purchased.AUTO) if published is final.winner else None
     return ModelSelection(
         models=(published.candidate.model, POPULAR.model),
-        gist=figures.gist(comparison, published, settings.seed),
+        summary=figures.summary(comparison, published, settings.seed),
         full=figures.full(comparison, published, settings.seed),
         notices=notices,
         refusal=refusal,
@@ -78,25 +91,26 @@ def _compare(data: TrainingData, plan: TrainPlan, settings: Settings, step: Repo
     try:
         return compare_models(split, data.catalogue, _candidates(plan), settings, plan.threads, plan.deadline, step)
     except RefusedError:
-        # Before the windows there is nothing that even popular could learn from.
+        # Not even popular can learn from the data before the windows.
         return None
 
 
 def _candidates(plan: TrainPlan) -> list[Candidate]:
-    """What is served, then every family's defaults, then their other starts; popular takes part anyway."""
+    """The candidates: what is served, then every family's defaults, then their other starts. Popular always takes
+    part."""
     served = _served_model(plan.served)
-    found = [Candidate(served, "served")] if served else []
+    candidates = [Candidate(served, "served")] if served else []
     families = [FAMILIES[family] for family in plan.families if family != Popular.family]
-    found += [Candidate(make(family.family), "default") for family in families]
-    found += [Candidate(family(config), "start") for family in families for config in family.starts]
+    candidates += [Candidate(make(family.family), "default") for family in families]
+    candidates += [Candidate(family(config), "start") for family in families for config in family.starts]
     first: dict[tuple[str, str], Candidate] = {}
-    for candidate in found:
+    for candidate in candidates:
         first.setdefault((candidate.model.family, candidate.model.config.model_dump_json()), candidate)
     return list(first.values())
 
 
 def _served_model(served: ModelInfo | None) -> Model[ModelConfig] | None:
-    """None where nothing is served, or by a family or settings that this release does not have."""
+    """The served model; None where nothing is served, or its family or settings do not exist in this release."""
     if served is None:
         return None
     try:
@@ -106,13 +120,14 @@ def _served_model(served: ModelInfo | None) -> Model[ModelConfig] | None:
 
 
 def _unjudged(plan: TrainPlan, reason: str) -> ModelSelection:
-    """What is served if there is a choice, or else the first family's defaults; popular if they cannot learn."""
+    """The selection without figures: what is served if its family is allowed, then the defaults of the families, then
+    popular."""
     served = _served_model(plan.served)
     models = [make(family) for family in plan.families]
     repeats, trend = None, 0.0
     if served and plan.served and served.family in plan.families:
         models.insert(0, served)
         repeats, trend = plan.served.repeats, plan.served.encoder_params.get("trend", 0.0)
-    gist = {"judged_by": None, "reason": reason}
+    summary = {"judged_by": None, "reason": reason}
     notices = (f"not judged: {reason}",)
-    return ModelSelection((*models, POPULAR.model), gist, notices=notices, repeats=repeats, trend=trend)
+    return ModelSelection((*models, POPULAR.model), summary, notices=notices, repeats=repeats, trend=trend)

@@ -1,4 +1,4 @@
-"""A trained model on its way into service, with the erasures and batches that came while it was made."""
+"""Publishing of a trained model, with the erasures and batches that came during the training."""
 
 from __future__ import annotations
 
@@ -25,5 +25,5 @@ def publish_model(
     read: StoreRead | None = None,
     repeats: RepeatPurchases | None = None,
 ) -> Bundle:
-    """`publish_base` with all that may have to follow it. Returns what is served then."""
+    """Publishes the model with `publish_base` and all follow-ups. Returns the bundle that is served afterwards."""
     return publish_base(ctx, artifact, metrics, covers_seq, log, _FOLLOW_UPS, read, repeats)

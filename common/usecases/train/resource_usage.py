@@ -1,4 +1,4 @@
-"""What a piece of work costs this process."""
+"""The time and memory of a piece of work in this process."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import Final
 
 _PROCESS: Final = Path("/proc/self")
 _RESET_PEAK: Final = "5"
-"""See proc_pid_clear_refs(5)."""
+"""Resets the peak; see proc_pid_clear_refs(5)."""
 
 
 @dataclass
 class Usage:
-    """`peak_bytes` is the most memory that the whole process held meanwhile, the data that it had before included."""
+    """`peak_bytes` is the most memory of the whole process during the work, the data from before included."""
 
     seconds: float = 0.0
     peak_bytes: int = 0
@@ -25,9 +25,9 @@ class Usage:
 
 @contextmanager
 def measured() -> Iterator[Usage]:
-    """Fills the usage in at the end. Not for nested use: the peak begins anew with each."""
+    """Fills in the usage at the end of the block. Not for nested use, because each block resets the peak."""
     usage = Usage()
-    # A sandbox may forbid it; the peak is then that since the process began.
+    # A sandbox may forbid the reset; the peak is then that since the start of the process.
     with suppress(OSError):
         (_PROCESS / "clear_refs").write_text(_RESET_PEAK)
     start = time.monotonic()

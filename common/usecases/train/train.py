@@ -1,8 +1,8 @@
-"""Training: one model chosen, fitted on everything that is stored, and published if it is good enough.
+"""Training: one model is chosen, fitted on all stored data, and published if it is good enough.
 
-Steps: fold the store into one base; read it; hold the contest; fit the winner on everything; save the artifact under
-`models/<version>/`; publish it; put its figures and its report beside the artifact. A run that the gate stops is
-recorded as refused, with figures and report, and what was served stays.
+Steps: fold the store into one base; read it; compare models; fit the winner on all data; save the artifact under
+`models/<version>/`; publish it; save its figures and its report beside the artifact. A run that the gate stops is
+recorded as refused, with figures and report, and the served model stays.
 """
 
 from __future__ import annotations
@@ -34,13 +34,16 @@ from common.usecases.train.model_selection import TrainPlan, select_model
 from common.usecases.train.publish_model import publish_model
 from common.usecases.train.report.write import run_figures, write_report
 
-# Where each step begins on the way from 0 to 1. The contest takes most of it.
+# The progress, from 0 to 1, at which each step begins. The comparison takes most of it.
 READING, CHOOSING, FITTING, PUBLISHING, REPORTING = 0.05, 0.1, 0.7, 0.85, 0.97
 
 
 class TrainOptions(BaseModel):
-    """`families` and `budget_s` stand in place of their settings. With `evaluate` false there is no contest and no
-    gate: the settings that are served now, or else a family's defaults, are fitted on everything and published."""
+    """Options of one run. `families` and `budget_s` replace their settings.
+
+    With `evaluate` false there is no comparison and no gate: the settings that are served now, or else a family's
+    defaults, are fitted on all data and published.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -57,7 +60,10 @@ class TrainOptions(BaseModel):
 
 
 def train(ctx: Context, options: TrainOptions) -> RunRecord:
-    """What is refused stands in the record. Raises `SettingError` for a family in the settings that is not known."""
+    """The run's record; a refusal is in the record.
+
+    Raises `SettingError` for an unknown family in the settings.
+    """
     plan = TrainPlan(
         families=_families(options, ctx.settings),
         evaluate=options.evaluate,
@@ -73,7 +79,7 @@ def train(ctx: Context, options: TrainOptions) -> RunRecord:
 
 
 def _families(options: TrainOptions, settings: Settings) -> tuple[str, ...]:
-    """In the registry's order; all of them where neither names any."""
+    """The families of the run in the registry's order; all where neither the options nor the settings name any."""
     if unknown := _unknown(settings.train_families):
         raise SettingError(f"RECSYS_TRAIN_FAMILIES names {unknown}; there are {', '.join(FAMILIES)}")
     wanted = options.families or settings.train_families or FAMILIES
@@ -92,22 +98,22 @@ def _served(ctx: Context) -> ModelInfo | None:
 def _train(ctx: Context, plan: TrainPlan, log: RunLog) -> RunRecord:
     document, read = reading_store(ctx, lambda _: _stored(ctx, log))
     data = TrainingData(read.interactions, read.catalogue)
-    choice = select_model(
+    selection = select_model(
         data, plan, ctx.settings, lambda text, done: log.step(text, CHOOSING + (FITTING - CHOOSING) * done)
     )
-    log.note(notices=choice.notices, details=choice.gist)
-    figures = partial(run_figures, ctx, log.record.run_id, choice.full or choice.gist, data)
-    if choice.refusal:
-        _report(ctx, log, figures(choice.notices) | {"refusal": choice.refusal}, data)
-        raise RefusedError(choice.refusal)
-    artifact = _fit(data, choice.models, plan, ctx.settings.seed, log)
+    log.note(notices=selection.notices, details=selection.summary)
+    figures = partial(run_figures, ctx, log.record.run_id, selection.full or selection.summary, data)
+    if selection.refusal:
+        _report(ctx, log, figures(selection.notices) | {"refusal": selection.refusal}, data)
+        raise RefusedError(selection.refusal)
+    artifact = _fit(data, selection.models, plan, ctx.settings.seed, log)
     repeats = None
-    if artifact.family == choice.models[0].family:
-        repeats = choice.repeats
-        artifact = with_trend(artifact, data.interactions, int(data.interactions.ts[-1]), choice.trend)
+    if artifact.family == selection.models[0].family:
+        repeats = selection.repeats
+        artifact = with_trend(artifact, data.interactions, int(data.interactions.ts[-1]), selection.trend)
     log.step("publishing", PUBLISHING)
     _save(ctx, log.record.run_id, artifact)
-    bundle = publish_model(ctx, artifact, choice.gist, document.seq, log, read, repeats)
+    bundle = publish_model(ctx, artifact, selection.summary, document.seq, log, read, repeats)
     log.step("reporting", REPORTING)
     published = {"family": bundle.model.family, "params": bundle.model.params}
     _report(ctx, log, figures(log.record.notices) | published, data, bundle)
@@ -118,7 +124,7 @@ def _train(ctx: Context, plan: TrainPlan, log: RunLog) -> RunRecord:
 
 
 def _stored(ctx: Context, log: RunLog) -> tuple[StoreDocument, StoreRead]:
-    """The store, folded and read."""
+    """The store after folding, and all that it holds."""
     log.step("compacting")
     document = compact(ctx)
     if document is None or document.base is None:
@@ -130,7 +136,8 @@ def _stored(ctx: Context, log: RunLog) -> tuple[StoreDocument, StoreRead]:
 
 
 def _fit(data: TrainingData, models: Sequence[Model[ModelConfig]], plan: TrainPlan, seed: int, log: RunLog) -> Artifact:
-    """The first of the models that can learn from the data; raises the last one's `RefusedError` if none can."""
+    """The artifact of the first model that can learn from the data; raises the last one's `RefusedError` if none
+    can."""
     now_s = int(data.interactions.ts[-1])
     for model in models:
 
@@ -147,7 +154,7 @@ def _fit(data: TrainingData, models: Sequence[Model[ModelConfig]], plan: TrainPl
 
 
 def _save(ctx: Context, version: str, artifact: Artifact) -> None:
-    """Without a row of any person: those that are served are in the bundle."""
+    """Saves the artifact without rows of people: those that are served are in the bundle."""
     with workspace(ctx) as directory:
         artifact.without_people().save(directory / "artifact")
         for path in sorted((directory / "artifact").iterdir()):
@@ -157,7 +164,8 @@ def _save(ctx: Context, version: str, artifact: Artifact) -> None:
 def _report(
     ctx: Context, log: RunLog, figures: dict[str, Any], data: TrainingData, bundle: Bundle | None = None
 ) -> None:
-    """What is published is published: a bucket that does not take the report is told of, and no more."""
+    """Writes figures and report. The model is published by then, so a bucket that does not take them only gives a
+    notice."""
     try:
         save_figures(ctx, log.record.run_id, figures)
         write_report(ctx, figures, data.interactions, bundle)

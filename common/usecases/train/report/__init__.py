@@ -1,1 +1,1 @@
-"""The report of a training run: what it found, told for a shop owner, and kept beside the artifact."""
+"""The report of a training run for a shop owner, stored beside the artifact."""

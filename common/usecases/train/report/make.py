@@ -1,4 +1,4 @@
-"""A run's figures, as `metrics.json` has them, told as a report."""
+"""The report of a run, made from its figures in `metrics.json`."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def make_report(
     popularity: Popularity | None = None,
     people: Sequence[SamplePerson] = (),
 ) -> Report:
-    """`previous` are the figures of the run before, if there was one."""
+    """The report; `previous` are the figures of the run before, if there was one."""
     return Report(
         shop=figures["shop"],
         version=figures["version"],
@@ -64,15 +64,15 @@ def _window(window: Json) -> Window:
 
 
 def _row(row: Json) -> Row:
-    intervals = {relevance: found for relevance, found in (row["intervals"] or {}).items() if found}
+    intervals = {relevance: spreads for relevance, spreads in (row["intervals"] or {}).items() if spreads}
     return Row(
         kind=row["kind"],
         name=row["name"],
         origin=row["origin"],
         purchased=row.get("purchased"),
         left_out=row["left_out"],
-        ndcg={relevance: found[PRIMARY] for relevance, found in intervals.items()},
-        lead={relevance: found["lead"] for relevance, found in intervals.items()},
+        ndcg={relevance: spreads[PRIMARY] for relevance, spreads in intervals.items()},
+        lead={relevance: spreads["lead"] for relevance, spreads in intervals.items()},
         metrics=row["metrics"] or {},
         cold=row["cold"] or {},
         fit_s=row["fit_s"],
@@ -80,12 +80,12 @@ def _row(row: Json) -> Row:
     )
 
 
-def _repeats(found: Json | None) -> RepeatsSection | None:
-    return RepeatsSection(**{name: found[name] for name in RepeatsSection.model_fields}) if found else None
+def _repeats(figures: Json | None) -> RepeatsSection | None:
+    return RepeatsSection(**{name: figures[name] for name in RepeatsSection.model_fields}) if figures else None
 
 
 def _attempts(figures: Json) -> Iterator[Attempt]:
-    """First what was tried as it is, popular apart, then the search's trials as they began."""
+    """The candidates in their order, popular left out, then the trials of the search as they began."""
     for trial in _first_trials(figures):
         score = trial["metrics"][figures["question"]].get(PRIMARY)
         yield Attempt(family=trial["family"], seconds=trial["fit_s"], score=score)
@@ -102,7 +102,7 @@ def _searched(figures: Json) -> list[Json]:
 
 
 def _curves(figures: Json) -> tuple[Curve, ...]:
-    """Those that end highest."""
+    """The curves with the highest ends."""
     named = [(f"{trial['family']} ({trial['origin']})", trial["curve"]) for trial in _first_trials(figures)]
     named += [(f"{record['family']}, trial {record['number']}", record["curve"]) for record in _searched(figures)]
     curves = [
@@ -119,7 +119,8 @@ NOTHING = "–"
 
 
 def changes_since(before: Json, now: Json) -> Iterator[Change]:
-    """Lines about the model, its figures and the data; a figure that one of the runs has not is a dash."""
+    """The differences about the model, its figures and the data. A figure that one of the runs does not have is a
+    dash."""
     yield Change(what="published model", before=before["family"] or "none", now=now["family"] or "none")
     for relevance in Relevance:
         name = f"NDCG@10, {words.RELEVANCES[relevance].lower()}"
@@ -136,9 +137,9 @@ def changes_since(before: Json, now: Json) -> Iterator[Change]:
 
 
 def _metric(run: Json, relevance: Relevance, name: str) -> float | None:
-    """Of what was published, or would have been."""
-    found: float | None = run.get("model", {}).get(relevance, {}).get(name)
-    return found
+    """A figure of the published model, or of the one that was refused."""
+    value: float | None = run.get("model", {}).get(relevance, {}).get(name)
+    return value
 
 
 def _figure(what: str, before: float | None, now: float | None) -> Change:

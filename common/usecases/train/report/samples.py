@@ -1,4 +1,4 @@
-"""What people are shown, asked of the bundle that was published: a few of them to look at, many to count."""
+"""Recommendations of the published bundle for the report: of a few sample people for reading, of many for counting."""
 
 from __future__ import annotations
 
@@ -23,8 +23,11 @@ TENTHS: Final = 10
 
 
 def popularity_of(sold: I64, lists: Sequence[I64]) -> Popularity | None:
-    """sold (n_items,) purchases of every item that may be shown; lists: for each person the items shown, as positions
-    in `sold`. None where there was nothing to count."""
+    """The shares of purchases and of recommendations by tenth of the catalogue; None where there is nothing to count.
+
+    sold: (n_items,) int64, purchases of every item that may be shown; lists: for each person the shown items, as
+    positions in `sold`.
+    """
     shown = np.bincount(np.concatenate([np.empty(0, np.int64), *lists]), minlength=len(sold))
     if not sold.any() or not shown.any():
         return None
@@ -39,7 +42,7 @@ def popularity_of(sold: I64, lists: Sequence[I64]) -> Popularity | None:
 
 
 def sold_by_item(data: Interactions) -> I64:
-    """(n_items,) lines of purchases; all events of a shop without any."""
+    """(n_items,) int64: lines of purchases, or all events in a shop without purchases."""
     bought = data.event_types == EVENT_TYPES.index(EventType.PURCHASE)
     return np.bincount(data.items[bought] if bought.any() else data.items, minlength=data.n_items)
 
@@ -52,13 +55,15 @@ def _by_tenth(counts: I64) -> tuple[float, ...]:
 
 N: Final = 10
 LAST: Final = 8
-"""Purchases shown of a sample person."""
+"""Last purchases that are shown of a sample person."""
 
 MANY: Final = 1000
-"""People whose recommendations are counted: their shares are known to two points, in a second of a processor."""
+"""People whose recommendations are counted: enough to know shares to two percentage points, in a second of processor
+time."""
 
 QUANTILES: Final = {"A": 0.25, "B": 0.5, "C": 0.9}
-"""Sample people by how much they have bought, among all who have bought as often as `LEAST`."""
+"""The sample people, by their place in the order of number of purchases, among people with `LEAST` purchases or
+more."""
 
 LEAST: Final = 5
 
@@ -74,7 +79,7 @@ _REASONS: Final = {
 
 
 class Samples:
-    """Deterministic for the same data and seed."""
+    """Sample people and counts from one bundle. The same data and seed give the same people."""
 
     def __init__(self, bundle: ServedBundle, data: Interactions, purchased: Purchased, seed: int) -> None:
         self._bundle = bundle
@@ -85,12 +90,14 @@ class Samples:
         self._buyers, self._items = data.users[bought], data.items[bought]
 
     def popularity(self) -> Popularity | None:
+        """The counts over `MANY` people."""
         known = np.unique(self._data.users[self._data.users != NO_USER])
         people = self._rng.choice(known, min(MANY, len(known)), replace=False)
         lists = [np.array([pick.item_no for pick in self._picks(person)], np.int64) for person in people.tolist()]
         return popularity_of(self._sold(), lists)
 
     def people(self) -> list[SamplePerson]:
+        """The sample people with their last purchases and recommendations."""
         return [self._sample(label, person) for person, label in self._chosen]
 
     def keys(self) -> U64:
@@ -124,7 +131,7 @@ class Samples:
         return rank(self._bundle, with_purchased(self._bundle, RankingRequest(n=N, person=known), self._purchased))
 
     def _sold(self) -> I64:
-        """By item number of the bundle."""
+        """(n,) int64 by item number of the bundle."""
         numbers = self._bundle.items.find_all(self._data.item_ids)
         sold = np.zeros(self._bundle.items.n, np.int64)
         sold[numbers[numbers >= 0]] = sold_by_item(self._data)[numbers >= 0]

@@ -1,4 +1,4 @@
-"""The end of a training run: its figures and its report, kept for good."""
+"""The end of a training run: its figures and its report are stored."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Figures = dict[str, Any]
 def run_figures(
     ctx: Context, version: str, judged: Mapping[str, Any], data: TrainingData, notices: Sequence[str]
 ) -> Figures:
-    """What the contest found, with what the run worked on; as for a run that has published nothing yet."""
+    """The figures of the comparison and of the data, as for a run that has published nothing yet."""
     n_catalogue = len(data.catalogue) if data.catalogue else 0
     return {
         **judged,
@@ -43,9 +43,10 @@ def run_figures(
 
 
 def write_report(ctx: Context, figures: Figures, data: Interactions, bundle: Bundle | None) -> None:
-    """`bundle` is what the run has published, which sample people are asked of; None for a refused run.
+    """Writes the report. `bundle` is what the run has published, None for a refused run; sample people are taken from
+    it.
 
-    Nobody is shown who was erased, also if that happens while the report is written.
+    Erased people are never shown, even if they are erased while the report is written.
     """
     popularity: Popularity | None = None
     people: list[SamplePerson] = []
@@ -53,7 +54,7 @@ def write_report(ctx: Context, figures: Figures, data: Interactions, bundle: Bun
     if bundle is not None:
         tombstones = read_tombstones_now(ctx)
         samples = Samples(
-            open_or_newer(ctx, bundle), _without(data, tombstones), ctx.settings.purchased, ctx.settings.seed
+            open_or_newer(ctx, bundle), _without_erased(data, tombstones), ctx.settings.purchased, ctx.settings.seed
         )
         popularity, people = samples.popularity(), samples.people()
         marks = tombstones.marks(samples.keys())
@@ -63,7 +64,7 @@ def write_report(ctx: Context, figures: Figures, data: Interactions, bundle: Bun
     delete_reports(ctx, read_tombstones_now(ctx), [version])
 
 
-def _without(data: Interactions, tombstones: Tombstones) -> Interactions:
-    """The events of those who were never erased."""
+def _without_erased(data: Interactions, tombstones: Tombstones) -> Interactions:
+    """The events of people who were never erased."""
     gone = np.append(tombstones.named(data.user_keys), False)  # the last for those without a key
     return data.where(~gone[data.users])

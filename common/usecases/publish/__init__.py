@@ -1,4 +1,4 @@
-"""What is served: layers are built and committed as a version, folded, and rolled back.
+"""Publishing: layers are built and committed as a version of what is served, folded, and rolled back.
 
-Versions and their history are described in `versions.py`.
+`versions.py` describes versions and their history.
 """

@@ -1,4 +1,4 @@
-"""Making a layer of what is served."""
+"""Building of a layer: content, files, precomputed answers."""
 
 from __future__ import annotations
 
@@ -19,15 +19,20 @@ from common.usecases.shared.context import Context
 
 
 def one_blas_thread() -> AbstractContextManager[object]:
-    """For the making of a layer's content: with BLAS threads beside our own, thousands of small products wait for each
-    other, on a busy machine a hundred times as long as they take."""
+    """Limits BLAS to one thread while a layer's content is made.
+
+    With BLAS threads beside our own, thousands of small products wait for each other, which takes a hundred times as
+    long on a busy machine.
+    """
     limits: AbstractContextManager[object] = threadpool_limits(1, "blas")
     return limits
 
 
 def with_precomputed_answers(ctx: Context, bundle: Bundle, base: NewLayer, directory: Path) -> NewLayer:
-    """The one layer of `bundle` with what its people are shown, or as it is where the model has nothing for anybody's
-    own, or there are more people than the setting allows."""
+    """The one layer of `bundle` with precomputed answers of its people.
+
+    Unchanged where the model ranks the same for everybody, or there are more people than the setting allows.
+    """
     if base.ref.n_users > ctx.settings.people_ahead or bundle.model.encoder in IMPERSONAL:
         return base
     served = open_bundle(bundle, ctx.path_of)
@@ -38,7 +43,7 @@ def with_precomputed_answers(ctx: Context, bundle: Bundle, base: NewLayer, direc
 def make_layer(
     ctx: Context, content: LayerContent, kind: Literal["base", "delta"], covers_seq: int, directory: Path
 ) -> NewLayer:
-    """Writes the layer under `directory`; `covers_seq` is the newest batch of the store that is in it."""
+    """Writes the layer into `directory`; `covers_seq` is the newest batch of the store that it contains."""
     directory.mkdir(parents=True, exist_ok=True)
     paths = write_layer(content, kind, directory, ctx.settings.n_threads)
     layer = LayerRef(

@@ -1,4 +1,4 @@
-"""The commit by which a new model is served, whoever was erased while it was made."""
+"""The commit of a new model's version, without people who were erased while it was made."""
 
 from __future__ import annotations
 
@@ -18,14 +18,15 @@ from common.usecases.shared.tombstones import read_tombstones
 
 @dataclass
 class BundleCommit:
-    """`bundle`, whose one layer `made` begins with, on its way out: without those whom erasures after `erasure` name.
+    """A version on its way to be served: `bundle` with its one layer, the first of `made`, without people of erasures
+    after `erasure`.
 
-    The erasures are read after what is served: so one that comes later finds this version there, or wins, and the
-    change is applied again. Only where nothing was served before there is nothing that it could win; whoever publishes
-    a shop's first version looks for erasures once more afterwards.
+    The erasures are read after what is served. So a later erasure either sees this version, or commits first, and then
+    the change is applied again. Only where nothing was served before, an erasure has nothing to commit against; so
+    whoever publishes a shop's first version must look for erasures once more afterwards.
 
-    Where trainings share a search, what another of them has published since the moment `shared_since` stays: it was
-    chosen from the same trials, and each version of the history is to be another night's.
+    Where several trainings share a search, a version that another one has published since `shared_since` stays: it was
+    chosen from the same trials, and each version of the history should be of another night.
     """
 
     ctx: Context
@@ -36,6 +37,7 @@ class BundleCommit:
     shared_since: datetime | None = None
 
     def change(self, snapshot: Snapshot[ServingDocument]) -> Proposal | None:
+        """The proposed version; None where another training's version stays."""
         served = snapshot.document
         if served and self.shared_since and served.bundle.model.trained_at >= self.shared_since:
             return None
@@ -48,19 +50,22 @@ class BundleCommit:
         return next_version(self.ctx, served, bundle, self._files(), self.erasure)
 
     def _leave_out(self, tombstones: Tombstones) -> None:
-        """Under another id even if nobody is to go: what an earlier try has put may be deleted as abandoned."""
+        """Adds a layer without the erased people.
+
+        It gets another id even if nobody is left out, because files of an earlier try may be deleted as abandoned.
+        """
         ref = self.made[-1].ref
         gone = tombstones.named(keys_of(ref, self._path_of), self.erasure)
         directory = self.work / f"without-{len(self.made)}"
         self.made.append(layer_without_people(self.ctx, ref, gone, directory, self._path_of))
 
     def _path_of(self, ref: FileRef) -> Path:
-        """Files that nobody has put into the bucket yet are here."""
+        """The local path of a file; files that are not in the bucket yet are in `made`."""
         here = {file.key: file.content for layer in self.made for file in layer.files}
         content = here.get(ref.key)
         return content if isinstance(content, Path) else self.ctx.path_of(ref)
 
     def _files(self) -> tuple[NewFile, ...]:
-        """Of the last layer, with those that it shares with the first."""
+        """The new files of the last layer, those that it shares with the first one included."""
         needed = {file.key for file in self.made[-1].ref.files.values()}
         return tuple(file for layer in self.made for file in layer.files if file.key in needed)

@@ -1,6 +1,6 @@
-"""Folding: many delta layers become one, so that a search does not have to look into ever more of them.
+"""Folding: many delta layers become one, so that a search does not have to read ever more of them.
 
-It comes after an update's own commit, so nobody waits for it; if the process dies in between, the next update folds.
+It follows an update's own commit, so nobody waits for it. If the process dies before it, the next update folds.
 """
 
 from __future__ import annotations
@@ -28,8 +28,10 @@ from common.usecases.shared.workspace import workspace
 
 
 def fold_layers(ctx: Context, log: RunLog, bundle: Bundle) -> Bundle:
-    """Folds the deltas of what is served, if it has more than `max_layers`; `bundle` is what was served last, as far as
-    is known. Returns what is served afterwards."""
+    """Folds the deltas of what is served, if it has more than `max_layers`, and returns what is served afterwards.
+
+    `bundle` is what was served last, as far as the caller knows.
+    """
     if not _has_too_many(ctx, bundle):
         return bundle
     log.step("folding")
@@ -47,8 +49,8 @@ def _has_too_many(ctx: Context, bundle: Bundle) -> bool:
 
 @dataclass
 class _Fold:
-    """Looks at nothing but the version that it folds: whoever an erasure takes out meanwhile is taken out of a later
-    version, and the fold is made again of that one."""
+    """The commit of a fold. It uses only the version that it folds: if an erasure replaces that version, the fold is
+    made again from the new one."""
 
     ctx: Context
     work: Path
@@ -66,7 +68,7 @@ class _Fold:
 
 
 def fold_content(items: Items) -> LayerContent:
-    """What the deltas among the layers of `items` say together; where several speak of one thing, the newest counts."""
+    """The content of all deltas among the layers of `items`; where several describe one thing, the newest counts."""
     deltas = items.layers[1:]
     numbers = np.unique(np.concatenate([layer.item_nos for layer in deltas]))
     rankings = [layer for layer in deltas if layer.popular_by_category is not None]
@@ -85,7 +87,7 @@ def fold_content(items: Items) -> LayerContent:
 
 
 def _catalogue(items: Items, numbers: I32) -> Catalogue:
-    """The rows of the items, from their cards and columns."""
+    """The catalogue rows of the items, from their cards and columns."""
     cards = [json.loads(items.card(number)) for number in numbers.tolist()]
     extra: dict[int, dict[str, str]] = {}
     for layer in filter(lambda layer: layer.info.n_items, items.layers[1:]):
@@ -119,7 +121,7 @@ def _similar(items: Items, numbers: I32) -> I32:
 
 
 def _people(deltas: Sequence[Layer]) -> UserRows:
-    """Everybody in one of the layers, also those of whose history nothing is left: they hide an older one."""
+    """Everybody in one of the layers, also people with an empty history, which hides an older one."""
     parts = [layer.people.rows() for layer in deltas]
     keys, same_as = unique_keys(np.concatenate([part.keys for part in parts]))
     rows = _last_of(same_as, len(keys))
@@ -146,16 +148,18 @@ def _together(deltas: Sequence[Layer]) -> ItemLists | None:
 
 
 def _last_of(same_as: I32 | I64, n: int) -> I64:
-    """(n,) int64: where each of the values 0 … n - 1 stands last in `same_as`."""
+    """(n,) int64: the last position of each value 0 … n - 1 in `same_as`."""
     last = np.empty(n, dtype=np.int64)
-    # Of several values for one place the last stays.
+    # Where one place gets several values, the last one stays.
     last[same_as] = np.arange(len(same_as))
     return last
 
 
 def _chosen(offsets: Sequence[I64], rows: I64) -> tuple[I64, I64]:
-    """Of parts with histories or lists, `rows` of all of them end to end: the offsets of what is chosen, and the places
-    of its entries among those of all parts."""
+    """The chosen `rows` of histories or lists in several parts, taken end to end.
+
+    Returns the offsets of the chosen rows, and the places of their entries among those of all parts.
+    """
     lengths = np.concatenate([np.diff(part) for part in offsets])
     starts = np.cumsum(lengths) - lengths
     chosen = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(lengths[rows])])

@@ -1,4 +1,4 @@
-"""Opening what is served, while an erasure may replace it and delete its files."""
+"""Opening of the served bundle, while an erasure may replace it and delete its files."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from common.usecases.shared.context import Context
 
 
 def open_or_newer(ctx: Context, bundle: Bundle) -> ServedBundle:
-    """`bundle`, or what is served in its place where files of it are gone. Raises `CorruptError` where nothing is."""
+    """`bundle`, or what is served now if its files are gone.
+
+    Raises `CorruptError` where neither can be opened.
+    """
     try:
         return open_bundle(bundle, ctx.path_of)
     except CorruptError:

@@ -1,4 +1,4 @@
-"""Publishing what training made."""
+"""Publishing of a trained model: a base layer for all stored data, committed as a new version."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from common.usecases.shared.workspace import workspace
 
 @dataclass(frozen=True)
 class StoreRead:
-    """All that the store held at one commit; `erasure` is the number of the newest erasure by then."""
+    """All data of the store at one commit; `erasure` is the number of the newest erasure at that commit."""
 
     commit_id: str
     erasure: int
@@ -38,10 +38,10 @@ class StoreRead:
 
 
 class FollowUps(NamedTuple):
-    """What a new version may lack once it is current. Both belong to rooms above this one, so callers hand them in.
+    """What may have to follow a new version. Both belong to rooms above this one, so callers hand them in.
 
-    `erase_again` takes out people who were erased while a shop's first version was made; `bring_up_to_date` adds the
-    batches that came meanwhile, and returns what is served then.
+    erase_again: takes out people who were erased while a shop's first version was made
+    bring_up_to_date: adds the batches that came meanwhile, and returns what is served then
     """
 
     erase_again: Callable[[Context], object]
@@ -58,12 +58,14 @@ def publish_base(
     read: StoreRead | None = None,
     repeats: RepeatPurchases | None = None,
 ) -> Bundle:
-    """Serves `artifact`, trained on the batches up to `covers_seq`, for everything that the store holds by now.
+    """Publishes `artifact`, trained on the batches up to `covers_seq`, with all data that the store has now.
 
-    `read` is what training has read: it is taken over if nothing has been committed to the store since. `repeats` is
-    what to do with what people have bought, as judged under this model. The version of the model is the id of the run.
-    Batches that land meanwhile are brought in at the end, and people who are erased meanwhile are left out. Returns
-    what is served then: another training's where it shares the search and was faster, of which a notice tells.
+    read: what training has read; it is used again if nothing has been committed to the store since
+    repeats: the treatment of repeat purchases that was judged for this model
+
+    The version of the model is the run's id. Batches that are committed meanwhile are added at the end, and people who
+    are erased meanwhile are left out. Returns what is served then; if a training that shares the search was faster, it
+    is that one's bundle, and a notice says so. Raises `RefusedError` where the store is empty.
     """
     now = ctx.now()
     model = ModelInfo(
@@ -95,12 +97,14 @@ def publish_base(
             layer = with_precomputed_answers(ctx, bundle, layer, work / "layer")
         shared_since = log.record.started_at if ctx.settings.optuna_storage else None
         publication = BundleCommit(ctx, bundle, stored.erasure, work, [layer], shared_since)
-        landed = commit(ctx.serving_file, publication.change, now=ctx.now)
-        assert landed is not None  # `change` proposes a version where there is none
-        if landed.bundle.model.version != model.version:
-            log.note(notices=[f"training {landed.bundle.model.version}, which shares the search, was published first"])
-        delete_abandoned_layers(ctx, publication.made, layer_ids(landed.bundle))
-        if landed.erasure < reading_store(ctx, newest_erasure):
+        committed = commit(ctx.serving_file, publication.change, now=ctx.now)
+        assert committed is not None  # `change` proposes a version if nothing is served
+        if committed.bundle.model.version != model.version:
+            log.note(
+                notices=[f"training {committed.bundle.model.version}, which shares the search, was published first"]
+            )
+        delete_abandoned_layers(ctx, publication.made, layer_ids(committed.bundle))
+        if committed.erasure < reading_store(ctx, newest_erasure):
             follow_ups.erase_again(ctx)
     return follow_ups.bring_up_to_date(ctx, log)
 
@@ -108,8 +112,11 @@ def publish_base(
 def _stock(
     ctx: Context, stored: StoreDocument | None, covers_seq: int, work: Path, read: StoreRead | None
 ) -> tuple[StoreDocument, Stock, U64]:
-    """What the store holds, and the (n, 2) keys of people whose events are others than training has seen: they have
-    some in batches after `covers_seq`, or were erased and are back."""
+    """The data of the store, and the (n, 2) uint64 keys of people whose events differ from those that training has
+    seen.
+
+    These people have events in batches after `covers_seq`, or were erased and have come back.
+    """
     if stored is None:
         raise RefusedError("there is nothing to publish: the store is empty")
     now_s = _newest_event_s(stored, covers_seq)
@@ -125,7 +132,7 @@ def _stock(
 
 
 def _newest_event_s(stored: StoreDocument, covers_seq: int) -> int:
-    """The moment, in epoch seconds, from which recency is counted: that of the newest event that training has seen."""
+    """The time (epoch seconds) from which recency is counted: that of the newest event that training has seen."""
     newest = [(segment.seq, segment.max_ts.timestamp()) for segment in stored.segments if segment.max_ts]
     seen = [moment for seq, moment in newest if seq <= covers_seq] or [moment for _, moment in newest]
     return int(max(seen, default=0.0))

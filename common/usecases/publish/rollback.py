@@ -16,20 +16,20 @@ from common.usecases.shared.runs import RunLog, start_run
 
 
 class RolledBack(NamedTuple):
-    """What is served now, and what the operator must know of it."""
+    """What is served now, and notices for the operator."""
 
     bundle: Bundle
     notices: tuple[str, ...]
 
 
 def rollback(ctx: Context, bring_up_to_date: Callable[[Context, RunLog], Bundle], to: str | None = None) -> RolledBack:
-    """Serves an earlier model again: bundle `to` of the history, or else the one trained before that which is served.
+    """Serves an earlier model again: bundle `to` of the history, or else the newest one trained before the served one.
 
-    A version of the history whose manifest is damaged is passed over with a notice. `bring_up_to_date` adds the batches
-    that the earlier version does not cover; it belongs to a room above this one, so callers hand it in.
+    A version whose manifest is damaged is passed over with a notice. `bring_up_to_date` adds the batches that the
+    earlier version does not cover; it belongs to a room above this one, so callers hand it in.
 
-    Raises `NotReady` where nothing is published, `NotFound` for a bundle that the history does not list, `CorruptError`
-    where `to` names a damaged one, `RefusedError` where there is none before or its files are gone.
+    Raises `NotReady` where nothing is published, `NotFound` for a bundle that is not in the history, `CorruptError`
+    where `to` names a damaged one, `RefusedError` where there is no earlier one or its files are gone.
     """
     with start_run(ctx, "rollback") as log:
         commit(ctx.serving_file, lambda snapshot: _point_back(ctx, snapshot.document, to, log), now=ctx.now)

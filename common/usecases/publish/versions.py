@@ -1,6 +1,6 @@
-"""Versions of what is served: the files of their layers, and the steps from one version to the next.
+"""Versions of what is served: the files of their layers, and the commits from one version to the next.
 
-Ingest erases people from what is served, so nothing here needs the index.
+It does not need the index, because ingest uses it to erase people.
 """
 
 from __future__ import annotations
@@ -19,16 +19,17 @@ from common.serving.rewrite import is_of_people, rewrite_without_people
 from common.usecases.shared.context import Context
 
 KEPT_VERSIONS: Final = 7
-"""Trained versions that one can go back to: a week of nights. Each keeps its files in the bucket."""
+"""Trained versions that one can go back to: one week. The files of each stay in the bucket."""
 
 
 def layer_ids(bundle: Bundle) -> set[str]:
+    """The ids of the bundle's layers."""
     return {layer.layer_id for layer in bundle.layers}
 
 
 @dataclass(frozen=True)
 class NewLayer:
-    """A layer on the local disk, and what the bundle will say of it."""
+    """A layer on the local disk, and its entry in the bundle."""
 
     ref: LayerRef
     files: tuple[NewFile, ...]
@@ -37,7 +38,7 @@ class NewLayer:
 def layer_without_people(
     ctx: Context, ref: LayerRef, gone: Bools, directory: Path, path_of: Callable[[FileRef], Path] | None = None
 ) -> NewLayer:
-    """The layer without the people `gone` (n_users,), under another id; what has no rows of people is the same.
+    """The layer without the people `gone` (n_users,) bool, under a new id; files without rows of people stay the same.
 
     `path_of` finds files that are not in the bucket yet.
     """
@@ -48,7 +49,7 @@ def layer_without_people(
 
 
 def with_files(ctx: Context, layer: LayerRef, paths: Mapping[str, Path]) -> NewLayer:
-    """The layer with these files, by their names within it, in place of any of the same names."""
+    """The layer with these files, by their names within it, in place of files of the same names."""
     refs = {name: _file_ref(ctx, layer.layer_id, name, path) for name, path in paths.items()}
     for name, path in paths.items():
         ctx.cache.keep(refs[name], path)
@@ -63,18 +64,21 @@ def _file_ref(ctx: Context, layer_id: str, name: str, path: Path) -> FileRef:
     return FileRef(key=key, sha256=sha256, bytes=path.stat().st_size)
 
 
-def delete_abandoned_layers(ctx: Context, made: Iterable[NewLayer], landed: Set[str]) -> None:
-    """Deletes the rows of people in layers that a writer has made for versions that did not land; `landed` are the ids
-    of those that did. Nobody else refers to them, and they may hold somebody whom an erasure has taken out meanwhile.
+def delete_abandoned_layers(ctx: Context, made: Iterable[NewLayer], committed: Set[str]) -> None:
+    """Deletes the rows of people in layers of versions that were not committed; `committed` are the ids of those that
+    were.
+
+    No document refers to these files, and they may contain people who were erased meanwhile.
     """
     for layer in made:
-        if layer.ref.layer_id not in landed:
+        if layer.ref.layer_id not in committed:
             for name in filter(is_of_people, layer.ref.files):
                 ctx.bucket.delete(ctx.keys.serving_people_file(layer.ref.layer_id, name))
 
 
 def next_update(document: ServingDocument, below: tuple[LayerRef, ...], layer: NewLayer, now: datetime) -> Proposal:
-    """The same model with `layer` on top of `below`. What it replaces is not kept: the same data is in it."""
+    """The same model with `layer` on top of `below`. The replaced version is not kept in the history, because its data
+    is in the new one."""
     changes = {
         "bundle_id": new_id(now),
         "created_at": now,
@@ -88,9 +92,10 @@ def next_update(document: ServingDocument, below: tuple[LayerRef, ...], layer: N
 def next_version(
     ctx: Context, document: ServingDocument | None, bundle: Bundle, files: tuple[NewFile, ...], erasure: int = 0
 ) -> Proposal:
-    """`bundle` in place of another model's; the manifest of what it replaces is kept, so that `rollback` finds it.
+    """`bundle` in place of another model's; the manifest of the replaced version is kept for `rollback`.
 
-    `erasure` is the store's number up to which `bundle` is clean; earlier versions may not be, so theirs counts.
+    `erasure` is the number of the newest erasure that `bundle` has been cleaned of. The versions of the history may not
+    be cleaned of it, so a document with a history keeps its own number.
     """
     if document is None:
         return Proposal({"bundle": bundle, "erasure": erasure}, files)
@@ -100,7 +105,7 @@ def next_version(
 
 
 def kept_version(ctx: Context, bundle: Bundle) -> tuple[NewFile, BundleRef]:
-    """The manifest of a version that `rollback` can go back to, and how the history lists it."""
+    """The manifest of a version for `rollback`, and its entry in the history."""
     manifest = NewFile(ctx.keys.serving_bundle(bundle.bundle_id), bundle.model_dump_json(indent=1).encode())
     ref = BundleRef(
         bundle_id=bundle.bundle_id,

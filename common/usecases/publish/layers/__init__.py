@@ -1,1 +1,1 @@
-"""The content of layers: what a base or a delta says of items, people and rankings."""
+"""The content of layers: what a base or a delta contains of items, people and rankings."""

@@ -1,4 +1,4 @@
-"""The base layer: everything that is served, as training leaves it."""
+"""The base layer: all that is served, as training leaves it."""
 
 from __future__ import annotations
 
@@ -20,25 +20,19 @@ from common.usecases.publish.layers.people import PersonEncoder, Query, find_key
 from common.usecases.publish.layers.rankings import Shelf, category_codes, popularity
 from common.usecases.publish.layers.together import Kept
 
-# The direction of an item that few people have bought is noise. So it is drawn towards the direction of its group (see
-# `cold`), as if `PRIOR_ITEMS` more people had bought what the group's items are, and only items that several people
-# have bought become neighbours.
+# The vector of an item with few buyers has a random direction. So it is averaged with the direction of its group (see
+# `cold`), which has the weight of `PRIOR_ITEMS` buyers, and only items with several buyers become neighbours.
 SIMILAR_DEPTH: Final = 32
-"""Neighbours kept of each item: what a filter leaves of them still fills a row of ten."""
+"""Neighbours kept of each item: enough for a row of ten after a filter."""
 
-# The grocer's year, als with 64 factors, 6,000 baskets of the 28 days to come: how often one of the first ten
-# neighbours of an item was in the same basket, and how many of the ten are of its category. Bare directions, neighbours
-# with at least 5, 10, 20 people: 11.4, 12.1, 13.0 %, one of ten. Drawn to the group by 20 people: 12.2, 12.8, 13.9 %,
-# five, four and three of ten. With 10 people, in the list's order and again by bare cosine: 16.3 and 16.3 % of lines
-# where the grocer's fuel and coupons are left out, four and two of ten; for what 10 to 100 people have bought, 17.7 and
-# 14.9 %. So serving keeps the order.
+# Neighbours with at least 10 buyers were in the same basket in 12.8 % of cases (docs/measurements-models.md).
 NEIGHBOUR_PEOPLE: Final = 10
 MIN_NEIGHBOURS: Final = 1_000
-"""In a shop with fewer such items, those with the most people make up the number."""
+"""In a shop with fewer items of `NEIGHBOUR_PEOPLE` buyers, the items with the most buyers make up this number."""
 
 
 def eligible(people: I64, trained: Bools) -> Bools:
-    """(n,) bool: the trained items that may be listed as similar to another; people (n,) counts who has bought them."""
+    """(n,) bool: the trained items that may be neighbours; people (n,) int64 is the number of buyers."""
     counts = np.sort(people[trained])
     enough = counts[-MIN_NEIGHBOURS:].min(initial=NEIGHBOUR_PEOPLE)
     chosen: Bools = trained & (people >= enough)
@@ -48,27 +42,29 @@ def eligible(people: I64, trained: Bools) -> Bools:
 def similar_of(own: F32, group: F32, people: I64, trained: Bools, listed: Bools, threads: int) -> I32:
     """(n, SIMILAR_DEPTH) int32: the neighbours of each item, best first, -1 behind the last.
 
-    own (n, width) float32: the items' vectors without a bias; group (n, width) float32: the unit directions of their
-    groups; listed (n,) bool: which items may be neighbours.
+    own: (n, width) float32, the items' vectors without a bias
+    group: (n, width) float32, the unit directions of their groups
+    people: (n,) int64, the number of buyers
+    listed: (n,) bool, items that may be neighbours
     """
     lengths = np.linalg.norm(own, axis=1)
     weights = np.where(trained & (lengths > 0), people / np.where(lengths > 0, lengths, 1), 0)
     directions = (weights[:, None] * own + PRIOR_ITEMS * group).astype(np.float32)
-    # Untrained items of one group share a direction, and so their neighbours.
+    # Untrained items of one group have the same direction, so their neighbours are searched once.
     untrained = np.flatnonzero(~trained)
     _, first, same_as = np.unique(directions[untrained], axis=0, return_index=True, return_inverse=True)
-    asked = np.concatenate([np.flatnonzero(trained), untrained[first]]).astype(np.int32)
-    found = similar_items(directions, SIMILAR_DEPTH, asked, threads, np.flatnonzero(listed).astype(np.int32))
+    rows = np.concatenate([np.flatnonzero(trained), untrained[first]]).astype(np.int32)
+    nearest = similar_items(directions, SIMILAR_DEPTH, rows, threads, np.flatnonzero(listed).astype(np.int32))
     similar = np.empty((len(own), SIMILAR_DEPTH), dtype=np.int32)
-    similar[trained] = found[: trained.sum()]
-    similar[untrained] = found[trained.sum() :][same_as.reshape(-1)]
+    similar[trained] = nearest[: trained.sum()]
+    similar[untrained] = nearest[trained.sum() :][same_as.reshape(-1)]
     return similar
 
 
 @dataclass(frozen=True)
 class Stock:
-    """What the store holds; `now_s` (epoch seconds) is the moment from which recency is counted, as in training, and
-    `repeat_half_life_days` what `repeated` takes."""
+    """The data of the store for a base. `now_s` (epoch seconds) is the time from which recency is counted, as in
+    training; `repeat_half_life_days` is as in `repeated`."""
 
     interactions: Interactions
     catalogue: Catalogue
@@ -79,10 +75,10 @@ class Stock:
 
 @dataclass(frozen=True)
 class _Items:
-    """Every item that the artifact, the catalogue or an event names; item number i is row i.
+    """Every item of the artifact, the catalogue or an event; item number i is row i.
 
-    trained (n_trained,) int32: the numbers of the artifact's items, in its order; of_codes: the number of each item
-    code of the interactions, int32.
+    trained: (n_trained,) int32, the numbers of the artifact's items, in its order
+    of_codes: (n_items,) int32, the number of each item code of the interactions
     """
 
     catalogue: Catalogue
@@ -97,10 +93,10 @@ class _Items:
 
 
 def base_content(artifact: Artifact, stock: Stock, changed: U64, threads: int) -> LayerContent:
-    """The layer for everything in `stock`.
+    """The layer for all of `stock`.
 
-    People in `changed` (n, 2) have events that training has not seen: their vectors come from their histories, as do
-    those of people whom training did not know.
+    The vectors of people in `changed` (n, 2) uint64, who have events that training has not seen, and of people whom
+    training did not know come from their histories.
     """
     items = _number(artifact, stock)
     encoder = PersonEncoder(artifact.encoder, artifact.encoder_params, artifact.encoder_arrays)
@@ -165,9 +161,9 @@ def _queries(artifact: Artifact, stock: Stock, encoder: PersonEncoder) -> F32:
         return artifact.user_vectors
     row_of = {item_id: row for row, item_id in enumerate(artifact.item_ids)}
     rows = np.array([row_of.get(item_id, -1) for item_id in stock.interactions.item_ids], dtype=np.int64)
-    asked = np.zeros(stock.interactions.n_users + 1, dtype=np.bool_)
-    asked[: -1 : max(stock.interactions.n_users // SAMPLE, 1)] = True
-    data = stock.interactions.where(asked[stock.interactions.users] & (rows[stock.interactions.items] >= 0))
+    sampled = np.zeros(stock.interactions.n_users + 1, dtype=np.bool_)
+    sampled[: -1 : max(stock.interactions.n_users // SAMPLE, 1)] = True
+    data = stock.interactions.where(sampled[stock.interactions.users] & (rows[stock.interactions.items] >= 0))
     histories = histories_of(data, _weighting(artifact), stock.now_s)
     known = np.flatnonzero(np.diff(histories.offsets))
     vectors = np.empty((len(known), artifact.dim), dtype=np.float32)
@@ -195,7 +191,7 @@ def _together(stock: Stock, items: _Items, categories: I32) -> Kept:
 
 
 def _people(artifact: Artifact, stock: Stock, items: _Items, changed: U64, query: Query) -> UserRows:
-    """Everybody with a history."""
+    """The rows of everybody with a history."""
     data = stock.interactions
     histories = histories_of(data, _weighting(artifact), stock.now_s, stock.repeat_half_life_days)
     known = np.flatnonzero(np.diff(histories.offsets))

@@ -1,4 +1,4 @@
-"""Item cards: what an answer says about an item, as JSON bytes that recommend joins and does not parse."""
+"""Item cards: the JSON bytes about an item in an answer, which recommend joins without parsing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from common.schemas.data import Catalogue
 
 
 def cards_of(catalogue: Catalogue) -> tuple[bytes, ...]:
-    """One UTF-8 JSON object an item, with the same fields in each; null where the shop gave nothing."""
+    """One UTF-8 JSON object for each item, all with the same fields; null where the shop gave nothing."""
     columns = zip(
         catalogue.item_ids,
         catalogue.titles,

@@ -1,4 +1,4 @@
-"""A delta layer: what new batches of the store change in what is served."""
+"""The delta layer: the changes that new batches of the store make in what is served."""
 
 from __future__ import annotations
 
@@ -35,10 +35,13 @@ from common.usecases.publish.layers.together import Kept
 
 
 class Overlay:
-    """Gives each item of a delta its number and its vector.
+    """The items of a delta with their numbers and vectors.
 
-    An item that is known keeps its number, a new one gets the next. `numbers` (n,) int32, ascending, and `vectors`
-    (n, dim) float32 are aligned with `catalogue`; `n_all` counts the items of all layers, the delta's included.
+    A known item keeps its number, a new one gets the next free number.
+
+    numbers: (n,) int32, ascending
+    catalogue, vectors: (n, dim) float32, aligned with `numbers`
+    n_all: number of items in all layers, the delta included
     """
 
     def __init__(self, below: Items, extras: Extras, catalogue: Catalogue) -> None:
@@ -55,28 +58,28 @@ class Overlay:
         self.vectors = self._own_vectors()
 
     def _own_vectors(self) -> F32:
-        """A trained item keeps its vector, whatever the shop says of it now."""
+        """(n, dim) float32. A trained item keeps its vector, even if the shop describes it differently now."""
         vectors = self.extras.groups.vectors_of(self.catalogue)
         trained = self.trained()
         vectors[trained] = self.below.vectors(self.numbers[trained])
         return vectors
 
     def trained(self) -> Bools:
-        """(n,) bool: which items of the delta have their vector from training."""
+        """(n,) bool: the items of the delta whose vector comes from training."""
         mask = np.zeros(len(self.numbers), dtype=np.bool_)
         of_base = self.numbers < len(self.extras.trained)
         mask[of_base] = self.extras.trained[self.numbers[of_base]]
         return mask
 
     def numbers_of(self, item_ids: Sequence[str]) -> I32:
-        """(m,) int32: the numbers of items that one of the layers or the delta knows."""
+        """(m,) int32: the numbers of items; each must be in one of the layers or in the delta."""
         numbers = self.below.find_all(item_ids)
         for place in np.flatnonzero(numbers < 0).tolist():
             numbers[place] = self._new[item_ids[place]]
         return numbers
 
     def vectors_of(self, numbers: I32) -> F32:
-        """(m, dim) float32: the vectors of item numbers (m,)."""
+        """(m, dim) float32: the vectors of the item numbers (m,)."""
         own = np.isin(numbers, self.numbers)
         vectors = np.empty((len(numbers), self.below.dim), dtype=np.float32)
         vectors[own] = self.vectors[np.searchsorted(self.numbers, numbers[own])]
@@ -86,11 +89,13 @@ class Overlay:
 
 @dataclass(frozen=True)
 class News:
-    """What batches bring to the layers below.
+    """What batches add to the layers below.
 
-    catalogue: the items that are new or described differently, as they are now; people: every event of the people that
-    the batches touch, old ones included; sold: the events of all batches since the base, and co_purchases the pairs in
-    them; touched: the items of the new events.
+    catalogue: items that are new or described differently, as they are now
+    people: all events, old ones included, of people with events in the batches
+    sold: the events of all batches since the base
+    co_purchases: the pairs in `sold`
+    touched: the items of the new events
     """
 
     catalogue: Catalogue
@@ -101,7 +106,7 @@ class News:
 
 
 def read_news(reader: Reader, below: Items, since_seq: int, base_seq: int, has_catalogue: bool) -> News:
-    """What the batches after `since_seq` bring; `base_seq` is the newest batch that the base covers."""
+    """What the batches after `since_seq` add; `base_seq` is the newest batch that the base covers."""
     changes = reader.changed_since(since_seq)
     numbers = below.find_all(changes.event_item_ids)
     unknown = [item_id for item_id, number in zip(changes.event_item_ids, numbers, strict=True) if number < 0]
@@ -116,10 +121,10 @@ def read_news(reader: Reader, below: Items, since_seq: int, base_seq: int, has_c
 
 
 def delta_content(below: Items, model: ModelInfo, news: News, min_pair_people: int, threads: int) -> LayerContent:
-    """The layer that brings `news` to the layers `below`.
+    """The layer that adds `news` to the layers `below`.
 
-    Recency is counted from the moment of the base, also here: so a history weighs the same in whichever layer it is,
-    and against item vectors that were learned at that moment.
+    Recency is counted from the time of the base, as in the base itself. So a history has the same weights in every
+    layer, and fits item vectors that were learned at that time.
     """
     base = below.layers[0]
     overlay = Overlay(below, Extras.of(base.encoder), news.catalogue)
@@ -140,7 +145,7 @@ def delta_content(below: Items, model: ModelInfo, news: News, min_pair_people: i
 
 
 def _people(overlay: Overlay, model: ModelInfo, encoder: PersonEncoder, data: Interactions) -> UserRows:
-    """Everybody whom the batches touch, also those of whose history nothing is left: it hides the older one."""
+    """Everybody with events in the batches, also people whose history is empty now, which hides the older one."""
     weighting = Weighting.model_validate(model.params.get("weighting", {}))
     half_life_days = model.repeats.half_life_days if model.repeats else None
     numbers = overlay.numbers_of(data.item_ids)
@@ -176,7 +181,8 @@ def _scores(overlay: Overlay, sold: Interactions) -> F64:
 
 
 def _created_at(overlay: Overlay) -> I64:
-    """What came after the base is newer than all of it, in the order in which it came."""
+    """(n_all,) int64: items that came after the base are newer than all of its items, in the order in which they
+    came."""
     of_base = overlay.extras.created_at
     later = np.arange(1, overlay.n_all - len(of_base) + 1)
     return np.concatenate([of_base, of_base.max(initial=0) + later])
@@ -186,9 +192,9 @@ def _together(overlay: Overlay, news: News, shelf: Shelf, min_people: int) -> It
     kept = Kept.of(overlay.below.layers[0])
     if kept is None:
         return None
-    found = news.co_purchases
-    numbers, touched = overlay.numbers_of(found.item_ids), overlay.numbers_of(news.touched)
-    return kept.updated(found, numbers, touched, shelf.named_categories(), min_people)
+    pairs = news.co_purchases
+    numbers, touched = overlay.numbers_of(pairs.item_ids), overlay.numbers_of(news.touched)
+    return kept.updated(pairs, numbers, touched, shelf.named_categories(), min_people)
 
 
 def _similar(overlay: Overlay, n_biases: int, available: Bools, threads: int) -> I32:
@@ -199,10 +205,10 @@ def _similar(overlay: Overlay, n_biases: int, available: Bools, threads: int) ->
     for place in np.flatnonzero(trained).tolist():
         listed = overlay.below.similar(int(overlay.numbers[place]))
         similar[place, : len(listed)] = listed
-    asked = np.flatnonzero(~trained)
-    if len(asked):
-        directions = np.concatenate([base.item_vectors, overlay.vectors[asked]])[:, : overlay.below.dim - n_biases]
+    untrained = np.flatnonzero(~trained)
+    if len(untrained):
+        directions = np.concatenate([base.item_vectors, overlay.vectors[untrained]])[:, : overlay.below.dim - n_biases]
         rows = np.arange(base.info.n_items, len(directions), dtype=np.int32)
         among = np.flatnonzero(overlay.extras.neighbours & available[: base.info.n_items]).astype(np.int32)
-        similar[asked] = similar_items(directions, base.info.similar_k, rows, threads, among)
+        similar[untrained] = similar_items(directions, base.info.similar_k, rows, threads, among)
     return similar

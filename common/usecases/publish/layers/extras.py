@@ -1,4 +1,5 @@
-"""What a base keeps for those who add to it: arrays beside the encoder's, so that an update costs what it brings."""
+"""What a base stores for later updates: arrays beside the encoder's, so that an update's cost depends on its batches
+only."""
 
 from __future__ import annotations
 
@@ -17,9 +18,16 @@ Arrays = Mapping[str, npt.NDArray[Any]]
 
 @dataclass(frozen=True)
 class Extras:
-    """`groups` give new items a vector. Of the base's items, trained (n_items,) bool tells which have theirs from
-    training, and neighbours (n_items,) bool which may be listed as similar to another; popularity (n_items,) float64 is
-    their score at `now_s`, and created_at (n_items,) int64 says since when they are there; times are epoch seconds."""
+    """The arrays of a base for updates.
+
+    groups: for the vectors of new items
+    trained: (n_items,) bool, items of the base with a vector from training
+    neighbours: (n_items,) bool, items that may be listed as similar to another
+    popularity: (n_items,) float64, the items' scores at `now_s`
+    created_at: (n_items,) int64, since when the items exist
+
+    Times are epoch seconds.
+    """
 
     groups: Groups
     trained: Bools
@@ -29,6 +37,7 @@ class Extras:
     now_s: int
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """The arrays by their names among the encoder arrays of a base."""
         return {
             "group_keys": self.groups.keys,
             "group_directions": self.groups.directions,

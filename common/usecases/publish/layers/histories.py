@@ -1,4 +1,4 @@
-"""What each person has done with each item: the histories that are served, and that encoders fold in."""
+"""The histories of people: each person's summed events with each item, as they are served and as encoders use them."""
 
 from __future__ import annotations
 
@@ -11,12 +11,17 @@ from common.schemas.data import F32, I32, I64, NO_USER, Bools, Interactions, Wei
 
 @dataclass(frozen=True)
 class Histories:
-    """Row i belongs to person i of the interactions: [offsets[i], offsets[i + 1]) of the other arrays, each item once,
-    in the order of the person's last event with it, oldest first.
+    """The histories of all people. Row i is person i of the interactions: [offsets[i], offsets[i + 1]) of the other
+    arrays.
 
-    offsets (n_users + 1,) int64; items (h,) int32 codes of the interactions; weights (h,) float32 ≥ 0, summed;
-    purchased (h,) bool, whether more was bought than returned; repeats (h,) float32 ≥ 0, as `repeated` weighs. What
-    returns have brought to nothing is left out.
+    Each item is there once, in the order of the person's last event with it, oldest first; items that returns have
+    cancelled are left out.
+
+    offsets: (n_users + 1,) int64
+    items: (h,) int32 codes of the interactions
+    weights: (h,) float32 ≥ 0, summed
+    purchased: (h,) bool, whether more was bought than returned
+    repeats: (h,) float32 ≥ 0, summed weights as of `repeated`
     """
 
     offsets: I64
@@ -26,17 +31,17 @@ class Histories:
     repeats: F32
 
     def of_people(self, rows: I64) -> Histories:
-        """The histories of `rows`, ascending; the people left out have none."""
+        """The histories of `rows`, ascending. The people left out must have none."""
         return replace(self, offsets=np.append(self.offsets[rows], self.offsets[-1:]))
 
 
 def histories_of(
     data: Interactions, weighting: Weighting, now_s: int, repeat_half_life_days: float | None = None
 ) -> Histories:
-    """`now_s` is the moment (epoch seconds) from which recency is counted."""
+    """The histories of all people. `now_s` (epoch seconds) is the time from which recency is counted."""
     rows = np.flatnonzero(data.users != NO_USER)
     cells = data.users[rows].astype(np.int64) * max(data.n_items, 1) + data.items[rows]
-    # A cell's events stay in the order of time, so its last one is the newest.
+    # The events of a cell stay in the order of time, so the last one is the newest.
     order = _stable_order(cells)
     rows, cells = rows[order], cells[order]
     starts = np.flatnonzero(np.diff(cells, prepend=-1))
@@ -62,9 +67,9 @@ def histories_of(
 
 
 def _stable_order(keys: I32 | I64) -> I64:
-    """What `np.argsort(keys, kind="stable")` gives, for keys ≥ 0.
+    """The result of `np.argsort(keys, kind="stable")`, for keys ≥ 0.
 
-    Each key is packed with its position into one number, and those are sorted by value, which numpy does with vector
+    Each key and its position are packed into one number, and these are sorted by value, which numpy does with vector
     instructions: 10 million keys in half the time.
     """
     bits = len(keys).bit_length()

@@ -1,4 +1,4 @@
-"""The items of a layer: every item that anything is known of, each with its row of the catalogue."""
+"""The items of a layer: every item that is known, each with its row of the catalogue."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ _BLANK: Final = Catalogue(
 def aligned(catalogue: Catalogue, item_ids: Sequence[str], unlisted_available: bool) -> Catalogue:
     """One row for each of `item_ids`, in that order; an item that the catalogue does not list has empty fields.
 
-    A shop that uploads a catalogue does not sell what is not in it, so such an item is kept (people's histories name
-    it) and not recommended. Where there is no catalogue at all, `unlisted_available` lets every item be recommended.
+    A shop with a catalogue does not sell what is not in it, so such an item is kept, because histories name it, but not
+    recommended. Without any catalogue, `unlisted_available` lets every item be recommended.
     """
     places = {item_id: row for row, item_id in enumerate(catalogue.item_ids)}
     rows = [places.get(item_id, len(catalogue)) for item_id in item_ids]
@@ -39,7 +39,7 @@ def aligned(catalogue: Catalogue, item_ids: Sequence[str], unlisted_available: b
 
 
 def take(catalogue: Catalogue, rows: Sequence[int] | I32 | I64) -> Catalogue:
-    """The catalogue's rows in the order given."""
+    """The catalogue's rows in the given order."""
 
     places = np.asarray(rows, dtype=np.int64)
 
@@ -64,16 +64,16 @@ _NEVER: Final = np.iinfo(np.int64).min
 
 
 def first_seen(data: Interactions) -> dict[str, int]:
-    """When each item's first event was, in epoch seconds."""
+    """The time of each item's first event, in epoch seconds."""
     first = np.full(data.n_items, _NEVER, dtype=np.int64)
-    # Of several values for one place the last stays, so with the newest event first it is the oldest's.
+    # Where one place gets several values, the last one stays: with the newest event first, that of the oldest event.
     first[data.items[::-1]] = data.ts[::-1]
     return {item_id: ts for item_id, ts in zip(data.item_ids, first.tolist(), strict=True) if ts != _NEVER}
 
 
 def with_birth(catalogue: Catalogue, seen: Mapping[str, int]) -> Catalogue:
-    """An item is at least as old as its first event (`seen`), whenever its first catalogue came."""
-    sighted = np.array([seen.get(item_id, 0) for item_id in catalogue.item_ids], dtype=np.int64)
+    """The catalogue with `created_at` not later than an item's first event (`seen`)."""
+    first = np.array([seen.get(item_id, 0) for item_id in catalogue.item_ids], dtype=np.int64)
     given = catalogue.created_at
-    earlier = (sighted > 0) & ((sighted < given) | (given <= 0))
-    return replace(catalogue, created_at=np.where(earlier, sighted, given))
+    earlier = (first > 0) & ((first < given) | (given <= 0))
+    return replace(catalogue, created_at=np.where(earlier, first, given))

@@ -1,4 +1,4 @@
-"""The people of a layer: their histories, and the query vectors that the served model gives them."""
+"""The people of a layer: their histories, and the query vectors that the model gives them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from common.serving.encoders import ENCODERS, prepare
 from common.usecases.publish.layers.histories import Histories
 
 Query = Callable[[I32, F32], F32]
-"""A person's vector (dim,) from the item codes (m,) and weights (m,) of their history."""
+"""A function that makes a person's (dim,) query vector from the item codes (m,) and weights (m,) of the history."""
 
 
 class PersonEncoder:
@@ -30,8 +30,10 @@ class PersonEncoder:
         return self._encode(vectors, weights, self._arrays, self._params)
 
     def n_biases(self, item_vectors: F32) -> int:
-        """How many of the item vectors' last columns are no part of a direction: the trend, if there is one, and before
-        it a bias, which every query answers with 1."""
+        """The number of last columns of the item vectors that are no part of a direction.
+
+        These are the trend, if there is one, and before it the bias, if there is one: every query vector has 1 there.
+        """
         last = -1 - self._trending
         probes = item_vectors[:2]
         has_bias = all(float(self.query(probe[None], np.ones(1, np.float32))[last]) == 1.0 for probe in probes)
@@ -39,10 +41,11 @@ class PersonEncoder:
 
 
 def user_rows(keys: U64, histories: Histories, item_nos: I32, query: Query, vectors: F32) -> UserRows:
-    """The people `keys` (n, 2) with their histories, row by row; `item_nos` maps the histories' item codes to numbers.
+    """The rows of the people `keys` (n, 2) uint64 with their histories; `item_nos` maps the histories' item codes to
+    numbers.
 
-    `vectors` (n, dim) float32 are those that are known; a row of NaN is filled by `query` from the person's history.
-    Without rows (0, dim) the layer holds no vectors of people, because the encoder makes them when they are asked for.
+    `vectors` (n, dim) float32 are known query vectors; a row of NaN is filled by `query` from the history. With (0,
+    dim) the layer stores no query vectors, because the encoder makes them at the request.
     """
     vectors = vectors.copy()
     for row in np.flatnonzero(np.isnan(vectors[:, 0])):
@@ -61,10 +64,10 @@ def user_rows(keys: U64, histories: Histories, item_nos: I32, query: Query, vect
 
 
 def find_keys(wanted: U64, keys: U64) -> I64:
-    """(m,) int64: the row of `keys` (n, 2) that equals each of `wanted` (m, 2), or -1. Neither repeats a row."""
+    """(m,) int64: the row of `keys` (n, 2) that equals each of `wanted` (m, 2), or -1. Neither may repeat a row."""
     joined = np.concatenate([keys, wanted])
     order = np.lexsort((np.arange(len(joined)), joined[:, 1], joined[:, 0]))
     equal = np.flatnonzero((joined[order[1:]] == joined[order[:-1]]).all(axis=1))
-    found = np.full(len(wanted), -1, dtype=np.int64)
-    found[order[equal + 1] - len(keys)] = order[equal]
-    return found
+    rows = np.full(len(wanted), -1, dtype=np.int64)
+    rows[order[equal + 1] - len(keys)] = order[equal]
+    return rows

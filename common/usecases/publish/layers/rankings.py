@@ -1,4 +1,4 @@
-"""What a visitor of whom nothing is known is shown: what is bought most, in all and by category, and what is new."""
+"""The general rankings: the most popular items, in all and by category, and the newest ones."""
 
 from __future__ import annotations
 
@@ -10,20 +10,23 @@ import numpy as np
 
 from common.schemas.data import DAY_S, F64, I32, I64, Bools, Interactions, Weighting
 
-# NDCG@10 of the ranking over the next 28 days, mean of four cuts of the grocer's year: .180, .179, .178 and .177 with
-# 7, 14, 28 days and no decay. So rather short: in a shop with seasons, what is over fades within weeks.
+# Half-lives of 7 to 28 days are equally good (docs/measurements-models.md). A short one lets the items of a past season
+# disappear within weeks.
 HALF_LIFE_DAYS: Final = 14.0
 POPULAR_DEPTH: Final = 10_000
-"""Length of the overall ranking. Who filters so narrowly that it runs out gets the newest items."""
+"""Length of the overall ranking. A filter that leaves fewer of it than an answer needs gets the newest items behind
+them."""
 CATEGORY_DEPTH: Final = 1_000
 
 
 @dataclass(frozen=True)
 class Shelf:
-    """What rankings look at; row i is item number i.
+    """The items as rankings need them; row i is item number i.
 
-    scores (n,) float64, see `popularity`; available (n,) bool; created_at (n,) int64 epoch seconds; categories (n,)
-    int32, positions in `names`.
+    scores: (n,) float64, see `popularity`
+    available: (n,) bool
+    created_at: (n,) int64 epoch seconds
+    categories: (n,) int32, positions in `names`
     """
 
     scores: F64
@@ -33,16 +36,16 @@ class Shelf:
     names: tuple[str, ...]
 
     def popular(self) -> I32:
-        """The items that are bought, most popular first, at most `POPULAR_DEPTH`; (k,) int32."""
+        """(k,) int32: the items that were bought, most popular first, at most `POPULAR_DEPTH`."""
         return self._by_score(np.flatnonzero(self.available), POPULAR_DEPTH)
 
     def newest(self) -> I32:
-        """All available items, newest first; (k,) int32."""
+        """(k,) int32: all available items, newest first."""
         rows = np.flatnonzero(self.available)
         return rows[np.argsort(-self.created_at[rows], kind="stable")].astype(np.int32)
 
     def popular_by_category(self) -> dict[str, I32]:
-        """`popular` in each category that has a name and sales, at most `CATEGORY_DEPTH` items each."""
+        """`popular` for each category with a name and sales, at most `CATEGORY_DEPTH` items each."""
         rows = np.flatnonzero(self.available & (self.scores > 0))
         rows = rows[np.argsort(self.categories[rows], kind="stable")]
         bounds = np.searchsorted(self.categories[rows], np.arange(len(self.names) + 1))
@@ -53,7 +56,7 @@ class Shelf:
         }
 
     def named_categories(self) -> I32:
-        """(n,) int32: `categories`, -1 where there is none."""
+        """(n,) int32: `categories`, -1 for items without one."""
         named = np.array([bool(name) for name in self.names], dtype=np.bool_)
         return np.where(named[self.categories], self.categories, -1).astype(np.int32)
 
@@ -63,10 +66,10 @@ class Shelf:
 
 
 def popularity(data: Interactions, now_s: int) -> F64:
-    """(n_items,) float64: events by item, weighted by type and recency; those without consent count too.
+    """(n_items,) float64: the events of each item, weighted by type and recency; events without consent count too.
 
-    An event after `now_s` weighs more than one, in step, so that scores of different moments differ by one factor and
-    the scores of later events may be added to earlier ones.
+    Events after `now_s` weigh more than 1, by the same formula. So scores of different times differ by one factor, and
+    the scores of later events can be added to earlier ones.
     """
     by_type = Weighting().weigh(data, now_s).astype(np.float64)
     weights = by_type * np.exp2((data.ts - now_s) / (HALF_LIFE_DAYS * DAY_S))
@@ -74,7 +77,7 @@ def popularity(data: Interactions, now_s: int) -> F64:
 
 
 def category_codes(categories: Sequence[str]) -> tuple[I32, tuple[str, ...]]:
-    """(n,) int32 positions in the distinct names, and the names."""
+    """(n,) int32 positions in the distinct names, and these names."""
     names = tuple(dict.fromkeys(categories))
     codes = {name: code for code, name in enumerate(names)}
     return np.array([codes[name] for name in categories], dtype=np.int32), names

@@ -103,11 +103,11 @@ class Storefront:
         if route.endpoint is Endpoint.RECOMMENDATIONS:
             body = await request.body() if request.method == "POST" else None
             subject = self._visitors.subject(request.header(b"authorization"))
-        question = request.raw_path, request.query_string, body, subject
-        answer = self._service.remembered(question)
+        key = request.raw_path, request.query_string, body, subject
+        answer = self._service.remembered(key)
         if answer is None:
             answer = await self._make(request, route, body, subject, laps)
-            self._service.remember(question, answer)
+            self._service.remember(key, answer)
         self._metrics.recommended(answer.rungs)
         return Response(200, JSON, answer.body, [CACHING[route.endpoint]])
 

@@ -1,4 +1,4 @@
-"""Answers to storefronts from the published bundle, which a background watch keeps up to date.
+"""Recommendations for storefronts from the published bundle, which a background thread keeps up to date.
 
 Nothing here writes to the bucket.
 """

@@ -1,6 +1,6 @@
-"""What goes on in a shop's bucket, as its listings tell it: for the figures of recommend, which is always there.
+"""The activity in a shop's bucket, read from its listings, for the metrics of recommend, which always runs.
 
-The writers' own figures end with their processes: jobs last as long as one run, and functions scale to zero.
+The metrics of the writers end with their processes: jobs end with each run, and functions scale to zero.
 """
 
 from __future__ import annotations
@@ -15,8 +15,12 @@ from common.usecases.shared.context import Context
 
 @dataclass(frozen=True)
 class Activity:
-    """last_runs: when a run of a function last ended so, by (function, outcome); oldest_upload_s: for how many seconds
-    the oldest upload has waited to be taken in, 0 where none waits; quarantine_reports: how many there are."""
+    """Figures about a shop's bucket.
+
+    last_runs: when a run of a function last ended with an outcome, by (function, outcome)
+    oldest_upload_s: for how many seconds the oldest upload has waited, 0 if none waits
+    quarantine_reports: number of reports in quarantine
+    """
 
     last_runs: Mapping[tuple[str, str], datetime]
     oldest_upload_s: float
@@ -24,7 +28,7 @@ class Activity:
 
 
 def read_activity(ctx: Context) -> Activity:
-    """Three listings, and the store's document if anything lies under `incoming/`. Raises as the bucket does."""
+    """The activity, by three listings, and by the store's document if there are uploads. Raises as the bucket does."""
     return Activity(_last_runs(ctx), _oldest_upload_s(ctx), _quarantine_reports(ctx))
 
 
@@ -37,14 +41,15 @@ def _last_runs(ctx: Context) -> dict[tuple[str, str], datetime]:
 
 
 def _oldest_upload_s(ctx: Context) -> float:
-    """Uploads that stay after their commit do not wait, nor do those that are over the limit: nobody will take them."""
+    """The wait of the oldest upload. Uploads that stay after their commit do not wait; those over the size limit are
+    never taken in."""
     limit = ctx.settings.max_upload_bytes
     incoming = ctx.bucket.list(ctx.keys.incoming)
-    lying = [info for info in incoming if not info.key.endswith("/") and info.size <= limit]
-    document = ctx.store_file.read().document if lying else None
+    uploads = [info for info in incoming if not info.key.endswith("/") and info.size <= limit]
+    document = ctx.store_file.read().document if uploads else None
     waiting = [
         info.modified
-        for info in lying
+        for info in uploads
         if document is None or not document.has(Upload(key=info.key, etag=info.etag, modified=info.modified))
     ]
     return max(0.0, (ctx.now() - min(waiting)).total_seconds()) if waiting else 0.0

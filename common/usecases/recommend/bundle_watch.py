@@ -1,5 +1,8 @@
-"""Keeps the newest published bundle open: looks at the current document every few seconds and swaps whole bundles. Once
-a minute it also looks at what goes on in the bucket, for the metrics."""
+"""The bundle watch: keeps the newest published bundle open.
+
+It reads the current document every few seconds and replaces the whole bundle at once. Once a minute it reads the
+activity in the bucket, for the metrics.
+"""
 
 from __future__ import annotations
 
@@ -20,9 +23,9 @@ from common.serving.bundle import ServedBundle, open_bundle
 from common.usecases.recommend.activity import Activity, read_activity
 from common.usecases.shared.context import Context
 
-# What listings cost is money at some providers.
+# Some providers charge for listings.
 ACTIVITY_EVERY_S: Final = 60.0
-# A version that could not be opened is tried again: what was wrong may have been this machine's disk.
+# A version that could not be opened is tried again, because the fault may have been this machine's disk.
 RETRY_REFUSED_S: Final = 60.0
 PARALLEL_FETCHES: Final = 8
 
@@ -40,10 +43,12 @@ class Refusal:
 
 
 class BundleWatch:
-    """`current` is replaced in one assignment, and a replaced bundle lives as long as a request holds it.
+    """The bundle that is served, and the state of the watch.
 
-    A version that is damaged is refused and told in `refusal`, and the one before goes on. While the bucket does not
-    answer, `store_answers` is False and everything else goes on too. `activity` is None until it was looked at.
+    current: replaced in one assignment; a replaced bundle stays open while a request uses it
+    refusal: set while the newest version is damaged; the one before is served then
+    store_answers: False while the bucket does not answer; all else goes on
+    activity: None until it has been read
     """
 
     def __init__(self, context: Context) -> None:
@@ -59,10 +64,12 @@ class BundleWatch:
         self._thread = threading.Thread(target=self._follow, name="bundle-watch", daemon=True)
 
     def start(self) -> None:
+        """Opens what is published, and starts the thread."""
         self.refresh()
         self._thread.start()
 
     def stop(self) -> None:
+        """Ends the thread and waits for it."""
         self._stopping.set()
         if self._thread.ident is not None:
             self._thread.join()
@@ -80,9 +87,10 @@ class BundleWatch:
         return (self._context.now() - self.current.document.model.trained_at).total_seconds()
 
     def refresh(self) -> None:
-        """Takes up what is published, if that is news. Raises nothing for a store that is away or a damaged version."""
+        """Opens what is published, if it is new. Raises nothing where the store does not answer or the version is
+        damaged."""
         try:
-            self._take_up()
+            self._open_newest()
         except BucketUnavailable as error:
             if self.store_answers:
                 logs.event(log, logging.WARNING, "the bucket does not answer; serving what is open", error=str(error))
@@ -94,13 +102,13 @@ class BundleWatch:
         while not self._stopping.wait(self._context.settings.refresh_s):
             try:
                 self.refresh()
-                self._look_at_activity()
+                self._read_activity()
             except Exception:
-                # Whatever it is (a full disk, a defect), ending the thread would serve an old version for ever.
+                # Whatever the fault (a full disk, a defect): without the thread, an old version is served for ever.
                 log.exception("following the bucket failed; trying again")
 
-    def _look_at_activity(self) -> None:
-        """Keeps what was seen last where the bucket does not let itself be listed."""
+    def _read_activity(self) -> None:
+        """Reads the activity; the last one stays where the bucket cannot be listed."""
         if not self.store_answers or time.monotonic() < self._activity_due:
             return
         self._activity_due = time.monotonic() + ACTIVITY_EVERY_S
@@ -109,7 +117,7 @@ class BundleWatch:
         except RecsysError as error:
             logs.event(log, logging.WARNING, "the bucket could not be listed for the metrics", error=error.message)
 
-    def _take_up(self) -> None:
+    def _open_newest(self) -> None:
         info = self._context.bucket.head(self._context.keys.serving_current)
         if info is None or info.etag == self._etag or self._is_refused(info.etag):
             return
@@ -128,7 +136,7 @@ class BundleWatch:
     def _open(self, bundle: Bundle) -> ServedBundle:
         fetch = partial(self._context.cache.fetch, self._context.bucket)
         files = {file for layer in bundle.layers for file in layer.files.values()}
-        # A layer has some thirty files, most of them small: one after the other, their round trips would add up.
+        # A layer has about thirty files, most of them small: one by one, their round trips would add up.
         with ThreadPoolExecutor(PARALLEL_FETCHES) as pool:
             paths = dict(zip(files, pool.map(fetch, files), strict=True))
         served = open_bundle(bundle, paths.__getitem__)

@@ -1,4 +1,5 @@
-"""Recommend: answers requests from the bundle that is served, and follows `serving/current.json` in the background."""
+"""The recommend service: answers requests from the served bundle, and follows `serving/current.json` in the
+background."""
 
 from __future__ import annotations
 
@@ -30,11 +31,14 @@ _NO_ITEMS: Final = np.empty(0, np.int32)
 
 
 class Query(NamedTuple):
-    """One question in the shop's own ids.
+    """A request in the shop's own ids. Ids that the catalogue does not have are ignored.
 
-    user_id: whom the caller may name, or None; session: (item id, kind of event), oldest first; page: the item whose
-    page is looked at; exclude: item ids that must not be shown; purchased: the shop's setting where it is None. Ids
-    that the catalogue does not know say nothing.
+    user_id: the person that the caller may name, or None
+    session: (item id, kind of event), oldest first
+    page: the item whose page is open
+    wanted: the filter
+    exclude: item ids that must not be shown
+    purchased: the treatment of repeat purchases, None for the shop's setting
     """
 
     n: int
@@ -48,14 +52,16 @@ class Query(NamedTuple):
     promotions: tuple[Promotion, ...] = ()
 
     def is_plain(self) -> bool:
-        """Whether it asks nothing but what `n` items the person is to be shown."""
+        """Whether it only asks for `n` items for a person, so that a precomputed answer can be used."""
         narrowed = self.session or self.page is not None or self.exclude or self.promotions
         return not narrowed and self.wanted == AVAILABLE and self.variety == ANY
 
 
 class RecommendService:
-    """Safe to call from several threads; each call works on one bundle from its beginning to its end. `stages` is told
-    what each took."""
+    """The answers to requests. Safe to call from several threads; each call uses one bundle from beginning to end.
+
+    `stages` records the time of each stage.
+    """
 
     def __init__(self, context: Context, stages: Stages | None = None) -> None:
         self.watch = BundleWatch(context)
@@ -65,33 +71,35 @@ class RecommendService:
         self._answers = AnswerCache()
 
     def start(self) -> None:
-        """Loads what is published, if anything is, and goes on to look for newer versions in a thread."""
+        """Opens what is published, if anything is, and starts the thread that looks for newer versions."""
         self.watch.start()
 
     def stop(self) -> None:
         self.watch.stop()
 
     def is_quick(self, query: Query) -> bool:
-        """Whether the answer needs no look into the catalogue's files, which takes milliseconds."""
+        """Whether the answer needs no read of the catalogue's files, which takes milliseconds."""
         bundle = self.watch.current
         if bundle is None:
             return True
         filters = [query.wanted, *(those for those, _ in promoted(query.wanted, query.promotions))]
         return all(bundle.selections.has(wanted) for wanted in filters)
 
-    def remembered(self, question: CacheKey) -> Answer | None:
-        """What was answered to it, if the same is to be answered now. Raises `NotReady`."""
+    def remembered(self, key: CacheKey) -> Answer | None:
+        """The cached answer, if it is still valid. Raises `NotReady`."""
         bundle_id = self._served().document.bundle_id
         if bundle_id != self._answers.bundle_id:
-            # By its id: a reference would keep a replaced bundle open until somebody asks again.
+            # By its id, because a reference would keep a replaced bundle open until the next request.
             self._answers = AnswerCache(bundle_id)
-        return self._answers.find(question)
+        return self._answers.find(key)
 
-    def remember(self, question: CacheKey, answer: Answer) -> None:
-        self._answers.keep(question, answer)
+    def remember(self, key: CacheKey, answer: Answer) -> None:
+        """Adds an answer to the cache."""
+        self._answers.keep(key, answer)
 
     def recommend(self, query: Query) -> Answer:
-        """Raises `NotReady` while nothing is published."""
+        """Recommendations for a person, a session, a page, or everybody. Raises `NotReady` while nothing is
+        published."""
         laps = Laps()
         bundle = self._served()
         person = self._person(bundle, query.user_id)
@@ -110,23 +118,23 @@ class RecommendService:
         return self._answer(bundle, request, laps)
 
     def similar(self, item_id: str, query: Query) -> Answer:
-        """Items like one; of the query, `n`, `wanted`, `exclude` and `variety` count.
+        """Items similar to one item; of the query, `n`, `wanted`, `exclude` and `variety` are used.
 
-        Raises `NotFound` for an unknown item.
+        Raises `NotFound` for an unknown item, `NotReady` while nothing is published.
         """
         return self._beside(item_id, query, bought_together=False)
 
     def bought_together(self, item_id: str, query: Query) -> Answer:
-        """As `similar`, with what shares orders with the item first."""
+        """As `similar`, with items bought together with the item first."""
         return self._beside(item_id, query, bought_together=True)
 
     def popular(self, query: Query) -> Answer:
-        """What is bought most; of the query, `n`, `wanted`, `exclude` and `variety` count."""
+        """The most popular items; of the query, `n`, `wanted`, `exclude` and `variety` are used."""
         bundle = self._served()
         return self._answer(bundle, _general_request(bundle, query), Laps())
 
     def cards(self, item_ids: tuple[str, ...]) -> Answer:
-        """What the catalogue says of these items, in this order; ids that it does not know are left out."""
+        """The cards of these items, in this order; ids that the catalogue does not have are left out."""
         bundle = self._served()
         return Answer(render_cards(bundle, _numbers(bundle, item_ids).tolist()), (), bundle.document.bundle_id)
 
@@ -151,8 +159,8 @@ class RecommendService:
         if person is None or person.precomputed is None or not query.is_plain():
             return None
         purchased = query.purchased or self._purchased
-        as_ranked = purchased is Purchased.AUTO or decide(bundle, purchased) is decide(bundle, Purchased.AUTO)
-        return precomputed_picks(bundle, person, query.n) if as_ranked else None
+        same_treatment = purchased is Purchased.AUTO or decide(bundle, purchased) is decide(bundle, Purchased.AUTO)
+        return precomputed_picks(bundle, person, query.n) if same_treatment else None
 
     def _written(self, bundle: ServedBundle, picks: list[Pick], laps: Laps) -> Answer:
         rungs = tuple(Counter([pick.rung for pick in picks]).items())
@@ -169,7 +177,7 @@ class RecommendService:
 
 
 def _general_request(bundle: ServedBundle, query: Query) -> RankingRequest:
-    """What of the query concerns no person, no session and no page."""
+    """The parts of the query that do not concern a person, a session or a page."""
     hide = _numbers(bundle, query.exclude) if query.exclude else _NO_ITEMS
     return RankingRequest(n=query.n, wanted=query.wanted, hide=hide, variety=query.variety)
 

@@ -49,7 +49,7 @@ class ModelSelection:
     trend: its weight under the first model, as `with_trend` takes it
     """
 
-    models: tuple[Model, ...]
+    models: tuple[Model[ModelConfig], ...]
     summary: dict[str, Any]
     full: dict[str, Any] = field(default_factory=dict)
     notices: tuple[str, ...] = ()

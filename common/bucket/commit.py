@@ -201,5 +201,5 @@ def _continues(snapshot: Snapshot[D], seen: Snapshot[D]) -> bool:
 
 def _unknown(current: CurrentFile[D], reason: str) -> BucketUnavailable:
     return BucketUnavailable(
-        f"it is not known whether the commit to {current.key} landed: {reason}", key=current.key, outcome="unknown"
+        f"it is not known whether the commit to {current.key} succeeded: {reason}", key=current.key, outcome="unknown"
     )

@@ -1,1 +1,1 @@
-"""Use cases, in rooms by function: the only place that joins storage, models and serving."""
+"""Use cases in packages by function. Only they combine storage, models and serving."""

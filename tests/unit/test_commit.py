@@ -153,7 +153,7 @@ def test_a_change_lands_once_whatever_is_lost(operation: str, fault: Fault, time
 def test_a_late_write_that_lands_after_the_look_back_is_known_as_its_own() -> None:
     """The second PUT is refused, and by nobody but the first."""
     writer = Writer(Rule("put_if", Fault.LATE))
-    writer.on_pause = writer.store.land
+    writer.on_pause = writer.store.deliver
     document = writer.commit(count_up)
     assert writer.document == document
     assert writer.document.next_seq == 2

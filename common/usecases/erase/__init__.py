@@ -1,4 +1,4 @@
-"""People out of everything that is stored or served, with a receipt, and the export of one person's data.
+"""The erasure of people from everything that is stored and served, and the export of one person's data.
 
-Each step may be repeated after a crash.
+An erasure leaves a receipt, and each of its steps may be repeated after a crash.
 """

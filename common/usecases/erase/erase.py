@@ -1,7 +1,8 @@
-"""Erasing people, step by step, each of which may be repeated.
+"""The erasure of people, in three steps that may be repeated.
 
-Store first, so that nobody who reads it afterwards publishes them again; then what is served; then what is left of
-both. A process that dies in between leaves the request, and the sweep takes it up.
+The store comes first, so that nobody who reads it afterwards publishes these people again. Then come the served
+versions, and then the leftover files of both. A process that dies in between leaves the request, which the sweep then
+carries out.
 """
 
 from __future__ import annotations
@@ -31,8 +32,12 @@ from common.usecases.shared.workspace import workspace
 
 
 def erase(ctx: Context, user_ids: Sequence[str]) -> ErasureReceipt:
-    """Erases these people. Where it does not come to its end, the sweep brings it there."""
-    require_key(ctx)  # before the request, which the sweep would carry out under the right key
+    """Erases the people with these user ids and returns the receipt. The sweep completes an interrupted erasure.
+
+    Raises `SettingError` under another pseudonym key than the bucket's, and `UnavailableError` if another call has
+    carried out the erasure meanwhile.
+    """
+    require_key(ctx)  # before the request is put: the sweep, with the right key, would erase other pseudonyms
     people = tuple(sorted({ctx.shop.pseudonymizer.user_key(user_id).hex() for user_id in user_ids}))
     request = ErasureRequest(requested_at=ctx.now(), people=people)
     key = ctx.keys.erasure_request(new_id(request.requested_at))
@@ -41,7 +46,7 @@ def erase(ctx: Context, user_ids: Sequence[str]) -> ErasureReceipt:
 
 
 def take_request(ctx: Context, key: str) -> RunRecord:
-    """Carries out the request at `key`, and deletes it. One that is gone was carried out by another call."""
+    """Carries out the request at `key` and deletes it. Without a request there, another call has carried it out."""
     with start_run(ctx, "erase") as run:
         blob = ctx.bucket.get(key)
         if blob is None:
@@ -62,9 +67,9 @@ def _read_request(key: str, data: bytes) -> ErasureRequest:
 
 
 def erase_people(ctx: Context, run: RunLog, people: U64, requested_at: datetime) -> None:
-    """Erases `people` (n, 2) uint64 and leaves the receipt; the caller ends the run, once it has deleted the request.
+    """Erases `people` (n, 2) uint64 and writes the receipt. The caller deletes the request and then ends the run.
 
-    Clocks differ, so events that are a little ahead of the request are of the time before it.
+    Clocks differ, so events up to `CLOCK_SKEW` after the request are erased as well.
     """
     until = requested_at + CLOCK_SKEW
     with workspace(ctx) as work:
@@ -91,8 +96,10 @@ def erase_people(ctx: Context, run: RunLog, people: U64, requested_at: datetime)
 
 
 def finish_erasures(ctx: Context) -> list[RunRecord]:
-    """Takes out of what is served whoever is out of the store: nobody, unless a shop's very first version was published
-    while its first erasure went on, by a process that was killed."""
+    """Removes people from the served versions who have been erased from the store only.
+
+    Usually there are none. It happens if a shop's very first version is published during its first erasure, and the
+    process of the erasure is killed."""
     stored, served = ctx.store_file.read().document, ctx.serving_file.read().document
     if stored is None or served is None or served.erasure >= stored.erasure:
         return []
@@ -119,7 +126,7 @@ def _leave_receipt(ctx: Context, run: RunLog, stored: StoreDocument, requested_a
 
 
 def read_receipt(ctx: Context, run: RunRecord) -> ErasureReceipt:
-    """That of a run that has erased people. Raises `UnavailableError` for one that came after another had."""
+    """Returns the receipt of an erasure's run. Raises `UnavailableError` if another run has carried out the erasure."""
     key = run.details.get("receipt")
     blob = ctx.bucket.get(key) if key else None
     if blob is None:
@@ -128,8 +135,9 @@ def read_receipt(ctx: Context, run: RunRecord) -> ErasureReceipt:
 
 
 def forget_tombstones(ctx: Context, user_ids: Sequence[str]) -> int:
-    """Lets the old events of these people in again; returns of how many people there was a tombstone. What was erased
-    comes back only if it is uploaded once more."""
+    """Deletes the tombstones of these people, so that their old events are accepted again.
+
+    Returns the number of deleted tombstones. Erased events come back only if they are uploaded again."""
     require_key(ctx)
     people = keys_of([ctx.shop.pseudonymizer.user_key(user_id) for user_id in user_ids])
     forgotten = 0
@@ -149,5 +157,5 @@ def forget_tombstones(ctx: Context, user_ids: Sequence[str]) -> int:
 
 
 def keys_of(keys: Sequence[UserKey]) -> U64:
-    """(n, 2) uint64, as the store has them."""
+    """(n, 2) uint64: the pseudonyms as the store holds them, (key_hi, key_lo)."""
     return np.array([split_user_key(key) for key in keys], dtype=np.uint64).reshape(-1, 2)

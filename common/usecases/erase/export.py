@@ -1,4 +1,4 @@
-"""What is kept of one person, for that person: everything in the store, and what is served of it."""
+"""The export of one person's data: their events in the store, and their row in the served bundle."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ class _Part(BaseModel):
 
 
 class ExportedEvent(_Part):
-    """`order` and `session` number what belongs together; only keyed hashes of the shop's own ids are kept."""
+    """One event. Events with the same number in `order` or `session` belong together.
+
+    The shop's own ids of orders and sessions are not stored, only keyed hashes of them."""
 
     at: datetime
     item_id: str
@@ -40,7 +42,7 @@ class ExportedEvent(_Part):
 
 
 class ExportedItem(_Part):
-    """What somebody has done with an item, as the model weighs it."""
+    """An item of the person's history with the weight that the model gives it."""
 
     item_id: str
     weight: float
@@ -49,8 +51,10 @@ class ExportedItem(_Part):
 
 
 class ExportedProfile(_Part):
-    """The row of what is served: the history, oldest first, the model's vector where it keeps one, and the ids of what
-    was ranked for the person ahead of any question, best first."""
+    """The person's row in the served bundle.
+
+    `items` is the history, oldest first. `vector` is None if the model keeps none. `ranked` are the item ids of the
+    precomputed answer, best first."""
 
     bundle_id: str
     model: str
@@ -60,8 +64,9 @@ class ExportedProfile(_Part):
 
 
 class PersonExport(_Part):
-    """`served` is None for somebody of whom nothing is served; `erased_until`, for somebody who was erased, the moment
-    up to which events stay out."""
+    """All data of one person. `served` is None if the bundle has no row of them.
+
+    `erased_until` is the time up to which the events of an erased person stay out, None for others."""
 
     format_version: Literal[1] = 1
     exported_at: datetime
@@ -71,7 +76,7 @@ class PersonExport(_Part):
 
 
 def export_person(ctx: Context, user_id: str) -> PersonExport:
-    """Somebody who is not known has an export without anything in it."""
+    """Returns the data of the person with this user id. The export of an unknown person is empty."""
     key = ctx.shop.pseudonymizer.user_key(user_id)
     events, erased_until = reading_store(ctx, lambda document: _stored(ctx, document, key))
     return PersonExport(exported_at=ctx.now(), events=events, served=_served(ctx, key), erased_until=erased_until)

@@ -1,4 +1,4 @@
-"""What is left of erased people where no current document looks: all that needs no commit to be deleted."""
+"""The deletion of erased people's data outside the current documents, where no commit is needed."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from common.usecases.shared.tombstones import read_tombstones
 
 _ROWS_OF_PEOPLE: Final = ("/user_keys.npy", "/user_vectors.npy")
 _EMPTY_ARRAY_BYTES: Final = 128
-"""An .npy file without a row is its header."""
+"""The size of an .npy file without rows, which is only its header."""
 
 
 def delete_leftovers(ctx: Context, work: Path) -> dict[str, int]:
-    """Returns what was deleted, by kind. Call it after the commits of the erasure."""
+    """Deletes the leftovers and returns their numbers by kind. It is called after the commits of the erasure."""
     document = ctx.store_file.read().document
     tombstones = read_tombstones(ctx, document)
     return {
@@ -39,18 +39,17 @@ def delete_leftovers(ctx: Context, work: Path) -> dict[str, int]:
 
 
 def _delete_segments(ctx: Context, document: StoreDocument | None, tombstones: Tombstones, work: Path) -> int:
-    """Segments that the store no longer refers to. One that holds erased events never comes back into it: no writer
-    can commit what the tombstones keep out."""
+    """Deletes unreferenced segments with erased events. No writer can commit such a segment against the tombstones."""
     current = {segment.file.key for segment in document.segments} if document else set()
     candidates = [info for info in ctx.bucket.list(ctx.keys.store) if info.key.endswith(".duckdb")]
-    doomed = [info for info in candidates if info.key not in current and _holds(ctx, info, tombstones, work)]
-    for info in doomed:
+    erased = [info for info in candidates if info.key not in current and _holds(ctx, info, tombstones, work)]
+    for info in erased:
         ctx.bucket.delete(info.key)
-    return len(doomed)
+    return len(erased)
 
 
 def _holds(ctx: Context, info: ObjectInfo, tombstones: Tombstones, work: Path) -> bool:
-    """True also for what cannot be read as a segment: no writer puts such a thing."""
+    """Whether the file holds erased events. True also for an unreadable file, because no writer puts such files."""
     path = work / "leftover.duckdb"
     if ctx.bucket.fetch(info.key, path) is None:
         return False
@@ -64,7 +63,7 @@ def _holds(ctx: Context, info: ObjectInfo, tombstones: Tombstones, work: Path) -
 
 
 def _empty_models(ctx: Context, work: Path) -> int:
-    """Models of releases that saved a row for every person."""
+    """Empties the files of models that hold a row for every person, as earlier releases saved them."""
     full = [
         info
         for info in ctx.bucket.list(ctx.keys.models)
@@ -79,7 +78,7 @@ def _empty_models(ctx: Context, work: Path) -> int:
 
 
 def _delete_quarantined(ctx: Context) -> int:
-    """Files that were refused whole: nobody could tell whom they name. Their reports stay."""
+    """Deletes files that were refused whole, since it is unknown whom they name. Their reports stay."""
     kinds = (ctx.keys.incoming_events, ctx.keys.incoming_erasures)
     files = [
         info.key
@@ -93,7 +92,7 @@ def _delete_quarantined(ctx: Context) -> int:
 
 
 def _delete_kept_uploads(ctx: Context, document: StoreDocument | None) -> int:
-    """Uploads that were taken in and are kept for some days (`keep_uploads_days`): user ids stand in them."""
+    """Deletes committed uploads that are kept for some days (`keep_uploads_days`), because they hold user ids."""
     kept = [
         info.key
         for info in ctx.bucket.list(ctx.keys.incoming_events)
@@ -105,7 +104,7 @@ def _delete_kept_uploads(ctx: Context, document: StoreDocument | None) -> int:
 
 
 def _purge(ctx: Context) -> int:
-    """Object versions that the bucket keeps of whatever may hold rows of people."""
+    """Deletes noncurrent object versions of files that may hold rows of people."""
     keys = ctx.keys
     prefixes = (keys.store, keys.serving, keys.models, keys.incoming, keys.quarantine, keys.erasure_requests)
     return sum(ctx.bucket.purge_versions(prefix) for prefix in prefixes)

@@ -1,4 +1,4 @@
-"""People out of what is served, and out of every version that `rollback` can go back to."""
+"""The erasure of people from the served version, and from every version to which `rollback` can return."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from common.usecases.shared.workspace import workspace
 
 
 def erase_served(ctx: Context) -> ServedErasure:
-    """Takes everybody out whom the store's erasures name, and deletes the files that held them."""
+    """Removes all people whom the store's erasures name, and deletes the files that held their rows."""
     with workspace(ctx) as work:
         erasure = ServedErasure(ctx, work)
         erasure.carry_out()
@@ -38,13 +38,14 @@ def erase_served(ctx: Context) -> ServedErasure:
 
 @dataclass
 class ServedErasure:
-    """Everybody whom the store's erasures name and what is served has not heard of yet, on the way out.
+    """The removal of people whom erasures of the store name since the last removal here.
 
-    A row goes whatever it was made from: who has new events is back with the next training.
+    A person's row is removed even if newer events are in it; the next training brings those back. The document is
+    replaced even if no row is found, so that a writer who has read the store before the erasure loses its commit and
+    begins again.
 
-    The document is replaced even if nobody is found: whoever is about to publish what they have made of the store as it
-    was before loses to this commit, and begins again. `layers` and `versions` count what was made anew, `dropped` the
-    earlier versions that were damaged and can no longer be gone back to, `deleted` the layers that nobody serves.
+    `layers` and `versions` are the numbers of rewritten layers and earlier versions, `dropped` the number of damaged
+    earlier versions that left the history, `deleted` the number of unserved layers that were deleted.
     """
 
     ctx: Context
@@ -53,15 +54,15 @@ class ServedErasure:
     versions: int = 0
     dropped: int = 0
     deleted: int = 0
-    _made: dict[tuple[str, int, int], NewLayer | None] = field(default_factory=dict)
+    _rewritten: dict[tuple[str, int, int], NewLayer | None] = field(default_factory=dict)
     _used: set[str] = field(default_factory=set)
 
     def carry_out(self) -> ServingDocument | None:
-        """Returns what is current afterwards; None where nothing is published."""
-        landed = commit(self.ctx.serving_file, self._change, now=self.ctx.now)
-        made = [layer for layer in self._made.values() if layer is not None]
-        delete_abandoned_layers(self.ctx, made, self._used)
-        return landed
+        """Commits the removal and returns the current document; None if nothing is published."""
+        document = commit(self.ctx.serving_file, self._change, now=self.ctx.now)
+        layers = [layer for layer in self._rewritten.values() if layer is not None]
+        delete_abandoned_layers(self.ctx, layers, self._used)
+        return document
 
     def _change(self, snapshot: Snapshot[ServingDocument]) -> Proposal | None:
         served, stored = snapshot.document, self.ctx.store_file.read().document
@@ -70,7 +71,7 @@ class ServedErasure:
         if served is None or stored is None or served.erasure >= stored.erasure:
             return None
         step = _Step(self, read_tombstones(self.ctx, stored), served.erasure, stored.erasure)
-        bundle = step.without(served.bundle)
+        bundle = step.rewritten(served.bundle)
         if bundle != served.bundle:
             now = self.ctx.now()
             bundle = bundle.model_copy(update={"bundle_id": new_id(now), "created_at": now, "created_by": "erase"})
@@ -79,22 +80,22 @@ class ServedErasure:
         return Proposal(fields, tuple(step.files))
 
     def use(self, layer: NewLayer) -> None:
-        """Notes that the version that is being made refers to the layer."""
+        """Notes that the next version references the layer."""
         self._used.add(layer.ref.layer_id)
 
     def layer(self, ref: LayerRef, tombstones: Tombstones, since: int, erasure: int) -> NewLayer | None:
-        """The layer without whom erasures after `since` name, up to `erasure`; None if it has none of them."""
+        """The layer without the people whom the erasures `since` + 1 … `erasure` name; None if it has none of them."""
         name = (ref.layer_id, since, erasure)
-        if name not in self._made:
-            gone = tombstones.named(keys_of(ref, self.ctx.path_of), since)
-            directory = self.work / f"layer-{len(self._made)}"
-            self._made[name] = layer_without_people(self.ctx, ref, gone, directory) if gone.any() else None
-        return self._made[name]
+        if name not in self._rewritten:
+            erased = tombstones.named(keys_of(ref, self.ctx.path_of), since)
+            directory = self.work / f"layer-{len(self._rewritten)}"
+            self._rewritten[name] = layer_without_people(self.ctx, ref, erased, directory) if erased.any() else None
+        return self._rewritten[name]
 
 
 @dataclass
 class _Step:
-    """One try: from a version that knows of erasures up to `since` to one that does up to `erasure`."""
+    """One try of the commit, from a version free of the people of erasures up to `since` to one up to `erasure`."""
 
     of: ServedErasure
     tombstones: Tombstones
@@ -102,23 +103,24 @@ class _Step:
     erasure: int
     files: list[NewFile] = field(default_factory=list)
 
-    def without(self, bundle: Bundle) -> Bundle:
+    def rewritten(self, bundle: Bundle) -> Bundle:
         layers = []
         for ref in bundle.layers:
-            made = self.of.layer(ref, self.tombstones, self.since, self.erasure)
-            if made is not None:
+            layer = self.of.layer(ref, self.tombstones, self.since, self.erasure)
+            if layer is not None:
                 self.of.layers += 1
-                self.of.use(made)
-                self.files += [file for file in made.files if file not in self.files]
-            layers.append(made.ref if made else ref)
+                self.of.use(layer)
+                self.files += [file for file in layer.files if file not in self.files]
+            layers.append(layer.ref if layer else ref)
         return bundle.model_copy(update={"layers": tuple(layers)})
 
     def earlier(self, ref: BundleRef) -> BundleRef | None:
-        """Where the earlier version is listed now. It keeps its time under a new id, because a manifest is never
-        changed."""
+        """The history's entry of the rewritten earlier version; None if the version is damaged.
+
+        The version keeps its time and gets a new id, because a manifest is never changed."""
         try:
             kept = read_manifest(self.of.ctx, ref)
-            bundle = self.without(kept)
+            bundle = self.rewritten(kept)
         except CorruptError:
             self.of.dropped += 1
             return None
@@ -132,10 +134,11 @@ class _Step:
 
 
 def delete_unserved(ctx: Context, tombstones: Tombstones, work: Path) -> int:
-    """Deletes the rows of people in these layers; returns how many layers. Call it after the erasure's commit.
+    """Deletes erased people's files of unreferenced layers and returns the number of layers.
 
-    A layer belongs to one writer. One that was put before the current document was, and is not in it, can no longer
-    get into it: its writer loses and makes another. What was put since is left alone.
+    It is called after the erasure's commit. A layer belongs to one writer. If it is older than the current document and
+    not in it, it cannot become part of it any more: its writer loses the commit and makes another layer. Newer layers
+    stay.
     """
     info = ctx.bucket.head(ctx.keys.serving_current)
     if info is None:
@@ -150,7 +153,7 @@ def delete_unserved(ctx: Context, tombstones: Tombstones, work: Path) -> int:
 
 
 def _served(ctx: Context) -> set[str]:
-    """The layers of what is served and of what can be gone back to."""
+    """The ids of the layers of the served version and of the readable earlier versions."""
     document = ctx.serving_file.read().document
     bundles = [document.bundle, *(bundle for _, bundle in read_history(ctx, document).readable)] if document else []
     return {layer.layer_id for bundle in bundles for layer in bundle.layers}
@@ -165,7 +168,7 @@ def _layers(ctx: Context) -> dict[str, list[ObjectInfo]]:
 
 
 def _holds(ctx: Context, objects: list[ObjectInfo], tombstones: Tombstones, before: datetime, work: Path) -> bool:
-    """Whether the layer was put by `before`, and has a row of somebody who was erased."""
+    """Whether the layer is not newer than `before` and has a row of an erased person."""
     keys = next((info for info in objects if info.key.endswith(f"/{KEYS_FILE}")), None)
     if keys is None or keys.modified.replace(microsecond=0) > before.replace(microsecond=0):
         return False
@@ -174,6 +177,6 @@ def _holds(ctx: Context, objects: list[ObjectInfo], tombstones: Tombstones, befo
 
 
 def _delete(ctx: Context, objects: list[ObjectInfo]) -> None:
-    """The keys go last: a process that dies before leaves what the next one finds."""
+    """Deletes the file of keys last, so that the next call still finds the layer if the process dies in between."""
     for info in sorted(objects, key=lambda info: info.key.endswith(f"/{KEYS_FILE}")):
         ctx.bucket.delete(info.key)

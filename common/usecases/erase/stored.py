@@ -1,4 +1,4 @@
-"""People out of the store: one commit that replaces the segments that hold them and sets a tombstone for each."""
+"""The erasure of people from the store: one commit that rewrites the segments with their events and adds tombstones."""
 
 from __future__ import annotations
 
@@ -24,30 +24,31 @@ COMMIT_DEADLINE_S: Final = 300.0
 
 @dataclass
 class StoreErasure:
-    """`people` (n, 2) uint64 and their events up to `until`, on the way out. `rewritten` is what it took: those of the
-    segments of the last version that was looked at that held one of them."""
+    """The erasure of the events up to `until` of `people` (n, 2) uint64.
+
+    `rewritten` are the segments that held such events, in the version of the store that was read last."""
 
     ctx: Context
     people: U64
     until: datetime
     work: Path
     rewritten: list[Rewritten] = field(default_factory=list)
-    _seen: dict[str, Rewritten | None] = field(default_factory=dict)
+    _by_sha256: dict[str, Rewritten | None] = field(default_factory=dict)
 
     @property
     def events_erased(self) -> int:
-        return sum(made.found.events for made in self.rewritten)
+        return sum(segment.found.events for segment in self.rewritten)
 
     @property
     def people_found(self) -> int:
-        """How many of `people` had an event in one of the segments."""
-        return len(set().union(*(made.found.marks for made in self.rewritten)))
+        """The number of `people` who had an event in one of the segments."""
+        return len(set().union(*(segment.found.marks for segment in self.rewritten)))
 
     def carry_out(self) -> StoreDocument:
-        """Returns the version that is current afterwards. Nothing is written if it has been carried out before."""
-        landed = commit(self.ctx.store_file, self._change, now=self.ctx.now, deadline_s=COMMIT_DEADLINE_S)
-        assert landed is not None  # there are tombstones in it
-        return landed
+        """Commits the erasure and returns the current version. If it was committed before, nothing is written."""
+        document = commit(self.ctx.store_file, self._change, now=self.ctx.now, deadline_s=COMMIT_DEADLINE_S)
+        assert document is not None  # it holds the tombstones
+        return document
 
     def _change(self, snapshot: Snapshot[StoreDocument]) -> Proposal | None:
         document = snapshot.document
@@ -67,15 +68,15 @@ class StoreErasure:
         keys, files, orphans = self.ctx.keys, list[NewFile](), list[Upload]()
 
         def clean(segment: Segment | None, key_of: Callable[[str], str]) -> Segment | None:
-            made = self._without(segment, tombstones, document.erasure) if segment else None
-            if segment is None or made is None:
+            rewritten = self._rewrite(segment, tombstones, document.erasure) if segment else None
+            if segment is None or rewritten is None:
                 return segment
-            self.rewritten.append(made)
-            if made.file is None:
+            self.rewritten.append(rewritten)
+            if rewritten.file is None:
                 orphans.extend(segment.uploads)
                 return None
-            entry = made.file.entry(key_of, segment.seq, segment.uploads)
-            files.append(NewFile(entry.file.key, made.file.path))
+            entry = rewritten.file.entry(key_of, segment.seq, segment.uploads)
+            files.append(NewFile(entry.file.key, rewritten.file.path))
             return entry
 
         base, catalogue = clean(document.base, keys.store_base), clean(document.catalogue, keys.store_base)
@@ -83,17 +84,18 @@ class StoreErasure:
         parts = {"base": base, "catalogue": catalogue, "deltas": deltas}
         return document.model_copy(update=parts).noting(tuple(orphans)), files
 
-    def _without(self, segment: Segment, tombstones: Tombstones, since: int) -> Rewritten | None:
+    def _rewrite(self, segment: Segment, tombstones: Tombstones, since: int) -> Rewritten | None:
         name = segment.file.sha256
-        if segment.events and name not in self._seen:
+        if segment.events and name not in self._by_sha256:
             memory = self.ctx.settings.ingest_memory_bytes
             target = self.work / f"{name}.duckdb"
             path = self.ctx.path_of(segment.file)
-            self._seen[name] = rewrite_without_erased(segment, path, tombstones, since, target, memory)
-        return self._seen.get(name)
+            self._by_sha256[name] = rewrite_without_erased(segment, path, tombstones, since, target, memory)
+        return self._by_sha256.get(name)
 
 
 def tombstone_file(ctx: Context, tombstones: Tombstones) -> tuple[FileRef, NewFile]:
+    """The file of the tombstones to put, and the reference to it for the store's document."""
     content = tombstones.to_bytes()
     sha256 = sha256_of_bytes(content)
     key = ctx.keys.store_erased(sha256)

@@ -1,8 +1,8 @@
-"""The function `ingest`: uploads become data of the store.
+"""The function `ingest`: takes uploads into the store.
 
     functions-framework --source functions/ingest/main.py --target ingest
 
-A bucket event names uploads; a call that names none takes in everything that waits.
+A call with a bucket event takes in the uploads that the event names; a call without one takes in all waiting uploads.
 """
 
 from __future__ import annotations

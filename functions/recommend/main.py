@@ -1,8 +1,8 @@
-"""recommend: answers the storefront from the published bundle.
+"""The function `recommend`: answers the storefront's requests from the published bundle.
 
-functions-framework --source functions/recommend/main.py --target recommend
+    functions-framework --source functions/recommend/main.py --target recommend
 
-`server.py` serves the same without the framework.
+`server.py` runs the same function without the framework.
 """
 
 from __future__ import annotations
@@ -20,5 +20,5 @@ _function = RecommendFunction()
 
 @functions_framework.aio.http
 async def recommend(_request: Request) -> Response:
-    """The framework calls what it is given as an ASGI response, with the request's own scope."""
+    """Returns the ASGI application: the framework calls a returned response with the request's scope."""
     return cast(Response, _function)

@@ -1,9 +1,9 @@
-"""recommend without functions-framework around it: what its image runs.
+"""The function `recommend` without functions-framework, as its image runs it.
 
     python functions/recommend/server.py
 
-The framework's routing and execution ids take as long as a remembered answer, and its import a third of the time to the
-first. The variables are the framework's own: HOST, PORT and WORKERS.
+The framework takes as long per request as a cached answer, and a third of the time to the first answer at the start.
+The variables are the same as the framework's: HOST, PORT and WORKERS.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def main() -> None:
     uvicorn.run(
         "common.edges.http_function:RecommendFunction",
         factory=True,
-        host=os.environ.get("HOST", "0.0.0.0"),  # a container is reached from outside of it
+        host=os.environ.get("HOST", "0.0.0.0"),  # a container is called from outside
         port=int(os.environ.get("PORT", "8080")),
         workers=int(os.environ.get("WORKERS", "1")),
         loop="uvloop",

@@ -1,4 +1,4 @@
-"""The function `train`: one call is one training run, whose record is the answer.
+"""The function `train`: one call runs one training and answers with its record.
 
     functions-framework --source functions/train/main.py --target train
 

@@ -1,8 +1,8 @@
-"""The function `update`: what is new in the store becomes visible in what is served.
+"""The function `update`: serves the new data of the store.
 
     functions-framework --source functions/update/main.py --target update
 
-It is called when store/current.json is replaced, and by the sweep; what such a call names does not matter.
+It is called when store/current.json is replaced, and by the sweep. The content of the call does not matter.
 """
 
 from __future__ import annotations

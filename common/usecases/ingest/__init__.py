@@ -1,4 +1,4 @@
-"""Uploads on their way into the store: taken in, committed as a batch, or refused into the quarantine.
+"""Ingest: uploads are read and committed to the store as a batch, or refused into the quarantine.
 
 Compaction of the store is here too.
 """

@@ -1,4 +1,4 @@
-"""The commit of a batch to `store/current.json`: exactly once, whatever other writers commit meanwhile."""
+"""The commit of a batch to `store/current.json`: exactly once, also if other writers commit at the same time."""
 
 from __future__ import annotations
 
@@ -13,21 +13,22 @@ from common.store.uploads.batch import Batch
 from common.usecases.shared.context import Context
 from common.usecases.shared.tombstones import delete_abandoned, read_tombstones
 
-# Comparing a large batch with a large base takes a while for each try; a request has 600 s.
+# Each try may compare a large batch with a large base, which takes a while; a request has 600 s.
 COMMIT_DEADLINE_S: Final = 120.0
 
 
 def is_known(document: StoreDocument | None, upload: Upload) -> bool:
-    """Whether a commit has taken in this upload already. Another of the same content is read, and its rows compared."""
+    """Whether the store holds this upload. Another upload with the same content is read, and its rows are compared."""
     return document is not None and document.has(upload)
 
 
 @dataclass
 class BatchCommit:
-    """One batch and the result of its commit.
+    """The commit of one batch, and its result.
 
-    segment: the rows that were committed, None if no row was new. known: another delivery of the same upload was
-    committed first. erased: rows of people who have been erased since. All three follow from the last version read."""
+    `segment` holds the committed rows, None if no row was new. `known` says that another delivery of the same upload
+    was committed first. `erased` is the number of rows of erased people, which were left out. All three refer to the
+    version of the store that was read last."""
 
     ctx: Context
     upload: Upload
@@ -38,7 +39,7 @@ class BatchCommit:
     _put: dict[str, int] = field(default_factory=dict)
 
     def carry_out(self) -> None:
-        """Raises as `commit` does; then the upload is still there, and a later call takes it up."""
+        """Commits the batch. Raises as `commit` does; the upload then stays, and a later call takes it in."""
         current = commit(self.ctx.store_file, self._change, now=self.ctx.now, deadline_s=COMMIT_DEADLINE_S)
         delete_abandoned(self.ctx, current, self._put)
 
@@ -52,17 +53,17 @@ class BatchCommit:
         self.erased = len(erased)
         self.segment = self.batch.beside(segments, self.ctx.path_of, erased)
         if self.segment is None:
-            # Noted, so that it is not read once more.
+            # The upload is noted, so that it is not read again.
             return Proposal(document.noting((self.upload,)).carried()) if document and document.segments else None
         return self._appended(document, self.segment)
 
-    def _appended(self, document: StoreDocument | None, made: SegmentFile) -> Proposal:
+    def _appended(self, document: StoreDocument | None, segment: SegmentFile) -> Proposal:
         seq = document.next_seq if document else 1
-        delta = made.entry(self.ctx.keys.store_delta, seq, [self.upload])
+        delta = segment.entry(self.ctx.keys.store_delta, seq, [self.upload])
         deltas = document.deltas if document else ()
         fields = {**_carried(document), "next_seq": seq + 1, "deltas": (*deltas, delta)}
         self._put[delta.file.key] = document.erasure if document else 0
-        return Proposal(fields=fields, files=(NewFile(delta.file.key, made.path),))
+        return Proposal(fields=fields, files=(NewFile(delta.file.key, segment.path),))
 
 
 def _carried(document: StoreDocument | None) -> dict[str, Any]:

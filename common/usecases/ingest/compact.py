@@ -1,4 +1,4 @@
-"""Compaction: base, catalogue and deltas folded into a new base and catalogue."""
+"""Compaction: base, catalogue and deltas are merged into a new base and a new catalogue."""
 
 from __future__ import annotations
 
@@ -17,33 +17,34 @@ from common.usecases.shared.context import Context
 from common.usecases.shared.tombstones import delete_abandoned, reading_store
 from common.usecases.shared.workspace import workspace
 
-# An upload older than this many others is forgotten by name. If it comes once more, its rows are recognised one by one.
+# The number of uploads that a merged segment lists. If an older one is delivered again, its rows are compared instead.
 MAX_UPLOADS: Final = 2_000
 
 
 @dataclass(frozen=True)
 class _Fold:
-    """The segments that were folded, by the sha256 of their files, and the file that they became."""
+    """The merged segments, by the sha256 of their files, and the file that replaces them."""
 
     sources: tuple[str, ...]
     file: SegmentFile
 
 
 def compact(ctx: Context) -> StoreDocument | None:
-    """Folds the store as it is now, drops events over `retention_days`, and returns the document that is current
-    afterwards; None for an empty store.
+    """Compacts the store and drops events older than `retention_days`.
 
-    Deltas that land meanwhile stay deltas. If another compaction lands first, its work stands and this one's is
-    dropped; if an erasure does, all is folded anew. Where there is nothing to fold or to drop nothing is written.
+    Deltas that are committed meanwhile stay deltas. If another compaction commits first, the result of this one is
+    dropped; if an erasure does, the compaction begins again. If there is nothing to merge or drop, nothing is written.
+
+    Returns the current document afterwards, None for an empty store.
     """
     while True:
-        folded, landed = _fold_once(ctx)
-        if folded is None or landed is None or folded.erasure == landed.erasure:
-            return landed
+        folded, current = _fold_once(ctx)
+        if folded is None or current is None or folded.erasure == current.erasure:
+            return current
 
 
 def _fold_once(ctx: Context) -> tuple[StoreDocument | None, StoreDocument | None]:
-    """The version that was folded, and the one that is current afterwards."""
+    """The version that was merged, and the current version afterwards."""
     return reading_store(ctx, lambda document: (document, _fold(ctx, document) if document else None))
 
 
@@ -53,10 +54,10 @@ def _fold(ctx: Context, document: StoreDocument) -> StoreDocument | None:
         items = _folded_items(ctx, document, work / "catalogue.duckdb")
         if events is None and items is None:
             return document
-        landed = commit(ctx.store_file, lambda snapshot: _proposal(ctx, snapshot, events, items), now=ctx.now)
+        current = commit(ctx.store_file, lambda snapshot: _proposal(ctx, snapshot, events, items), now=ctx.now)
         put = [ctx.keys.store_base(fold.file.sha256) for fold in (events, items) if fold]
-        delete_abandoned(ctx, landed, dict.fromkeys(put, document.erasure))
-        return landed
+        delete_abandoned(ctx, current, dict.fromkeys(put, document.erasure))
+        return current
 
 
 def _folded_events(ctx: Context, document: StoreDocument, target: Path) -> _Fold | None:
@@ -64,10 +65,10 @@ def _folded_events(ctx: Context, document: StoreDocument, target: Path) -> _Fold
     segments = [document.base, *deltas] if document.base else deltas
     days = ctx.settings.retention_days
     cutoff = ctx.now() - timedelta(days=days) if days else None
-    if not deltas and not _outlived(segments, cutoff):
+    if not deltas and not _has_expired(segments, cutoff):
         return None
-    made = fold_events(segments, ctx.path_of, target, cutoff, ctx.settings.ingest_memory_bytes)
-    return _Fold(_names(segments), made)
+    file = fold_events(segments, ctx.path_of, target, cutoff, ctx.settings.ingest_memory_bytes)
+    return _Fold(_names(segments), file)
 
 
 def _folded_items(ctx: Context, document: StoreDocument, target: Path) -> _Fold | None:
@@ -78,7 +79,7 @@ def _folded_items(ctx: Context, document: StoreDocument, target: Path) -> _Fold 
     return _Fold(_names(segments), fold_items(segments, ctx.path_of, target, ctx.settings.ingest_memory_bytes))
 
 
-def _outlived(segments: Sequence[Segment], cutoff: datetime | None) -> bool:
+def _has_expired(segments: Sequence[Segment], cutoff: datetime | None) -> bool:
     return cutoff is not None and any(segment.min_ts and segment.min_ts < cutoff for segment in segments)
 
 
@@ -89,7 +90,7 @@ def _names(segments: Sequence[Segment]) -> tuple[str, ...]:
 def _proposal(
     ctx: Context, snapshot: Snapshot[StoreDocument], events: _Fold | None, items: _Fold | None
 ) -> Proposal | None:
-    """None if one of the folded segments is no longer there: somebody else has folded it."""
+    """None if a merged segment is not in the store any more, because another compaction has merged it."""
     document = snapshot.document
     present = {segment.file.sha256: segment for segment in document.segments} if document else {}
     folds = [fold for fold in (events, items) if fold]
@@ -107,7 +108,7 @@ def _proposal(
 
 
 def _entry(ctx: Context, fold: _Fold, present: dict[str, Segment]) -> Segment:
-    """Uploads are taken from the snapshot: one may have been added to an entry since the fold began."""
+    """The new segment's entry. It lists the snapshot's uploads, since some may have been added during the merge."""
     sources = [present[name] for name in fold.sources]
     uploads = [upload for segment in sources for upload in segment.uploads]
     seq = max(segment.seq for segment in sources)

@@ -1,4 +1,4 @@
-"""Ingest: uploads under `incoming/` become deltas of the store, or are refused and said why."""
+"""Ingest: uploads under `incoming/` become deltas of the store, or are refused with a reason."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ log = logging.getLogger(__name__)
 
 
 def ingest_object(ctx: Context, key: str, etag: str | None = None) -> RunRecord:
-    """Takes in the upload that is now at `key`, or carries out the erasure that it asks for; `etag` is what an event
-    said of it, for the record of one that is gone.
+    """Takes in the upload that is now at `key`, or carries out the erasure that it asks for.
 
-    Refused and absent uploads are outcomes, told by the record. Raises `UnavailableError` where a later call can
-    help; the upload is still there then.
+    `etag` comes from the event, for the record of an upload that is absent.
+
+    Returns the record of the run, also for a refused or absent upload. Raises `UnavailableError` if a later call can
+    succeed; the upload then stays.
     """
     info = ctx.bucket.head(key)
     function: Function = "erase" if key.startswith(ctx.keys.incoming_erasures) else "ingest"
@@ -37,10 +38,9 @@ def ingest_object(ctx: Context, key: str, etag: str | None = None) -> RunRecord:
 
 
 def drain(ctx: Context) -> list[RunRecord]:
-    """Takes in everything that waits, oldest first, ends erasures that were interrupted, and removes what has been in
-    the quarantine for long enough.
+    """Takes in all waiting uploads, oldest first, completes interrupted erasures, and deletes expired quarantine files.
 
-    An upload that fails does not hold back those behind it: the first error is raised at the end.
+    A failed upload does not stop the others: the first error is raised at the end. Returns the records of the runs.
     """
     keys = ctx.keys
     prefixes = (keys.incoming_events, keys.incoming_items, keys.incoming_erasures, keys.erasure_requests)
@@ -70,8 +70,9 @@ def _take(ctx: Context, info: ObjectInfo) -> RunRecord:
 
 
 def _may_rest(ctx: Context, document: StoreDocument | None, info: ObjectInfo) -> bool:
-    """Whether nothing is to be done: a folder's marker, an upload that is kept for some days after its commit, or one
-    that is over the limit and was said to be."""
+    """Whether nothing is to be done for this object.
+
+    That is a folder marker, a committed upload that is kept for some days, or a too large upload with a report."""
     if info.key.endswith("/"):
         return True
     upload = upload_of(info)

@@ -1,9 +1,8 @@
-"""The quarantine: what was refused, kept for a while so that an admin can see what and why.
+"""The quarantine: refused rows and files with the reasons, kept for an admin until `quarantine_days` have passed.
 
-Of the refused rows of an events file only what can name nobody is kept: the number of the row, the column, the reason
-and the value's shape. A file that is refused as a whole is kept as it came, and is so the one place in the bucket where
-user ids can lie: it could not be read, or its columns not be told apart. It is removed after `quarantine_days`, as is
-all else here.
+Of a refused row of events only data that identifies nobody is kept: its number, the column, the reason, and the shape
+of the value. A file that is refused whole is kept unchanged, because it could not be read or its columns are unknown.
+Such files are the only objects in the bucket that can hold user ids for long.
 """
 
 from __future__ import annotations
@@ -25,14 +24,14 @@ _TAG_LENGTH: Final = 12
 
 
 def quarantine_rows(ctx: Context, upload: Upload, rows_read: int, refusals: Refusals) -> str:
-    """Keeps the refused rows of an upload whose good rows are taken in; returns the key of the report."""
+    """Stores the refused rows of an upload whose good rows are taken in. Returns the key of the report."""
     return _keep(ctx, upload, problem=None, file=None, rows_read=rows_read, refusals=refusals)
 
 
 def quarantine_file(
     ctx: Context, upload: Upload, file: Path | None, problem: str, rows_read: int = 0, refusals: Refusals | None = None
 ) -> str:
-    """Keeps a refused upload whole, with what is known of its rows; returns the key of the report."""
+    """Stores a refused upload whole, with its refused rows if they are known. Returns the key of the report."""
     return _keep(ctx, upload, problem=problem, file=file, rows_read=rows_read, refusals=refusals)
 
 
@@ -41,7 +40,7 @@ def report_key(ctx: Context, upload: Upload) -> str:
 
 
 def read_report(ctx: Context, key: str) -> QuarantineReport | None:
-    """None where it is gone or not of this version."""
+    """Returns the report at `key`, None if there is none or it has another format."""
     blob = ctx.bucket.get(key)
     try:
         return QuarantineReport.model_validate_json(blob.data) if blob else None
@@ -50,7 +49,7 @@ def read_report(ctx: Context, key: str) -> QuarantineReport | None:
 
 
 def sweep_quarantine(ctx: Context) -> list[str]:
-    """Deletes what has been here for `quarantine_days`; returns the deleted keys."""
+    """Deletes the objects that are older than `quarantine_days` and returns their keys."""
     oldest = ctx.now() - timedelta(days=ctx.settings.quarantine_days)
     expired = [info.key for info in ctx.bucket.list(ctx.keys.quarantine) if info.modified < oldest]
     for key in expired:
@@ -101,8 +100,9 @@ def _rows(refusals: Refusals) -> tuple[RefusedRow, ...]:
 
 
 def _key(ctx: Context, upload: Upload, suffix: str) -> str:
-    """`incoming/events/a.csv` becomes `quarantine/events/a-1f0c9a7b2d3e.csv`. The tag follows from the ETag: the same
-    upload delivered twice is one entry, another one of the same name does not overwrite it."""
+    """The key of an object of this upload: `incoming/events/a.csv` becomes `quarantine/events/a-1f0c9a7b2d3e.csv`.
+
+    The tag is a hash of the ETag. So one upload has one report, and another upload of the same name has another."""
     path = PurePosixPath(ctx.keys.quarantined(upload.key))
     tag = hashlib.sha256(upload.etag.encode()).hexdigest()[:_TAG_LENGTH]
     return str(path.with_name(f"{path.stem}-{tag}{suffix}"))

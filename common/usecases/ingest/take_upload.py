@@ -1,8 +1,8 @@
-"""One upload on its way in.
+"""The intake of one upload.
 
-In this order: fetch it; read it into a draft; keep refused rows in the quarantine; commit the delta; delete the upload.
-A process that dies in between leaves the upload, and whoever takes it up again finds it in the document if the commit
-had landed, or does it all once more.
+The steps are: fetch it, read it into a draft, put refused rows into the quarantine, commit the delta, delete the
+upload. If the process dies in between, the upload stays. The next call finds it in the store's document if it was
+committed, and repeats all steps otherwise.
 """
 
 from __future__ import annotations
@@ -37,11 +37,16 @@ def upload_of(info: ObjectInfo) -> Upload:
 
 @dataclass(frozen=True)
 class Intake:
+    """The intake of uploads in one run."""
+
     ctx: Context
     run: RunLog
 
     def take(self, info: ObjectInfo) -> RunRecord:
-        """Raises `FileRejected` for an upload that went to the quarantine, `RefusedError` for one that was left."""
+        """Takes in the upload and returns the record of the run.
+
+        Raises `FileRejected` if the upload was moved to the quarantine, `RefusedError` if it was left where it is.
+        """
         self._check_place(info)
         if is_known(self.ctx.store_file.read().document, upload_of(info)):
             return self._already_in(info)
@@ -59,7 +64,7 @@ class Intake:
                 return self._commit(fetched, batch)
 
     def _read(self, info: ObjectInfo, path: Path, work: Path) -> Draft:
-        """The draft of an upload that will be taken in; its refused rows are in the quarantine."""
+        """Reads the upload into a draft and stores its refused rows in the quarantine."""
         self.run.step("read")
         settings = self.ctx.settings
         rows_read, refusals = 0, None
@@ -108,8 +113,8 @@ class Intake:
         batch_commit.carry_out()
         if batch_commit.known:
             return self._already_in(info)
-        made = batch_commit.segment
-        kept = made.events + made.items if made else 0
+        segment = batch_commit.segment
+        kept = segment.events + segment.items if segment else 0
         erased = batch_commit.erased
         if erased:
             refused = self.run.record.counts["rows_refused"] + erased
@@ -123,7 +128,7 @@ class Intake:
         )
 
     def _erase(self, info: ObjectInfo, draft: Draft, work: Path) -> RunRecord:
-        """The upload stays until all is done, and no longer: it names whom it is about."""
+        """Erases the named people. The upload holds their user ids, so it is deleted as soon as all is done."""
         people = people_of(draft, work, self.ctx.settings.ingest_memory_bytes)
         if len(people):
             erase_people(self.ctx, self.run, people, info.modified)
@@ -165,26 +170,28 @@ class Intake:
 
 
 def settle(ctx: Context, info: ObjectInfo) -> None:
-    """Deletes an upload whose commit has landed, unless it is kept for some days."""
+    """Deletes a committed upload, unless it is kept for some days."""
     if not is_kept(ctx, info):
         _delete(ctx, info)
 
 
 def is_kept(ctx: Context, info: ObjectInfo) -> bool:
-    """Whether an upload stays for now after its commit."""
+    """Whether a committed upload is still kept (`keep_uploads_days`)."""
     days = ctx.settings.keep_uploads_days
     return days > 0 and ctx.now() - info.modified < timedelta(days=days)
 
 
 def _forget(ctx: Context, info: ObjectInfo) -> None:
-    """Deletes an upload that names people who were erased, whatever is kept otherwise."""
+    """Deletes an upload that names erased people, and all of its versions, regardless of `keep_uploads_days`."""
     _delete(ctx, info)
     ctx.bucket.purge_versions(info.key)
 
 
 def _delete(ctx: Context, info: ObjectInfo) -> None:
-    """Leaves another upload alone that has taken the key since. Stores have no conditional delete, so one that comes
-    between the two calls, a few milliseconds, would go with it: admins are told to upload under new names."""
+    """Deletes the upload, unless a newer one is at its key.
+
+    Object stores have no conditional delete, so an upload that arrives in the milliseconds between the two calls is
+    lost. Admins are therefore told to upload under new names."""
     now_there = ctx.bucket.head(info.key)
     if now_there and now_there.etag == info.etag:
         ctx.bucket.delete(info.key)

@@ -1,4 +1,4 @@
-"""Putting a file where ingest finds it, as an admin with any S3 client would."""
+"""The upload of a local file to `incoming/`, where ingest finds it."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _HASH_LENGTH: Final = 12
 
 
 def upload(ctx: Context, path: Path, kind: UploadKind) -> Upload:
-    """Returns key and ETag. The key carries a hash of the content, so the same file again is the same object.
+    """Uploads the file and returns its key and ETag. The key holds a hash of the content: an equal file has equal keys.
 
-    Raises `BadRequest` for a file that is absent, empty or of another suffix, `TooLarge` over the setting's limit.
+    Raises `BadRequest` for a file that is absent, empty or has another suffix, and `TooLarge` above the limit.
     """
     if not path.is_file():
         raise BadRequest(f"{path}: there is no such file")

@@ -1,4 +1,4 @@
-"""The operator's view of a shop: status, the doctor's checks, setting up a bucket, the scheduled sweep.
+"""The operator's tasks: status, the doctor's checks, the setup of a bucket, the scheduled sweep.
 
-It may use every other room.
+It may import all other packages of use cases.
 """

@@ -1,4 +1,4 @@
-"""Checks of a deployment, each with what to do about what it finds."""
+"""The doctor: checks of a deployment, each with advice on a problem that it finds."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from common.usecases.shared.key_check import check_key
 from common.usecases.shared.run_watch import describe_failure, recent_runs
 
 MAX_SKEW: Final = timedelta(minutes=5)
-"""S3 refuses signatures that are 15 minutes off; the order of run ids suffers earlier."""
+"""S3 refuses signatures that are 15 minutes off; a smaller difference already disturbs the order of run ids."""
 
 WAITING_TOO_LONG: Final = timedelta(hours=1)
 RUNS_LOOKED_AT: Final = 20
@@ -33,7 +33,7 @@ class CheckState(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """`advice` is what to do, empty where all is well."""
+    """The result of one check. `advice` says what to do, and is empty if all is well."""
 
     check: str
     outcome: CheckState
@@ -45,7 +45,9 @@ Check = Callable[[Context], Finding]
 
 
 def doctor(ctx: Context) -> Iterator[Finding]:
-    """Runs every check; one that cannot be made counts as failed. Stops early where the store does not answer."""
+    """Yields the result of every check. A check that raises an error counts as failed.
+
+    The checks stop if the object store does not answer."""
     for name, check in CHECKS.items():
         try:
             finding = check(ctx)
@@ -57,7 +59,7 @@ def doctor(ctx: Context) -> Iterator[Finding]:
 
 
 def _object_store(ctx: Context) -> Finding:
-    # A listing, because the answer to a HEAD has no body that would say what is wrong.
+    # A listing is used because the answer to a HEAD has no body to say what is wrong.
     next(iter(ctx.bucket.list(ctx.keys.store)), None)
     return Finding(
         "object store", CheckState.OK, f"{ctx.settings.s3_endpoint} answers for bucket {ctx.settings.bucket}"
@@ -139,7 +141,7 @@ def _waiting(ctx: Context) -> Finding:
 
 
 def _erasures(ctx: Context) -> Finding:
-    """Uploads of erasures are among those that wait."""
+    """Checks requests for erasure; `_waiting` checks uploads of erasures."""
     requests = list(ctx.bucket.list(ctx.keys.erasure_requests))
     stored, served = ctx.store_file.read().document, ctx.serving_file.read().document
     behind = stored is not None and served is not None and served.erasure < stored.erasure

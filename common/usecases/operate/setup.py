@@ -1,4 +1,4 @@
-"""Making a bucket ready for a shop. Idempotent: what is there already stays."""
+"""The setup of a shop's bucket. It may be repeated; existing data stays."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from common.usecases.shared.context import Context
 
 @dataclass(frozen=True)
 class SetupReport:
-    """`rules` is None where no target was named. Without rules, events come late: by the scheduled sweep."""
+    """The result of a setup. `rules` is None if no target was named.
+
+    Without notification rules only the scheduled sweep takes uploads in."""
 
     bucket: str
     created: bool
@@ -25,9 +27,9 @@ class SetupReport:
 
 
 def setup(ctx: Context, store: S3Bucket, rules: Sequence[NotificationRule]) -> SetupReport:
-    """Makes the bucket, proves that it honours conditional PUT, and sets the notification rules.
+    """Creates the bucket, tests it for conditional PUT, and sets the notification rules.
 
-    Raises `SettingError` where the store cannot be used, `BucketUnavailable` where it does not answer.
+    Raises `SettingError` if the object store cannot be used, `BucketUnavailable` if it does not answer.
     """
     created = store.create()
     prove_conditional_put(store, ctx.keys, ctx.settings.s3_endpoint)

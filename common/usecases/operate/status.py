@@ -1,4 +1,4 @@
-"""What a shop's bucket holds just now, in one look."""
+"""The status of a shop: a summary of the current content of its bucket."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class _Part(BaseModel):
 
 
 class StoreStatus(_Part):
-    """`seq` is the newest batch."""
+    """The store. `seq` is the number of the newest batch."""
 
     committed_at: datetime
     seq: int
@@ -38,7 +38,7 @@ class StoreStatus(_Part):
 
 
 class ServingStatus(_Part):
-    """`batches_behind` is how many batches of the store are not served yet."""
+    """The served bundle. `batches_behind` is the number of batches in the store that are not served yet."""
 
     bundle_id: str
     family: str
@@ -53,7 +53,7 @@ class ServingStatus(_Part):
 
 
 class Version(_Part):
-    """An earlier version that `rollback` can go to."""
+    """An earlier version to which `rollback` can return."""
 
     bundle_id: str
     family: str
@@ -62,14 +62,15 @@ class Version(_Part):
 
 
 class Waiting(_Part):
+    """An upload that has not been taken in yet."""
+
     key: str
     bytes: int
     since: datetime
 
 
 class Refused(_Part):
-    """What lies in the quarantine: how many reports, and of the newest its key and what most of its rows were refused
-    for, or why the whole file was."""
+    """The quarantine: the number of its reports, and the key, time and main reason of the newest one."""
 
     reports: int
     newest: str
@@ -78,9 +79,10 @@ class Refused(_Part):
 
 
 class Status(_Part):
-    """`store` and `serving` are None where nothing has been committed or published yet, `refused` where nothing was.
+    """The status of a shop at the time `at`.
 
-    `versions` are the newest first; `bytes` is the size of what is under each prefix, by its name.
+    `store` is None before the first batch, `serving` before the first training, `refused` if the quarantine is empty.
+    `versions` are listed newest first. `bytes` is the total size of the objects under each prefix, by its name.
     """
 
     shop: str
@@ -96,9 +98,10 @@ class Status(_Part):
 
 
 def status(ctx: Context, runs: int = 10) -> Status:
-    """With the newest `runs` runs. Files of several uploads that describe items are fetched, to count each once.
+    """Returns the status, with the newest `runs` runs.
 
-    Raises `BucketUnavailable`, `CorruptError`.
+    If several segments describe items, these are fetched, so that each item is counted once. Raises `BucketUnavailable`
+    and `CorruptError`.
     """
     store = ctx.store_file.read().document
     serving = ctx.serving_file.read().document
@@ -131,7 +134,7 @@ def _store(ctx: Context, document: StoreDocument) -> StoreStatus:
 
 
 def _stored_items(ctx: Context, document: StoreDocument) -> int:
-    """Each once. What is in a single segment the document tells; several may describe the same items."""
+    """The number of distinct items. Only if several segments describe items, their files are read."""
     described = tuple(segment for segment in document.segments if segment.items)
     if len(described) < 2:
         return sum(segment.items for segment in described)
@@ -141,7 +144,7 @@ def _stored_items(ctx: Context, document: StoreDocument) -> int:
 
 
 def _served_items(ctx: Context, layers: Sequence[LayerRef]) -> int:
-    """Each once: a delta defines numbers of the layers below anew, or goes on behind their highest."""
+    """The number of distinct items: a delta redefines item numbers of earlier layers or continues after the highest."""
     numbers = [LayerFiles(layer, ctx.path_of).array("item_nos", np.int32, None) for layer in layers[1:]]
     return max([layers[0].n_items, *(int(nos.max(initial=-1)) + 1 for nos in numbers)])
 
@@ -164,7 +167,7 @@ def _serving(ctx: Context, document: ServingDocument, seq: int) -> ServingStatus
 
 
 def _versions(ctx: Context, document: ServingDocument) -> Iterator[Version]:
-    """Those that one can go back to, newest first."""
+    """The versions to which `rollback` can return, newest first."""
     for ref, bundle in reversed(read_history(ctx, document).readable):
         yield Version(
             bundle_id=ref.bundle_id,

@@ -1,4 +1,4 @@
-"""What the scheduled sweep does: take in what no event announced, and remove files that nothing refers to."""
+"""The scheduled sweep: takes in uploads that no event announced, serves them, and deletes unreferenced files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class SweepReport:
-    """`runs` of ingest and update, and the keys that were deleted."""
+    """The result of a sweep: the runs of ingest and update, and the deleted keys."""
 
     runs: tuple[RunRecord, ...]
     deleted: tuple[str, ...]
@@ -38,7 +38,7 @@ def renew_proof(ctx: Context) -> ConditionalPutProof:
 
 
 def sweep(ctx: Context) -> SweepReport:
-    """A step that fails does not hold back those behind it: the first error is raised at the end."""
+    """Runs the sweep. A failed step does not stop the next ones: the first error is raised at the end."""
     errors: list[Exception] = []
 
     def results_of(step: str, work: Callable[[], Iterable[Result]]) -> tuple[Result, ...]:

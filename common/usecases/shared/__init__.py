@@ -1,4 +1,4 @@
-"""What all rooms need: the context of a shop, run records, workspaces, tombstones, garbage collection.
+"""Parts that all use cases need: the context, run records, workspaces, tombstones, garbage collection.
 
-It knows no other room.
+It imports no other package of use cases.
 """

@@ -1,4 +1,4 @@
-"""What every use case is given: one shop and the parts that reach its bucket."""
+"""The context of every use case: one shop, and the access to its bucket."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True)
 class Context:
+    """One shop with its bucket, object keys, file cache and clock. `now` returns the time in UTC."""
+
     shop: Shop
     bucket: Bucket
     keys: Keys
@@ -40,5 +42,8 @@ class Context:
         return CurrentFile(self.bucket, self.keys.serving_current, ServingDocument)
 
     def path_of(self, ref: FileRef) -> Path:
-        """Fetches a file of the bucket into the local cache. Raises `CorruptError` where it is gone or damaged."""
+        """Returns the local path of a file of the bucket, fetched into the cache if needed.
+
+        Raises `CorruptError` if the file is missing or damaged.
+        """
         return self.cache.fetch(self.bucket, ref)

@@ -1,4 +1,4 @@
-"""Removes files that no document refers to any more, once they are old enough to belong to no commit under way."""
+"""Garbage collection: deletes files that no document references, and that are too old for a commit under way."""
 
 from __future__ import annotations
 
@@ -12,13 +12,16 @@ from common.usecases.shared.context import Context
 from common.usecases.shared.manifests import read_history
 
 MIN_AGE: Final = timedelta(days=1)
-"""An unreferenced file may belong to a commit that is being made; none takes this long."""
+"""Age from which an unreferenced file is deleted. A younger one may belong to a commit that is under way."""
 
 KEEP_RUNS: Final = timedelta(days=90)
 
 
 def collect_garbage(ctx: Context, min_age: timedelta = MIN_AGE) -> tuple[str, ...]:
-    """The deleted keys. Run records are kept for `KEEP_RUNS`. Raises `BadRequest` for an age under an hour."""
+    """Deletes unreferenced files older than `min_age`, and run records older than `KEEP_RUNS`.
+
+    Returns the deleted keys. Raises `BadRequest` for a `min_age` under one hour.
+    """
     if min_age < SHORTEST_AGE:
         raise BadRequest("a file may belong to a commit under way: give an age of at least one hour")
     return (*_of_store(ctx, min_age), *_of_versions(ctx, min_age), *_runs(ctx))
@@ -35,9 +38,9 @@ def _of_store(ctx: Context, min_age: timedelta) -> list[str]:
 
 
 def _of_versions(ctx: Context, min_age: timedelta) -> list[str]:
-    """What is served keeps its files and its artifact, and so do the versions that `rollback` can go back to.
+    """Keeps the files and artifacts of the served version and of all versions to which `rollback` can return.
 
-    Of a damaged version only the manifest stays, for whoever looks into it: nobody can go back to it.
+    Of a damaged version only the manifest stays, for inspection, since nobody can return to it.
     """
     document = ctx.serving_file.read().document
     if document is None:

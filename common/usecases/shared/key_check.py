@@ -1,7 +1,7 @@
-"""Whether this process has the pseudonym key that the bucket was written under.
+"""The check that this process has the pseudonym key with which the bucket was written.
 
-Under another key everybody gets a second pseudonym, and no tombstone is recognised: whoever was erased would be back
-with the next upload that names them. So the bucket keeps a value that follows from the key and says nothing about it.
+With another key every person gets a second pseudonym, and tombstones match nobody, so that erased people come back with
+the next upload. Therefore the bucket holds a value that is derived from the key and does not reveal it.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from common.usecases.shared.context import Context
 
 
 def require_key(ctx: Context) -> None:
-    """For whoever writes; costs one GET. In a bucket that has no value yet, this key's is kept from now on.
+    """Checks the key before a write, by one GET. In a bucket without a value, the value of this key is stored.
 
-    Raises `SettingError` where the bucket was written under another key.
+    Raises `SettingError` if the bucket was written with another key.
     """
     if check_key(ctx):
         return
     body = _key_check(ctx).model_dump_json().encode()
     if ctx.bucket.put_if(ctx.keys.key_check, body, None) is CONFLICT:
-        check_key(ctx)  # another writer was the first, perhaps under another key
+        check_key(ctx)  # another writer was first, perhaps with another key
 
 
 def check_key(ctx: Context) -> bool:
-    """Whether the bucket keeps a value, which is then this key's. Raises as `require_key` does."""
+    """Whether the bucket holds a value; it is then this key's. Raises `SettingError` if it is another key's."""
     blob = ctx.bucket.get(ctx.keys.key_check)
     if blob is None:
         return False

@@ -1,4 +1,4 @@
-"""The manifests of the versions that `rollback` can go back to."""
+"""The manifests of earlier versions, to which `rollback` can return."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class History:
-    """The versions that the serving document lists, oldest first. Nobody can go back to one of the `damaged`: its
-    manifest is gone or cannot be read."""
+    """The earlier versions that the serving document lists, oldest first.
+
+    The manifest of a `damaged` version is missing or unreadable, so `rollback` cannot return to it."""
 
     readable: tuple[tuple[BundleRef, Bundle], ...]
     damaged: tuple[BundleRef, ...]
 
 
 def read_history(ctx: Context, document: ServingDocument) -> History:
-    """Reads every manifest of the history. A damaged one is logged and holds up no other."""
+    """Reads every manifest of the history. A damaged one is logged, and the others are read all the same."""
     readable, damaged = [], []
     for ref in document.history:
         try:
@@ -37,7 +38,7 @@ def read_history(ctx: Context, document: ServingDocument) -> History:
 
 
 def read_manifest(ctx: Context, ref: BundleRef) -> Bundle:
-    """Raises `CorruptError` where the manifest is gone or is none of this format."""
+    """Returns the version's bundle. Raises `CorruptError` if the manifest is missing or has another format."""
     blob = ctx.bucket.get(ref.key)
     if blob is None:
         raise CorruptError(f"{ref.key}, which the history lists, is not in the bucket", key=ref.key)

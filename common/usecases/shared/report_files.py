@@ -1,4 +1,4 @@
-"""Where a run's figures and its report lie: `models/<version>/metrics.json` and `report.html`."""
+"""The files of a training's figures and report: `models/<version>/metrics.json` and `report.html`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ REPORT_FILE: Final = "report.html"
 
 
 class Page(NamedTuple):
-    """One run's report; `html` as UTF-8."""
+    """The report of one training. `html` is UTF-8."""
 
     version: str
     html: bytes
@@ -30,7 +30,9 @@ def save_page(ctx: Context, version: str, html: str) -> None:
 
 
 def figures_before(ctx: Context, version: str) -> dict[str, Any] | None:
-    """Of the newest run before this one; None for a first run, and where an older release wrote them."""
+    """The figures of the newest training before `version`.
+
+    None for the first training, and if an older release has written them in another form."""
     earlier = [found for found in versions_with(ctx, METRICS_FILE) if found < version]
     blob = ctx.bucket.get(ctx.keys.model_file(earlier[-1], METRICS_FILE)) if earlier else None
     if blob is None:
@@ -40,7 +42,7 @@ def figures_before(ctx: Context, version: str) -> dict[str, Any] | None:
 
 
 def fetch_page(ctx: Context, version: str | None = None) -> Page:
-    """The newest where no version is named. Raises `NotFound`."""
+    """Returns the report of `version`, or the newest one. Raises `NotFound` if there is none."""
     known = versions_with(ctx, REPORT_FILE)
     if not known:
         raise NotFound("there is no report yet: `recsys train` writes one")
@@ -52,7 +54,7 @@ def fetch_page(ctx: Context, version: str | None = None) -> Page:
 
 
 def versions_with(ctx: Context, name: str) -> list[str]:
-    """The versions that have the file, oldest first: they begin with their time."""
+    """The versions that have the file, oldest first. Versions begin with their time, so they sort by it."""
     keys = (info.key.removeprefix(ctx.keys.models) for info in ctx.bucket.list(ctx.keys.models))
     return [version for version, _, file in (key.partition("/") for key in keys) if file == name]
 
@@ -61,12 +63,14 @@ PEOPLE_FILE: Final = "people.json"
 
 
 def save_shown(ctx: Context, version: str, marks: list[str]) -> None:
-    """Before the report itself: one without this file is taken to show anybody."""
+    """Saves the marks of the people whom a report shows.
+
+    It is called before the report is saved, because a report without this file counts as showing every person."""
     ctx.bucket.put(ctx.keys.model_file(version, PEOPLE_FILE), json.dumps({"shown": sorted(marks)}).encode())
 
 
 def delete_reports(ctx: Context, tombstones: Tombstones, versions: Sequence[str] | None = None) -> int:
-    """Deletes the reports, of all versions or of these, that show somebody who was erased; returns how many."""
+    """Deletes the reports that show an erased person, of all or of the given versions. Returns their number."""
     looked_at = versions_with(ctx, REPORT_FILE) if versions is None else versions
     shown = [version for version in looked_at if _shows(ctx, version, tombstones)]
     for version in shown:

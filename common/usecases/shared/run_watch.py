@@ -1,4 +1,4 @@
-"""Reading run records while functions write them."""
+"""The reading of run records, also while a function writes them."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from common.usecases.shared.context import Context
 
 POLL_S: Final = 0.25
 CLOCK_SKEW: Final = timedelta(minutes=5)
-"""How far the clocks of the machines that write and that watch may be apart."""
+"""The largest expected difference between the clocks of the writing and the watching machine."""
 
 Matches = Callable[[RunRecord], bool]
 
 
 def of_upload(upload: Upload) -> Matches:
-    """Selects the runs that worked on this object; its key carries a hash of its content."""
+    """Selects the runs for this upload, by its key, which holds a hash of its content."""
     return lambda run: run.upload is not None and run.upload.key == upload.key
 
 
@@ -30,7 +30,7 @@ def of_function(name: str) -> Matches:
 
 
 def recent_runs(ctx: Context, limit: int) -> list[RunRecord]:
-    """The newest `limit` runs, newest first. A record that this version cannot read is left out."""
+    """The newest `limit` runs, newest first, without records that this release cannot read."""
     keys = [info.key for info in ctx.bucket.list(ctx.keys.runs)]
     # Run ids start with their time, so the order of keys is the order of time.
     records = (_read(ctx, key) for key in reversed(keys[-limit:]))
@@ -38,9 +38,9 @@ def recent_runs(ctx: Context, limit: int) -> list[RunRecord]:
 
 
 def follow(ctx: Context, matches: Matches, *, since: datetime, timeout_s: float) -> Iterator[RunRecord]:
-    """Yields the newest run since `since` that matches, each time it is looked at, until it has ended.
+    """Polls the newest matching run since `since` and yields its record each time, until the run has ended.
 
-    Raises `UnavailableError` if `timeout_s` pass first: the work goes on, and `recsys status` shows it.
+    Raises `UnavailableError` after `timeout_s` seconds; the work goes on, and `recsys status` shows it.
     """
     deadline = time.monotonic() + timeout_s
     while True:
@@ -55,7 +55,7 @@ def follow(ctx: Context, matches: Matches, *, since: datetime, timeout_s: float)
 
 
 def find_run(ctx: Context, matches: Matches, since: datetime) -> RunRecord | None:
-    """The newest run that started after `since`, give or take `CLOCK_SKEW`, and matches; an ended one is preferred."""
+    """The newest matching run that started after `since` - `CLOCK_SKEW`, preferably one that has ended."""
     first = ctx.keys.run(f"{since - CLOCK_SKEW:%Y%m%dT%H%M%SZ}")
     keys = [info.key for info in ctx.bucket.list(ctx.keys.runs) if info.key >= first]
     found = [run for key in reversed(keys) if (run := _read(ctx, key)) is not None and matches(run)]

@@ -1,9 +1,8 @@
-"""Run records: what a function is doing and how it ended, as `runs/<id>.json`.
+"""Run records: the progress and the result of a function's run, as `runs/<id>.json`.
 
-The end of a run is also left under `last-runs/`, by function and outcome, where one listing finds it for the metrics.
-
-A record is for people (`recsys status`, an admin who looks for a file), never for control: a run whose record cannot
-be written goes on.
+The end of a run is also put under `last-runs/`, by function and outcome, where one listing gives it to the metrics.
+Records inform people (`recsys status`, an admin who looks for a file) and control nothing: a run whose record cannot be
+written goes on.
 """
 
 from __future__ import annotations
@@ -23,15 +22,16 @@ from common.usecases.shared.key_check import require_key
 
 Function = Literal["ingest", "train", "update", "erase", "rollback"]
 
-# A step is shown as soon as it begins; its progress at most so often, because each showing is a PUT.
+# A new step is written at once. Progress is written at most so often, because each write is a PUT.
 SHOW_EVERY_S: Final = 1.0
 
 log = logging.getLogger(__name__)
 
 
 def start_run(ctx: Context, function: Function, upload: Upload | None = None) -> RunLog:
-    """Writes the record of a run that begins. Raises `SettingError` under another key than the bucket's: a run writes
-    what belongs to people."""
+    """Begins a run and writes its record.
+
+    Raises `SettingError` with another pseudonym key than the bucket's, because a run writes data of people."""
     require_key(ctx)
     started_at = ctx.now()
     record = RunRecord(
@@ -41,10 +41,10 @@ def start_run(ctx: Context, function: Function, upload: Upload | None = None) ->
 
 
 class RunLog:
-    """Keeps one run's record up to date.
+    """The record of one run, which is kept up to date.
 
-    As a context manager it records an exception that leaves the block as a failure, and lets it go on; every line that
-    is logged within carries the run's id.
+    As a context manager it records an exception of the block as a failure and raises it on. All log lines of the block
+    carry the run's id.
     """
 
     def __init__(self, ctx: Context, record: RunRecord) -> None:
@@ -60,7 +60,7 @@ class RunLog:
         return self._record
 
     def step(self, name: str, progress: float = 0.0) -> None:
-        """Says what is being done now and which share of it (0 to 1) is done."""
+        """Sets the current step and the part of it that is done, from 0 to 1."""
         if name == self._record.step:
             self._update(progress=progress)
             if time.monotonic() - self._shown >= SHOW_EVERY_S:
@@ -78,7 +78,7 @@ class RunLog:
         notices: Sequence[str] = (),
         details: Mapping[str, Any] | None = None,
     ) -> None:
-        """Adds to what the record tells; it is written with the next step or the end."""
+        """Adds to the record. It is written with the next step or at the end."""
         record = self._record
         self._update(
             counts={**record.counts, **(counts or {})},
@@ -96,18 +96,19 @@ class RunLog:
         notices: Sequence[str] = (),
         details: Mapping[str, Any] | None = None,
     ) -> RunRecord:
-        """Ends the run; what is given here is added."""
+        """Adds to the record, ends the run in `state`, and returns the record."""
         self.note(counts=counts, reasons=reasons, notices=notices, details=details)
         return self._end(state, 1.0)
 
     def refuse(self, error: RecsysError) -> RunRecord:
-        """Ends a run whose work was understood and refused: the same call would be refused again."""
+        """Ends the run as refused and returns the record. The same call would be refused again."""
         self._update(error={"code": error.code, "message": error.message})
         return self._end(RunState.REFUSED, self._record.progress)
 
     def fail(self, error: BaseException) -> RunRecord:
-        """Ends a run that went wrong. Of an error that is not the product's own only the type is told: its text may
-        hold data."""
+        """Ends the run as failed and returns the record.
+
+        Of an error outside the error tree only the type is recorded, because its text may hold data."""
         code, message = "internal", f"unexpected {type(error).__name__}; the log of the function has the details"
         if isinstance(error, RecsysError):
             code, message = error.code, error.message
@@ -136,11 +137,11 @@ class RunLog:
 
     def _log(self) -> None:
         record = self._record
-        told = {"state": record.state.value, "counts": record.counts, "timings_s": record.timings_s}
-        logs.event(log, logging.INFO, "run", function=record.function, **told, error=record.error)
+        figures = {"state": record.state.value, "counts": record.counts, "timings_s": record.timings_s}
+        logs.event(log, logging.INFO, "run", function=record.function, **figures, error=record.error)
 
     def timings(self) -> dict[str, float]:
-        """The record's timings with the step that ends now."""
+        """The seconds of each step so far, the current one included."""
         timings = dict(self._record.timings_s)
         if self._record.step:
             spent = time.monotonic() - self._step_began

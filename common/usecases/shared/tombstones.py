@@ -1,4 +1,4 @@
-"""Who has been erased, as every writer of the store and of what is served asks."""
+"""The reading of tombstones, and the deletion of files that an erasure has made obsolete."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 def read_tombstones(ctx: Context, document: StoreDocument | None) -> Tombstones:
-    """Those of this version of the store. Raises as `Context.path_of` does."""
+    """The tombstones of this version of the store. Raises as `Context.path_of` does."""
     pseudonymizer = ctx.shop.pseudonymizer
     if document is None or document.erased is None:
         return Tombstones.none(pseudonymizer)
@@ -29,22 +29,25 @@ def newest_erasure(document: StoreDocument | None) -> int:
     return document.erasure if document else 0
 
 
-def delete_abandoned(ctx: Context, landed: StoreDocument | None, put: Mapping[str, int]) -> None:
-    """Deletes the segments that a writer has put in vain because an erasure came first: they may hold who was erased.
+def delete_abandoned(ctx: Context, document: StoreDocument | None, put: Mapping[str, int]) -> None:
+    """Deletes a writer's uncommitted segments that may hold people of a later erasure.
 
-    `put` says of each key up to which erasure its content is clean. Nobody else comes to refer to what is older than
-    `landed`. Other segments put in vain may have an equal that another writer is about to commit: the sweep has them.
+    `put` maps the key of each segment to the number of the last erasure that it takes into account. `document` is the
+    current version: no other writer can commit a segment that does not take its erasure into account. Other uncommitted
+    segments are left to the sweep, because another writer may be about to commit the same content.
     """
-    if landed is None:
+    if document is None:
         return
-    current = {segment.file.key for segment in landed.segments}
+    current = {segment.file.key for segment in document.segments}
     for key, erasure in put.items():
-        if erasure < landed.erasure and key not in current:
+        if erasure < document.erasure and key not in current:
             ctx.bucket.delete(key)
 
 
 def reading_store(ctx: Context, work: Callable[[StoreDocument | None], T]) -> T:
-    """`work` on the newest version of the store, once more where an erasure has deleted what it was reading."""
+    """Returns the result of `work` with the newest version of the store.
+
+    If an erasure deletes files while `work` reads them, `work` is called again with the new version."""
     while True:
         snapshot = ctx.store_file.read()
         try:

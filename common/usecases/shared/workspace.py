@@ -1,4 +1,4 @@
-"""Local directories for the length of one job."""
+"""Temporary local directories for one job."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _LOCK: Final = "lock"
 
 @contextmanager
 def workspace(ctx: Context) -> Iterator[Path]:
-    """A directory that is removed afterwards, and by the next job on this machine if the process is killed.
+    """A temporary directory for the block. If the process is killed, the next job on this machine removes it.
 
-    What an upload says of people lies here while it is read, and nowhere else on a disk. The kernel releases the lock
-    of a process however it ends, so a directory whose lock is free belongs to nobody.
+    An upload's data of people is on disk here only, while it is read. Each directory holds a lock file; the kernel
+    releases the lock when its process ends, so a directory whose lock is free is abandoned.
     """
     root = ctx.settings.cache_dir / "work"
     root.mkdir(parents=True, exist_ok=True)
@@ -37,7 +37,7 @@ def workspace(ctx: Context) -> Iterator[Path]:
 
 
 def _remove_abandoned(root: Path) -> None:
-    """Call it with the lock of `root`: a directory is made and locked under it."""
+    """Removes abandoned directories. The caller holds the lock of `root`, under which directories are made."""
     for path in root.iterdir():
         if path.is_dir() and not _is_held(path / _LOCK):
             shutil.rmtree(path, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""What new batches change becomes visible in what is served, without training.
+"""The update: new batches of the store become visible in the served bundle, without training.
 
-One delta layer for each update.
+Each update adds one delta layer.
 """

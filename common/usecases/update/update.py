@@ -1,11 +1,11 @@
-"""Update: what new batches of the store change becomes visible, without training.
+"""The update: new batches of the store become visible in the served bundle, without training.
 
-One delta layer holds the people whom the batches touch, with their whole history and a query vector from it; the items
-that are new or described differently; and the rankings. So the cost follows the batch. Once that is served, `fold`
-keeps the number of layers small.
+An update adds one delta layer. It holds the people in the batches, with their whole history and a query vector from it,
+the items that are new or described differently, and the rankings. So the cost depends on the size of the batches. After
+that `fold` merges layers if there are too many.
 
-What update leaves to the next training: the vectors of items, their neighbours, and, where the first catalogue of a
-shop comes after a base, the items that it does not list.
+The next training, not the update, renews the vectors of items and their neighbours, and removes the items that a shop's
+first catalogue does not list if that catalogue comes after the first training.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from common.usecases.shared.workspace import workspace
 
 
 def update(ctx: Context) -> RunRecord:
-    """Brings what is served up to what is stored. Nothing to do, or nothing served yet, is a run that is done."""
+    """Runs an update and returns its record. The run is `done` also if there is nothing new or nothing served yet."""
     with start_run(ctx, "update") as log:
         try:
             bundle = bring_up_to_date(ctx, log)
@@ -41,27 +41,30 @@ def update(ctx: Context) -> RunRecord:
 
 
 def bring_up_to_date(ctx: Context, log: RunLog) -> Bundle:
-    """Returns the bundle that is served afterwards. Raises `NotReady` where none has ever been published."""
+    """Publishes all batches of the store that are not served yet, and returns the served bundle.
+
+    Raises `NotReady` if no bundle has been published yet.
+    """
     with workspace(ctx) as work:
         step = _Step(ctx, log, work)
         document = commit(ctx.serving_file, step.change, now=ctx.now)
-        assert document is not None  # `change` raises where there is none
-        delete_abandoned_layers(ctx, step.made, layer_ids(document.bundle))
+        assert document is not None  # `change` raises if there is none
+        delete_abandoned_layers(ctx, step.layers, layer_ids(document.bundle))
     return fold_layers(ctx, log, document.bundle)
 
 
 @dataclass
 class _Step:
-    """From one version of what is served to the one that covers the store; tried again after each conflict.
+    """The change of the serving document to a version that covers the store; repeated after each conflict.
 
-    The store is read after what is served: so a version that still knows somebody whom an erasure has taken out of the
-    store meanwhile comes too late, because the erasure has replaced what is served as well.
+    The store is read after the serving document. If an erasure removes people from the store in between, it replaces
+    the serving document as well, so that a version with these people loses its commit.
     """
 
     ctx: Context
     log: RunLog
     work: Path
-    made: list[NewLayer] = field(default_factory=list)
+    layers: list[NewLayer] = field(default_factory=list)
 
     def change(self, snapshot: Snapshot[ServingDocument]) -> Proposal | None:
         served = snapshot.document
@@ -72,26 +75,26 @@ class _Step:
             return None
         bundle = served.bundle
         content = self._content(stored, bundle)
-        layer = make_layer(self.ctx, content, "delta", stored.seq, self.work / f"layer-{len(self.made)}")
-        self.made.append(layer)
+        layer = make_layer(self.ctx, content, "delta", stored.seq, self.work / f"layer-{len(self.layers)}")
+        self.layers.append(layer)
         self.log.step("publishing")
         return next_update(served, bundle.layers, layer, self.ctx.now())
 
-    def _content(self, stored: StoreDocument, below: Bundle) -> LayerContent:
+    def _content(self, stored: StoreDocument, served: Bundle) -> LayerContent:
         self.log.step("reading")
-        items = Items(tuple(open_layer(ref, self.ctx.path_of) for ref in below.layers))
-        work = self.work / f"store-{len(self.made)}"
+        items = Items(tuple(open_layer(ref, self.ctx.path_of) for ref in served.layers))
+        work = self.work / f"store-{len(self.layers)}"
         work.mkdir(exist_ok=True)
         with open_store(stored, self.ctx.path_of, work) as reader:
             news = read_news(
                 reader,
                 items,
-                since_seq=below.covers_seq,
-                base_seq=below.layers[0].covers_seq,
+                since_seq=served.covers_seq,
+                base_seq=served.layers[0].covers_seq,
                 has_catalogue=any(segment.items for segment in stored.segments),
             )
         self.log.step("computing")
         self.log.note(counts={"items": len(news.catalogue), "users": news.people.n_users})
         with one_blas_thread():
             settings = self.ctx.settings
-            return delta_content(items, below.model, news, settings.min_pair_people, settings.n_threads)
+            return delta_content(items, served.model, news, settings.min_pair_people, settings.n_threads)

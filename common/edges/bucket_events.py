@@ -1,13 +1,13 @@
-"""Bucket events in every dialect that a function may be sent, read into one shape.
+"""Bucket events of all known dialects, parsed into one form.
 
-* `Records[]` of MinIO, RustFS, Ceph and AWS: the object key is form-encoded, except by Ceph (its `rgw_pubsub.cc`), the
-  event name may carry an `s3:` prefix, and a change of tags or retention also comes as `ObjectCreated`.
-* CloudEvents, binary and structured, of types that end in such an event name (the CloudEvents adapter for S3).
-* The webhook of SeaweedFS's filer: paths under `/buckets/<bucket>/`, not encoded, an overwrite is an `update`, and
-  directories, parts of multipart uploads and stored versions come too.
+* `Records[]` of MinIO, RustFS, Ceph and AWS: the object key is form-encoded, except by Ceph (its `rgw_pubsub.cc`). The
+  event name may have the prefix `s3:`. A change of tags or retention also comes as `ObjectCreated`.
+* CloudEvents, binary and structured, whose type ends in such an event name (the CloudEvents adapter for S3).
+* The webhook of SeaweedFS's filer: paths are under `/buckets/<bucket>/` and not encoded, an overwrite is an `update`,
+  and directories, parts of multipart uploads and stored versions are reported too.
 
-Events are hints: whoever handles one looks at the object itself. So nothing but the name of the object is taken from
-an event, and no address, user agent or header finds its way into a log or an answer.
+An event is only a hint: its handler reads the object itself. So only the name of the object is taken from an event, and
+no address, user agent or header gets into a log or an answer.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ M = TypeVar("M", bound=BaseModel)
 
 
 class EventKind(StrEnum):
-    """CREATED: an object has new content. REMOVED: it is gone. OTHER: its tags, retention or the like changed."""
+    """The kind of an event. CREATED: new content. REMOVED: a deletion. OTHER: a change of tags, retention and the like."""
 
     CREATED = "created"
     REMOVED = "removed"
@@ -41,6 +41,8 @@ class EventKind(StrEnum):
 
 
 class Dialect(StrEnum):
+    """The dialect in which an event came; the module's docstring describes each."""
+
     RECORDS = "records"
     CLOUDEVENT = "cloudevent"
     SEAWEEDFS = "seaweedfs"
@@ -48,7 +50,7 @@ class Dialect(StrEnum):
 
 @dataclass(frozen=True)
 class ObjectEvent:
-    """`key` is the decoded key; `etag` is as the event spells it, which is not always as the store spells it."""
+    """An event about one object. `key` is decoded; `etag` may be spelled differently from the object store's."""
 
     kind: EventKind
     bucket: str
@@ -58,9 +60,9 @@ class ObjectEvent:
 
 
 def parse(headers: Mapping[str, str], body: bytes) -> list[ObjectEvent]:
-    """The objects that an event names; empty for a call that names none (no body, `{}`, a timer, a test event).
+    """Returns the events of a call; an empty list if it names no object (no body, `{}`, a timer, a test event).
 
-    Raises `BadRequest` for a body in none of the dialects. Its message says what is wrong, never what a header held.
+    Raises `BadRequest` for a body in no known dialect. Its message never quotes a header.
     """
     lower = {name.lower(): value for name, value in headers.items()}
     if "ce-specversion" in lower:

@@ -52,7 +52,7 @@ _AVAILABLE: Final = {Available.TRUE: True, Available.FALSE: False, Available.ANY
 
 
 class ListFields(BaseModel):
-    """What every list of items can be asked for."""
+    """The fields of every request for a list of items."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -74,11 +74,13 @@ class ListFields(BaseModel):
         ge=0,
         le=1,
         allow_inf_nan=False,
-        description="How much an item's likeness to those before it counts against it in what the model ranks: at 0 "
-        "nothing, at 1 more than its own score.",
+        description="How strongly the model's ranking avoids items that are like those before them: 0 not at all, at 1 "
+        "more than their own score counts.",
     )
     max_per_category: int | None = Field(
-        None, ge=1, description="Most items of one category in the answer, even if fewer than `n` are left then."
+        None,
+        ge=1,
+        description="Largest number of items of one category, even if fewer than `n` items are left.",
     )
 
     def variety(self) -> Variety:
@@ -98,7 +100,7 @@ class ListFields(BaseModel):
 
 
 class CardFields(BaseModel):
-    """What `GET /v1/items` takes."""
+    """The fields of `GET /v1/items`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -106,16 +108,16 @@ class CardFields(BaseModel):
 
 
 class PersonFields(ListFields):
-    """What `GET /v1/recommendations` takes."""
+    """The fields of `GET /v1/recommendations`."""
 
     user_id: Text | None = Field(
-        None, description="The person, for local development only; elsewhere a signed bearer token names them."
+        None, description="The person's user id, for local development only; elsewhere a signed bearer token names it."
     )
-    item_id: Text | None = Field(None, description="The item whose page is looked at.")
+    item_id: Text | None = Field(None, description="The item whose page the visitor is on.")
     purchased: Purchased | None = Field(
         None,
-        description="What becomes of items that the person has bought: `hide`, `show`, `boost` puts them forward, "
-        "`auto` does what training has found best. The shop's setting where it is not given.",
+        description="Treatment of items that the person has bought: `hide` leaves them out, `show` ranks them as any "
+        "other, `boost` ranks them higher, `auto` is what training has found best. Default: the shop's setting.",
     )
     promote: Annotated[tuple[Annotated[Text, AfterValidator(checked)], ...], Field(max_length=MAX_PROMOTIONS)] = Field(
         (), description=PROMOTION_DESCRIPTION
@@ -126,7 +128,7 @@ class PersonFields(ListFields):
 
 
 class SessionEvent(BaseModel):
-    """One thing the visitor did in this visit."""
+    """One event of the visit."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -135,28 +137,31 @@ class SessionEvent(BaseModel):
 
 
 class SessionFields(PersonFields):
-    """What `POST /v1/recommendations` takes: the same and the visit, oldest first."""
+    """The fields of `POST /v1/recommendations`: those of the GET, and the events of the visit."""
 
-    viewed: Ids = Field((), description="Ids of items looked at in this visit, oldest first.")
+    viewed: Ids = Field((), description="Ids of the items viewed in this visit, oldest first.")
     session: tuple[SessionEvent, ...] = Field(
-        (), max_length=MAX_LIST, description="What happened in this visit, oldest first."
+        (), max_length=MAX_LIST, description="Events of this visit, oldest first."
     )
     basket: Ids = Field((), description="Ids of the items in the basket, oldest first.")
 
     def events(self) -> tuple[tuple[str, EventType], ...]:
-        """What was looked at, what happened and what lies in the basket, in this order."""
+        """(item id, event type) of the viewed items, of the session and of the basket, in this order."""
         viewed = [(item_id, EventType.VIEW) for item_id in self.viewed]
-        happened = [(event.item_id, event.event_type) for event in self.session]
+        session = [(event.item_id, event.event_type) for event in self.session]
         basket = [(item_id, EventType.CART) for item_id in self.basket]
-        return (*viewed, *happened, *basket)
+        return (*viewed, *session, *basket)
 
 
 Fields = TypeVar("Fields", bound=BaseModel)
-Asked = TypeVar("Asked", bound=ListFields)
+ListF = TypeVar("ListF", bound=ListFields)
 
 
 def read_query_string(model: type[Fields], query_string: bytes) -> Fields:
-    """Raises `BadRequest` naming the parameter that is unknown, repeated or wrong, `TooLarge` over a limit."""
+    """Parses and checks a query string.
+
+    Raises `BadRequest`, which names the unknown, repeated or wrong parameter, and `TooLarge` above a limit.
+    """
     if len(query_string) > MAX_QUERY_BYTES:
         raise TooLarge(f"the query string has {len(query_string)} bytes; at most {MAX_QUERY_BYTES} are accepted")
     try:
@@ -170,7 +175,7 @@ def read_query_string(model: type[Fields], query_string: bytes) -> Fields:
 
 
 def _collect(pairs: Iterable[tuple[str, str]], repeatable: frozenset[str]) -> dict[str, Any]:
-    """The parameters by name; those that take several values as lists."""
+    """The parameters by name. Parameters with several values are lists."""
     values: dict[str, Any] = {}
     attributes: dict[str, list[str]] = {}
     for name, value in pairs:
@@ -190,7 +195,10 @@ def _repeatable(model: type[BaseModel]) -> frozenset[str]:
 
 
 def read_body(body: bytes) -> SessionFields:
-    """Raises `BadRequest` naming the field that is unknown or wrong, `TooLarge` for one over its limit."""
+    """Parses and checks a JSON body.
+
+    Raises `BadRequest`, which names the unknown or wrong field, and `TooLarge` above a limit.
+    """
     try:
         return SessionFields.model_validate_json(body, strict=True)
     except ValidationError as error:
@@ -208,14 +216,16 @@ def _problem(error: ValidationError, what: str, model: type[BaseModel]) -> BadRe
 
 
 @lru_cache(maxsize=1024)
-def query_of_string(model: type[Asked], query_string: bytes, max_n: int) -> tuple[Query, str | None]:
-    """The query and the bare user id. Cached: a page asks the same for every visitor, whom a header names."""
+def query_of_string(model: type[ListF], query_string: bytes, max_n: int) -> tuple[Query, str | None]:
+    """Returns the query and the bare user id.
+
+    The result is cached, because a page sends the same query string for all visitors; a header names the visitor."""
     fields = read_query_string(model, query_string)
     return to_query(fields, max_n), fields.user_id if isinstance(fields, PersonFields) else None
 
 
 def to_query(fields: ListFields, max_n: int) -> Query:
-    """A query for nobody yet. Raises `BadRequest` for an `n` over the shop's setting."""
+    """Returns the query of the fields, without a user id. Raises `BadRequest` for an `n` above the shop's setting."""
     if fields.n > max_n:
         raise BadRequest(f"'n' is {fields.n}; at most {max_n} are accepted")
     person = fields if isinstance(fields, PersonFields) else None

@@ -1,4 +1,4 @@
-"""The recommend function: opens everything at its first request, and tells how it is doing."""
+"""The recommend function as an ASGI application, with its probes, metrics and CORS headers."""
 
 from __future__ import annotations
 
@@ -28,17 +28,19 @@ _MAX_AGE_S: Final = b"600"
 
 
 class Cors:
+    """The CORS headers for pages of the allowed origins."""
+
     def __init__(self, origins: tuple[str, ...]) -> None:
         self._origins = frozenset(origin.encode() for origin in origins)
 
     def headers(self, origin: bytes | None) -> Headers:
-        """For every answer: what lets a page of an allowed origin read it. `Vary` is there either way, for caches."""
+        """Headers of every answer: they let a page of an allowed origin read it. `Vary` is always there, for caches."""
         if origin is None or origin not in self._origins:
             return [VARY]
         return [VARY, (b"access-control-allow-origin", origin)]
 
     def preflight(self, origin: bytes | None, methods: tuple[str, ...]) -> Headers:
-        """For the answer to OPTIONS, beside `headers`; a page of another origin is told nothing."""
+        """Further headers of the answer to OPTIONS; none for a page of another origin."""
         if origin is None or origin not in self._origins:
             return []
         return [
@@ -52,8 +54,10 @@ log = logging.getLogger(__name__)
 
 
 class RecommendFunction:
-    """An ASGI application. Nothing is read or opened before the first request: a server may import it in a master
-    process, and neither Faiss's threads nor connections survive a fork."""
+    """The ASGI application of the recommend function.
+
+    Nothing is read or opened before the first request, because a server may import it in a parent process, and neither
+    Faiss's threads nor connections survive a fork."""
 
     def __init__(self) -> None:
         self._metrics = Metrics()
@@ -62,8 +66,7 @@ class RecommendFunction:
         self._service: RecommendService | None = None
         self._storefront: Storefront | None = None
         self._cors = Cors(())
-        self._limit: RateLimit | None = None
-        self._about_itself: Mapping[Endpoint, Callable[[Request], Response]] = {
+        self._status_answers: Mapping[Endpoint, Callable[[Request], Response]] = {
             Endpoint.HEALTHZ: lambda _request: json_response({"status": "ok"}),
             Endpoint.STARTEDZ: self._started,
             Endpoint.METRICS: lambda _request: Response(200, METRICS_TYPE, self._metrics.exposition(self._service)),
@@ -85,7 +88,7 @@ class RecommendFunction:
         await response.send(send)
 
     def close(self) -> None:
-        """Ends the thread that follows the bucket."""
+        """Stops the thread that watches the bucket for new versions."""
         if self._service is not None:
             self._service.stop()
 
@@ -115,9 +118,9 @@ class RecommendFunction:
         refused = _refuse(request, route.endpoint)
         if refused is not None:
             return refused
-        tell = self._about_itself.get(route.endpoint)
-        if tell is not None:
-            return tell(request)
+        status_answer = self._status_answers.get(route.endpoint)
+        if status_answer is not None:
+            return status_answer(request)
         storefront = self._storefront or await self._open()
         if request.method == "OPTIONS":
             allowed = self._cors.preflight(request.header(b"origin"), METHODS[route.endpoint])
@@ -125,10 +128,10 @@ class RecommendFunction:
         return await storefront.answer(request, route)
 
     def _started(self, request: Request) -> Response:
-        """503 until the first attempt to load what is published has ended, also where nothing was.
+        """Answers 503 until the first attempt to load the published bundle has ended, also if nothing is published.
 
-        The attempt goes on behind the answer: a probe does not wait for as long as a large bundle takes. What an
-        attempt fails of is raised by the next call, and the one after that makes another.
+        The attempt continues after the answer, so that a probe need not wait for a large bundle. If the attempt fails,
+        the next call raises its error, and the call after that begins a new attempt.
         """
         if self._storefront is not None:
             return json_response({"status": "started"})
@@ -147,7 +150,7 @@ class RecommendFunction:
             return self._storefront
 
     def _connect(self) -> Storefront:
-        # Imported late: a probe need not wait for the S3 client's import.
+        # Imported here, so that a probe need not wait for the import of the S3 client.
         from common.edges.wiring import make_context
 
         context = make_context(os.environ)
@@ -162,7 +165,7 @@ class RecommendFunction:
 
 
 def _failed(request: Request, error: Exception) -> Response:
-    """The answer to a request that raised `error`, which is logged where the fault is not the caller's."""
+    """The answer to a request that raised `error`. Errors that are not the caller's fault are logged."""
     request_id = request.find_id()
     status, document = problems.problem_of(error)
     with logs.bound(request_id=request_id):
@@ -175,8 +178,8 @@ def _failed(request: Request, error: Exception) -> Response:
 
 def _refuse(request: Request, endpoint: Endpoint) -> Response | None:
     if endpoint is Endpoint.NONE:
-        nowhere = problems.problem(404, "not_found", "there is no such path; see /openapi.json")
-        return problem_response(nowhere, request.find_id())
+        problem = problems.problem(404, "not_found", "there is no such path; see /openapi.json")
+        return problem_response(problem, request.find_id())
     allowed = METHODS[endpoint]
     if request.method not in allowed:
         problem = problems.problem(405, "method_not_allowed", f"this path takes {', '.join(allowed)}")

@@ -1,4 +1,4 @@
-"""Prometheus figures of the storefront API."""
+"""The Prometheus metrics of the storefront API."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class _StageTimes(Collector):
     def collect(self) -> Iterable[Metric]:
         family = HistogramMetricFamily(
             "recsys_stage_seconds",
-            "Time of each stage of an answer; an answer that was given before has none.",
+            "Time of each stage of an answer; a cached answer has none.",
             labels=["stage"],
         )
         for stage, histogram in self._stages:
@@ -39,26 +39,26 @@ class _StageTimes(Collector):
 
 
 class _BucketActivity(Collector):
-    """What the bucket told of all functions and jobs when it was looked at last; nothing before that."""
+    """Gauges of all functions and jobs, from the last listing of the bucket; empty before the first one."""
 
     def __init__(self) -> None:
-        self.seen: Activity | None = None
+        self.activity: Activity | None = None
 
     def collect(self) -> Iterable[Metric]:
         runs = GaugeMetricFamily(
             "recsys_last_run_timestamp_seconds",
-            "When a run of a function or job last ended so.",
+            "When a run of a function or job last ended with this outcome.",
             labels=["function", "outcome"],
         )
         upload = GaugeMetricFamily(
             "recsys_oldest_upload_seconds", "How long the oldest upload has waited to be taken in; 0 if none waits."
         )
         reports = GaugeMetricFamily("recsys_quarantine_reports", "Reports in the quarantine.")
-        if self.seen is not None:
-            for labels, ended in self.seen.last_runs.items():
+        if self.activity is not None:
+            for labels, ended in self.activity.last_runs.items():
                 runs.add_metric(labels, ended.timestamp())
-            upload.add_metric((), self.seen.oldest_upload_s)
-            reports.add_metric((), self.seen.quarantine_reports)
+            upload.add_metric((), self.activity.oldest_upload_s)
+            reports.add_metric((), self.activity.quarantine_reports)
         yield from (runs, upload, reports)
 
 
@@ -75,6 +75,8 @@ class _RefusedByServer(Collector):
 
 
 class Metrics:
+    """All metrics of one process."""
+
     def __init__(self) -> None:
         self._registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
@@ -95,7 +97,7 @@ class Metrics:
         self._bundle = Gauge("recsys_bundle", "The served bundle.", ["bundle_id", "model"], registry=registry)
         self._refused = Gauge("recsys_bundle_refused", "1 while a newer version is refused.", registry=registry)
         self._store = Gauge("recsys_store_answers", "1 while the bucket answers.", registry=registry)
-        # Finding a labelled child takes longer than counting in it.
+        # Finding the child of a label takes longer than counting in it, so children are kept.
         self._requests_of = lru_cache(maxsize=256)(
             lambda endpoint, status: self._requests.labels(endpoint, str(status))
         )
@@ -107,19 +109,19 @@ class Metrics:
         self._seconds_of(endpoint).observe(seconds)
 
     def recommended(self, rungs: Iterable[tuple[Rung, int]]) -> None:
-        """rungs: how many items of an answer came from where."""
+        """Counts the items of an answer by their rung. `rungs`: (rung, number of items)."""
         for rung, n_items in rungs:
             self._items_of[rung].inc(n_items)
 
     def exposition(self, service: RecommendService | None) -> bytes:
-        """The text that Prometheus reads, with the state of the service as it is now."""
+        """The metrics in Prometheus' text format, with the current state of the service."""
         if service is not None:
             self._observe(service)
         return generate_latest(self._registry)
 
     def _observe(self, service: RecommendService) -> None:
         watch = service.watch
-        self._activity.seen = watch.activity
+        self._activity.activity = watch.activity
         self._refused.set(watch.refusal is not None)
         self._store.set(watch.store_answers)
         self._bundle.clear()

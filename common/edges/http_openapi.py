@@ -1,4 +1,4 @@
-"""`/openapi.json`, made from the definitions that requests are read with; docs/openapi.json is a copy of it."""
+"""The OpenAPI document, made from the definitions that parse requests; docs/openapi.json is a copy of it."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def _content(schema: str) -> dict[str, Any]:
 
 
 def _parameters(fields: type[BaseModel]) -> list[dict[str, Any]]:
-    """One a field; a list is a parameter that may be repeated."""
+    """One parameter for each field. A list is a parameter that may be repeated."""
     properties = _schemas(fields)[fields.__name__]["properties"]
     return [_parameter(name, dict(schema)) for name, schema in properties.items()]
 
@@ -126,7 +126,7 @@ def _request_schemas() -> dict[str, Any]:
 
 
 def _enums(*models: type[BaseModel]) -> dict[str, Any]:
-    """What the parameters refer to."""
+    """The schemas to which parameters refer."""
     schemas = _schemas(*models)
     return {name: schema for name, schema in schemas.items() if "enum" in schema}
 

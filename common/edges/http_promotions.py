@@ -1,4 +1,4 @@
-"""How a request names what is to rank higher: `brand:Acme:0.5`."""
+"""The text form of promotions in a request, such as `brand:Acme:0.5`."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ MAX_PROMOTIONS: Final = 8
 MAX_WEIGHT: Final = 10.0
 _FORMS: Final = f"`category:<name>:<weight>`, `brand:<name>:<weight>` or `{ATTRIBUTE_PREFIX}<column>:<value>:<weight>`"
 PROMOTION_DESCRIPTION: Final = (
-    f"What is to rank higher among what the model ranks: {_FORMS}. At weight 1 an item rises by the distance between "
-    "the scores of the first and the last of the answer."
+    f"Items that rank higher in the model's ranking: {_FORMS}. At weight 1 the score of such an item grows by the "
+    "difference between the first and the last score of the answer."
 )
 
 
 def promotion_of(rule: str) -> Promotion:
-    """A value may hold colons. Raises `ValueError`, saying what is wrong, for what is none of the forms."""
+    """Parses a promotion; its value may hold colons. Raises `ValueError`, which says what is wrong."""
     field, _, rest = rule.partition(":")
     value, _, weight = rest.rpartition(":")
     column = field.removeprefix(ATTRIBUTE_PREFIX)
@@ -33,6 +33,6 @@ def promotion_of(rule: str) -> Promotion:
 
 
 def checked(rule: str) -> str:
-    """The rule itself. Raises as `promotion_of`."""
+    """Returns `rule`, if it is a promotion. Raises as `promotion_of` does."""
     promotion_of(rule)
     return rule

@@ -1,4 +1,4 @@
-"""A request of the storefront API as the ASGI server hands it over."""
+"""A request to the storefront API, as the ASGI server passes it."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _REQUEST_ID: Final = HEADER.lower().encode()
 
 
 class Disconnected(Exception):
-    """The caller left before the whole body had come; nobody waits for an answer."""
+    """The caller has closed the connection before the whole body was sent, so that no answer is needed."""
 
 
 class Request(NamedTuple):
-    """raw_path: as it was sent, without the query string; headers: names in lower case."""
+    """A request. `raw_path` is the path as it was sent, without the query string; header names are in lower case."""
 
     method: str
     raw_path: bytes
@@ -30,19 +30,19 @@ class Request(NamedTuple):
     receive: Receive
 
     def header(self, name: bytes) -> bytes | None:
-        """The first header of this lower-case name."""
+        """The first header with this lower-case name, None if there is none."""
         for key, value in self.headers:
             if key == name:
                 return value
         return None
 
     def find_id(self) -> str:
-        """For what goes wrong with it; a new one at each call where the caller gave none that is well-formed."""
+        """The request's id: the caller's if it is well-formed, else a new one at each call."""
         given = self.header(_REQUEST_ID)
         return request_id_of(None if given is None else given.decode("latin-1"))
 
     async def body(self) -> bytes:
-        """Raises `TooLarge` as soon as more has come than is accepted, and `Disconnected`."""
+        """Reads the whole body. Raises `TooLarge` as soon as it exceeds `MAX_BODY_BYTES`, and `Disconnected`."""
         body = bytearray()
         more = True
         while more:

@@ -1,4 +1,4 @@
-"""Answers of the storefront API as the ASGI server takes them."""
+"""Answers of the storefront API, in the form that the ASGI server takes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BRIEFLY: Final = (b"cache-control", b"public, max-age=5")
 
 
 class Response:
-    """A complete body with ready-made headers."""
+    """An answer with its complete body and headers."""
 
     def __init__(self, status: int, content_type: bytes, body: bytes, headers: Iterable[tuple[bytes, bytes]] = ()):
         self.status = status
@@ -37,7 +37,7 @@ def json_response(document: dict[str, Any], status: int = 200) -> Response:
 def problem_response(
     document: dict[str, Any], request_id: str, headers: Iterable[tuple[bytes, bytes]] = ()
 ) -> Response:
-    """`document` is one of `problems`."""
+    """The answer for a problem document, which a function of `problems` has made."""
     status: int = document["status"]
     usual = [(name.lower().encode(), value.encode()) for name, value in problems.headers_of(status).items()]
     named = (HEADER.lower().encode(), request_id.encode())

@@ -1,4 +1,4 @@
-"""The paths of the storefront API and the methods that each takes."""
+"""The paths of the storefront API and the methods of each."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from common.errors import BadRequest
 
 
 class Endpoint(StrEnum):
-    """Also the label in the metrics; `NONE` stands for every path that is not ours."""
+    """An endpoint, also used as label in the metrics. `NONE` stands for all unknown paths."""
 
-    __hash__ = str.__hash__  # an Enum's own is a Python function, and endpoints are keys in each request
-
+    __hash__ = str.__hash__  # faster than an Enum's own, and endpoints are keys in each request
     RECOMMENDATIONS = "recommendations"
     ITEMS = "items"
     SIMILAR = "similar"
@@ -51,6 +50,8 @@ _AFTER_ID: Final = {
 
 
 class Route(NamedTuple):
+    """The endpoint of a path, and the item id in the path if it has one."""
+
     endpoint: Endpoint
     item_id: str | None = None
 
@@ -60,7 +61,10 @@ _ROUTES: Final = {path: Route(endpoint) for path, endpoint in _FIXED.items()}
 
 
 def find_route(raw_path: bytes) -> Route:
-    """raw_path: as it was sent, so that an item id may hold an encoded slash. Raises `BadRequest` for a broken id."""
+    """Returns the route of a path as it was sent, so that an item id may hold an encoded slash.
+
+    Raises `BadRequest` for an item id that is not percent-encoded UTF-8.
+    """
     route = _ROUTES.get(raw_path)
     if route is not None:
         return route

@@ -1,4 +1,4 @@
-"""The storefront API's questions: from an HTTP request to a query, and from its answer to a response."""
+"""The endpoints of the storefront API: an HTTP request becomes a query, and the answer becomes a response."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ from common.serving.stages import Laps, Stage
 from common.usecases.recommend.answer_cache import Answer
 from common.usecases.recommend.service import Query, RecommendService
 
-# A shopper comes back with the same token page after page.
+# The number of checked tokens that are remembered: a shopper sends the same token with every page.
 REMEMBERED: Final = 10_000
 _BEARER: Final = b"bearer "
 
 
 class Visitors:
-    """Checks tokens. Remembers those it has checked, in memory only, and their expiry at every use."""
+    """The check of visitors' tokens. Valid tokens are cached in memory; their expiry is checked at every use."""
 
     def __init__(self, settings: Settings) -> None:
         self._key = settings.token_key.get_secret_value().encode() if settings.token_key else None
@@ -44,10 +44,10 @@ class Visitors:
         self._checked: OrderedDict[bytes, Claims] = OrderedDict()
 
     def named(self, subject: str | None, bare_user_id: str | None) -> str | None:
-        """The id of the person whom a token's subject or the call's field names, or None for an anonymous call.
+        """Returns the user id from the token's subject or from the call's field; None for an anonymous call.
 
-        Raises `Unauthorized` for both, and for a bare user id where the setting does not allow one: a wrong name must
-        not be answered as if none were given.
+        Raises `Unauthorized` if both are given, or if the setting does not allow a bare user id. Such a call is not
+        answered as an anonymous one.
         """
         if bare_user_id is None:
             return subject
@@ -58,8 +58,9 @@ class Visitors:
         return bare_user_id
 
     def subject(self, authorization: bytes | None) -> str | None:
-        """The id of the person in the token of this header. Raises `Unauthorized` for one that is malformed, unsigned,
-        wrongly signed or expired."""
+        """Returns the user id in the token of this header; None without a header.
+
+        Raises `Unauthorized` for a token that is malformed, unsigned, wrongly signed or expired."""
         if authorization is None:
             return None
         if authorization[: len(_BEARER)].lower() != _BEARER:
@@ -88,6 +89,8 @@ CACHING: Final = {
 
 
 class Storefront:
+    """The endpoints that need the service: `/readyz` and those under `/v1/`."""
+
     def __init__(self, service: RecommendService, settings: Settings, metrics: Metrics) -> None:
         self._service = service
         self._visitors = Visitors(settings)
@@ -95,7 +98,7 @@ class Storefront:
         self._metrics = metrics
 
     async def answer(self, request: Request, route: Route) -> Response:
-        """Answers /readyz and the /v1/ endpoints. Raises the errors of `common.errors` that concern the caller."""
+        """Answers a request. Raises errors of `common.errors`, which the caller turns into an answer."""
         if route.endpoint is Endpoint.READYZ:
             return self._readiness(request)
         laps = Laps()
@@ -103,11 +106,11 @@ class Storefront:
         if route.endpoint is Endpoint.RECOMMENDATIONS:
             body = await request.body() if request.method == "POST" else None
             subject = self._visitors.subject(request.header(b"authorization"))
-        key = request.raw_path, request.query_string, body, subject
-        answer = self._service.remembered(key)
+        cache_key = request.raw_path, request.query_string, body, subject
+        answer = self._service.remembered(cache_key)
         if answer is None:
             answer = await self._make(request, route, body, subject, laps)
-            self._service.remember(key, answer)
+            self._service.remember(cache_key, answer)
         self._metrics.recommended(answer.rungs)
         return Response(200, JSON, answer.body, [CACHING[route.endpoint]])
 
@@ -120,8 +123,8 @@ class Storefront:
         laps.end(Stage.PARSE)
         self._metrics.stages.add(laps)
         ask = self._use_case(route)
-        # A filter that is new here costs milliseconds in the catalogue's files, which others should not wait for. The
-        # rest takes less time than handing it to a thread.
+        # A new filter takes milliseconds in the catalogue's files, so that it runs in a thread and other requests need
+        # not wait. All other work takes less time than passing it to a thread.
         return ask(query) if self._service.is_quick(query) else await asyncio.to_thread(ask, query)
 
     def _query(self, request: Request, route: Route, body: bytes | None, subject: str | None) -> Query:
@@ -145,7 +148,7 @@ class Storefront:
         return partial(self._service.similar if similar else self._service.bought_together, route.item_id)
 
     def _readiness(self, request: Request) -> Response:
-        """503 while there is nothing to serve. A newer version that was refused is told; why stands in the log."""
+        """Answers 503 while nothing is served. Names a newer version that was refused; the log has the reason."""
         watch = self._service.watch
         refusal, served = watch.refusal, watch.current
         state = {

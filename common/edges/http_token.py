@@ -1,7 +1,7 @@
-"""The shopper's token: of JSON Web Tokens (RFC 7519, RFC 7515) just the part that a shop's back end needs.
+"""The shopper's token: the part of JSON Web Tokens (RFC 7519, RFC 7515) that a shop's back end needs.
 
-HMAC-SHA-256 in compact form, with `sub` and `exp`. A library for all of JWT takes four times as long, which was a tenth
-of the first answer to a visitor; the tests hold this against one.
+It is HMAC-SHA-256 in compact form, with `sub` and `exp`. A library for all of JWT takes four times as long, a tenth of
+the first answer to a visitor. The tests compare this module with such a library.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ MAX_TOKEN_BYTES: Final = 4_096
 
 
 class Claims(NamedTuple):
-    """`expires` is in epoch seconds."""
+    """The claims of a token. `subject` is the user id, `expires` is in epoch seconds."""
 
     subject: str
     expires: float
 
 
 def read_token(token: bytes, key: bytes) -> Claims:
-    """What a token says that was signed with `key`. Its expiry is left to whoever uses it.
+    """Returns the claims of a token that was signed with `key`. The caller checks the expiry.
 
-    Raises `Unauthorized` for one that is too long, malformed, signed otherwise, not valid yet, without `sub` or `exp`,
-    or that names an audience: nobody has told us to be one.
+    Raises `Unauthorized` for a token that is too long, malformed, signed differently, not valid yet, or without `sub`
+    or `exp`. A token with an audience is refused too, because there is no setting of an audience.
     """
     if len(token) > MAX_TOKEN_BYTES:
         raise Unauthorized(f"the token has {len(token)} bytes; at most {MAX_TOKEN_BYTES} are accepted")
     signed, _, signature = token.rpartition(b".")
-    # Before anything in it is read: what nobody signed is not parsed.
+    # The signature is checked first, so that unsigned content is never parsed.
     if not hmac.compare_digest(_encoded(hmac.digest(key, signed, "sha256")), signature):
         raise Unauthorized("the token is not valid: its signature does not fit; it has to be signed by HS256")
     header, _, payload = signed.partition(b".")
@@ -48,7 +48,7 @@ def read_token(token: bytes, key: bytes) -> Claims:
 
 @lru_cache(maxsize=16)
 def _check_header(segment: bytes) -> None:
-    """The same for all tokens of a back end. Raises `ValueError`."""
+    """Checks a token's header, which is equal in all tokens of a back end. Raises `ValueError`."""
     header = _decoded(segment)
     if header.get("alg") != "HS256":
         raise ValueError("its header must say that alg is HS256")
@@ -60,7 +60,7 @@ def _claims(claims: dict[str, Any]) -> Claims:
     subject, expires, not_before = claims.get("sub"), claims.get("exp"), claims.get("nbf", 0)
     if not isinstance(subject, str):
         raise ValueError("sub must be there, and be a text")
-    if not (_is_moment(expires) and _is_moment(not_before)):
+    if not (_is_timestamp(expires) and _is_timestamp(not_before)):
         raise ValueError("exp must be there, and exp and nbf be numbers")
     if not_before > time.time():
         raise ValueError("it holds only later")
@@ -69,7 +69,7 @@ def _claims(claims: dict[str, Any]) -> Claims:
     return Claims(subject, float(expires))
 
 
-def _is_moment(value: object) -> TypeGuard[float]:
+def _is_timestamp(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 

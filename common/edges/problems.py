@@ -1,4 +1,4 @@
-"""The one place that maps the error tree to HTTP: RFC 9457 problem documents."""
+"""The mapping of the error tree to HTTP: RFC 9457 problem documents."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from common.errors import InputError, RecsysError, RefusedError, UnavailableErro
 
 CONTENT_TYPE: Final = "application/problem+json"
 RETRY_AFTER_S: Final = 2
-"""What a 503 suggests. A commit race is over and a bundle is fetched within about that time."""
+"""The seconds after which a caller may try again after a 503; a commit or a bundle's fetch takes about that long."""
 
 _TITLES: Final = {
     400: "Bad request",
@@ -32,9 +32,9 @@ _SEE_LOG: Final = "Something is wrong inside; the function's log says what."
 
 
 def problem_of(error: Exception) -> tuple[int, dict[str, Any]]:
-    """The status and the problem document of an error.
+    """Returns the status and the problem document of an error.
 
-    What is wrong inside (settings, damaged files, anything unforeseen) is told to the log and not to the caller.
+    Internal errors (settings, damaged files, anything unforeseen) are described in the log and not to the caller.
     """
     if isinstance(error, InputError | RefusedError | UnavailableError):
         return error.status, problem(error.status, error.code, error.message)
@@ -43,7 +43,7 @@ def problem_of(error: Exception) -> tuple[int, dict[str, Any]]:
 
 
 def problem(status: int, code: str, detail: str) -> dict[str, Any]:
-    """`code` is the stable code of `common.errors`; `detail` is for people."""
+    """Returns a problem document. `code` is the stable code of `common.errors`; `detail` is for people."""
     return {
         "type": f"urn:recsys-lite:problem:{code}",
         "title": _TITLES[status],
@@ -54,7 +54,7 @@ def problem(status: int, code: str, detail: str) -> dict[str, Any]:
 
 
 def headers_of(status: int) -> dict[str, str]:
-    """The headers that go with a problem of this status, beside its content type."""
+    """The headers of a problem with this status, except the content type."""
     if status == 401:
         return {"WWW-Authenticate": "Bearer"}
     return {"Retry-After": str(RETRY_AFTER_S)} if status == 503 else {}

@@ -1,10 +1,10 @@
-"""What ingest, update and train share as functions: one POST is one call of a use case.
+"""The HTTP side of the functions ingest, update and train: one POST is one call of a use case.
 
-* `POST /` with a bearer token does the work and answers 200 with the run records. That includes what can never
-  succeed, such as a refused file or an object that is gone: it is recorded, and a 4xx or 5xx would only make a store
-  that delivers in order send it again for ever, with every later event waiting behind it.
-* 4xx: the call itself is wrong (token, body). 503: try again later. 500: something is wrong inside.
-* Every answer names its request in `X-Request-Id`, as the caller did if that is well-formed, and so do the log lines.
+* `POST /` with a bearer token does the work and answers 200 with the run records, also if the work can never succeed,
+  as for a refused file or a missing object. The record tells that. A 4xx or 5xx would make an object store that
+  delivers in order send the same event for ever, before all later ones.
+* 4xx: the call itself is wrong (token, body). 503: try again later. 500: an internal error.
+* Every answer and every log line holds the request's `X-Request-Id`: the caller's if it is well-formed, else a new one.
 * `GET /healthz` and `GET /metrics` need no token: these functions are reachable from within the cluster only.
 """
 
@@ -45,7 +45,7 @@ Work = Callable[[Context, Call], Sequence[RunRecord]]
 
 
 class Trigger(Generic[Call]):
-    """One function's HTTP side. `read` turns headers and body into what `work` is asked to do.
+    """The HTTP side of one function. `read` turns headers and body into the argument of `work`.
 
     The context is made from the environment at the first call, so that an import opens nothing and a fork is safe.
     """
@@ -105,9 +105,9 @@ class Trigger(Generic[Call]):
             raise TooLarge(f"the body has more than {MAX_BODY_BYTES} bytes")
         return self._read(dict(request.headers), body)
 
-    def _run(self, order: Call) -> tuple[Response, list[str]]:
+    def _run(self, call: Call) -> tuple[Response, list[str]]:
         try:
-            records = self._work(self._ready(), order)
+            records = self._work(self._ready(), call)
         except (InputError, RefusedError) as error:
             logs.event(log, logging.WARNING, "refused", code=error.code, detail=error.message)
             _, document = problems.problem_of(error)
@@ -129,11 +129,11 @@ def on_events(
 ) -> Trigger[list[ObjectEvent]]:
     """A function that bucket events call.
 
-    `work` gets the events that tell of new objects whose key starts with `watched`, each object once; or an empty list
-    when a call names no object, and then does everything that waits. Events about anything else are ignored.
+    `work` gets the events about new objects whose key starts with `watched`, each object once. Other events are
+    ignored. If a call names no object, `work` gets an empty list, and then takes in all waiting objects.
     """
 
-    def named(ctx: Context, events: list[ObjectEvent]) -> Sequence[RunRecord]:
+    def handle(ctx: Context, events: list[ObjectEvent]) -> Sequence[RunRecord]:
         prefix = watched(ctx.keys)
         ours = {
             event.key: event
@@ -142,11 +142,11 @@ def on_events(
         }
         return work(ctx, list(ours.values())) if ours or not events else []
 
-    return Trigger(function, bucket_events.parse, named)
+    return Trigger(function, bucket_events.parse, handle)
 
 
 class _Metrics:
-    """In a registry of their own, because one test process may hold several functions."""
+    """The metrics of one function. Each has its own registry, because a test process may hold several functions."""
 
     def __init__(self, function: str) -> None:
         registry = CollectorRegistry()

@@ -1,4 +1,4 @@
-"""Builds what a use case is given. Entry points call it at their first request, never at import."""
+"""The making of a use case's context. Entry points call it at their first request, never at import."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from common.usecases.shared.context import Context
 
 
 def make_context(env: Mapping[str, str]) -> Context:
-    """Connects to nothing yet. Raises `SettingError`, naming what is missing or wrong."""
+    """Returns a context, which connects to nothing yet. Raises `SettingError`, which names the wrong settings."""
     shop = Shop.from_env(env)
     keys = Keys(shop.settings.prefix)
     return Context(

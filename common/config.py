@@ -6,7 +6,6 @@ An entry point calls `Shop.from_env(os.environ)`; nothing is read at import. A m
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -24,6 +23,7 @@ from pydantic import (
     field_validator,
 )
 
+from common.cpus import usable_cpus
 from common.errors import SettingError
 from common.ids import MIN_KEY_BYTES, Pseudonymizer
 
@@ -115,7 +115,7 @@ class Settings(BaseModel):
         description="Seconds a training run may take before it stops searching. Less than the function's timeout.",
     )
     train_families: CommaList = Field(
-        (), description="Comma-separated model families to try; empty tries all that are registered."
+        (), description="Comma-separated model families to try; empty tries all that are installed."
     )
     max_dim: int = Field(256, ge=8, description="Widest vectors that tuning may choose: memory and time in serving.")
     tune_trials: int = Field(
@@ -173,8 +173,8 @@ class Settings(BaseModel):
 
     @property
     def n_threads(self) -> int:
-        """The number of threads: `threads`, or the number of cores that this process may use."""
-        return self.threads or len(os.sched_getaffinity(0))
+        """`threads`, or the cores that this process may use."""
+        return self.threads or usable_cpus()
 
     @field_validator("s3_endpoint")
     @classmethod

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,6 +10,8 @@ from pathlib import Path
 from typing import Final
 
 import duckdb
+
+from common.cpus import usable_cpus
 
 Connection = duckdb.DuckDBPyConnection
 
@@ -128,7 +129,7 @@ def interrupted_after(connection: Connection, seconds: float) -> Iterator[None]:
 def _limits(memory_bytes: int) -> tuple[str, ...]:
     return (
         f"SET memory_limit = '{memory_bytes}B'",
-        f"SET threads = {len(os.sched_getaffinity(0))}",
+        f"SET threads = {usable_cpus()}",
         "SET TimeZone = 'UTC'",
         "SET enable_progress_bar = false",
     )

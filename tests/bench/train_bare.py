@@ -7,13 +7,13 @@ Prints the seconds of the fit; reading the matrix comes before.
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 
 from implicit.cpu.als import AlternatingLeastSquares
 from scipy.sparse import load_npz
 
+from common.cpus import usable_cpus
 from common.models.als import ALSConfig
 
 
@@ -25,7 +25,7 @@ def main() -> None:
         regularization=config.regularization,
         alpha=config.alpha,
         iterations=config.iterations,
-        num_threads=len(os.sched_getaffinity(0)),
+        num_threads=usable_cpus(),
         random_state=1,
     )
     started = time.monotonic()

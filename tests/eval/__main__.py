@@ -23,6 +23,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from common.cpus import usable_cpus
 from common.models.registry import FAMILIES
 from tests.eval.champion import evaluate_champion, lines
 from tests.eval.cold import evaluate_cold
@@ -131,7 +132,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seeds", type=lambda text: tuple(int(seed) for seed in text.split(",")), default=())
     parser.add_argument("--tune", type=float, metavar="SECONDS", help="search first, on a part of train")
     parser.add_argument("--max-width", type=int, default=1024)
-    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--threads", type=int, default=usable_cpus())
     return parser.parse_args()
 
 

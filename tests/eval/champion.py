@@ -9,7 +9,6 @@ of each family that the night tried, are judged on the same people.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from common.cpus import usable_cpus
 from common.errors import RefusedError
 from common.evaluation import metrics
 from common.evaluation.baselines import BASELINES
@@ -58,7 +58,7 @@ def evaluate_champion(data: TrainingData, budget_s: float, **settings: object) -
     if split is None or split.test is None:
         raise ValueError("too short a history for a test window")
     fold = split.test
-    evaluator = Evaluator(fold, data.catalogue, SEED, len(os.sched_getaffinity(0)))
+    evaluator = Evaluator(fold, data.catalogue, SEED, usable_cpus())
     with TemporaryDirectory() as directory, live_shop(Path(directory), seed=SEED, **settings) as shop:
         shop.take_in(TrainingData(fold.past, data.catalogue))
         with measured() as usage:

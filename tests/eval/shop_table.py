@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from common.cpus import usable_cpus
 from common.evaluation.baselines import BASELINES
 from common.evaluation.baselines.base import judge_baseline
 from common.evaluation.cases import Relevance
@@ -49,7 +49,7 @@ def rows(data: TrainingData, families: Sequence[str]) -> Iterator[Row]:
     split = temporal_split(data.interactions, WINDOW_DAYS, WINDOW_DAYS)
     if split is None or split.test is None:
         raise ValueError("too short a history for a test window")
-    threads = len(os.sched_getaffinity(0))
+    threads = usable_cpus()
     validation, test = (Evaluator(fold, data.catalogue, SEED, threads) for fold in (split.validation, split.test))
     for baseline in BASELINES:
         yield _timed(baseline.name, lambda baseline=baseline: judge_baseline(baseline(split.test), test.cases))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from typing import Any
 
+from common.cpus import usable_cpus
 from common.models.artifact import Artifact
 from common.models.base import FitOptions, Model, ModelConfig, TrainingData
 from common.models.registry import FAMILIES
@@ -22,7 +22,7 @@ def tune(
 ) -> tuple[TrialRecord | None, list[TrialRecord]]:
     """The best trial and all of them, judged by `metric` on what `task` holds out of its train."""
     inner = task.for_tuning(seed=0)
-    threads = len(os.sched_getaffinity(0))
+    threads = usable_cpus()
 
     def objective(candidate: Model[ModelConfig], watch: Watch) -> Verdict:
         def inspect(step: int, snapshot: Callable[[], Artifact]) -> None:

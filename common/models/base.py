@@ -5,7 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Generic, Self, TypeVar
+from importlib.util import find_spec
+from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -38,6 +39,19 @@ class ModelConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     weighting: Weighting = Weighting()
+
+
+@dataclass(frozen=True)
+class OptionalLibrary:
+    """A module that `fit` of one family alone imports, and that an environment may do without. `install` is the command
+    that brings it."""
+
+    module: str
+    install: str
+
+    @property
+    def is_there(self) -> bool:
+        return find_spec(self.module) is not None
 
 
 def _no_report(step: int, steps: int) -> None:
@@ -79,17 +93,15 @@ class TrainingData:
 ConfigT = TypeVar("ConfigT", bound=ModelConfig, covariant=True)
 """Covariant, so that `Model[ModelConfig]` is a model of whatever family."""
 
-
-class Model(ABC, Generic[ConfigT]):
-    """The base class of a family: one subclass in a file of its own, registered in `registry`.
-
-    `starts` are configs that are tried beside the defaults, because shops differ most in them. `search_space` is where
-    tuning looks for better values; it is empty for a family with nothing to tune.
+    `library` is what the family needs beyond the extra `train`. `starts` are configs worth a trial beside the defaults,
+    because shops differ most in them; `search_space` is where tuning looks for better ones, empty for a family that has
+    nothing to tune.
     """
 
     family: ClassVar[str]
     capabilities: ClassVar[Capabilities]
-    Config: type[ConfigT]
+    Config: ClassVar[type[ModelConfig]]
+    library: ClassVar[OptionalLibrary | None] = None
     starts: ClassVar[tuple[ModelConfig, ...]] = ()
     search_space: ClassVar[Space] = {}
 
@@ -97,10 +109,11 @@ class Model(ABC, Generic[ConfigT]):
         self.config = config
 
     @classmethod
-    def from_params(cls, params: Mapping[str, Any]) -> Self:
-        """With the defaults for what `params` leaves out. Raises pydantic's `ValidationError` for a parameter that the
-        family does not take."""
-        return cls(cls.Config.model_validate(params))
+    def lacks(cls) -> str | None:
+        """Why the family cannot learn in this environment, with the remedy; None where it can."""
+        if cls.library is None or cls.library.is_there:
+            return None
+        return f"{cls.family} needs {cls.library.module}, which is not installed: {cls.library.install}"
 
     @abstractmethod
     def fit(self, data: TrainingData, options: FitOptions) -> Artifact:

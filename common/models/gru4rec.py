@@ -15,7 +15,7 @@ import numpy as np
 
 from common.errors import RefusedError
 from common.models.artifact import Artifact
-from common.models.base import Capabilities, FitOptions, Model, TrainingData
+from common.models.base import Capabilities, FitOptions, Model, ModelConfig, OptionalLibrary, TrainingData
 from common.models.gru.config import GRU4RecConfig, Loss, SequenceOf
 from common.models.sessions import Sequences, histories_of, people_of, sessions_of
 from common.models.space import Categorical, Float, Int, Space, Width
@@ -28,6 +28,11 @@ if TYPE_CHECKING:
 MAX_SESSION: Final = 200
 """Items after which a session is cut. A session that outlasts all others would be learned in batches of one row."""
 
+TORCH: Final = OptionalLibrary(
+    "torch", "pip install 'recsys-lite[gru4rec]' --extra-index-url https://download.pytorch.org/whl/cpu"
+)
+"""The index has its CPU build, which pip prefers to the one for CUDA of the public index."""
+
 
 class GRU4Rec(Model[GRU4RecConfig]):
     """GRU4Rec. A person's query vector is the hidden state after their latest items, and 1 for the bias."""
@@ -36,7 +41,8 @@ class GRU4Rec(Model[GRU4RecConfig]):
     capabilities: ClassVar[Capabilities] = Capabilities(
         sessions=True, new_items=False, incremental=True, deterministic=True
     )
-    Config = GRU4RecConfig
+    Config: ClassVar[type[ModelConfig]] = GRU4RecConfig
+    library: ClassVar[OptionalLibrary | None] = TORCH
     search_space: ClassVar[Space] = {
         "sequence_of": Categorical(tuple(SequenceOf)),
         "history_length": Categorical((10, 30, 100)),
@@ -55,7 +61,9 @@ class GRU4Rec(Model[GRU4RecConfig]):
     }
 
     def fit(self, data: TrainingData, options: FitOptions) -> Artifact:
-        # Importing torch takes seconds and 200 MB, so only a fit of this family does it.
+        if lacking := self.lacks():
+            raise RefusedError(lacking)
+        # Importing torch takes seconds and 200 MB, which only a fit of this family is to pay.
         from common.models.gru.training import Trainer
 
         config = self.config

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
 import json
 import logging
 import re
+import sys
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +19,9 @@ import numpy as np
 import pytest
 from flask.testing import FlaskClient
 
-from common.errors import BucketUnavailable, SettingError
+from common.errors import BadRequest, BucketUnavailable, SettingError
 from common.models.artifact import Artifact
+from common.models.registry import FAMILIES
 from common.schemas.data import DAY_S, EventType
 from common.schemas.documents import RunRecord, RunState
 from common.usecases.ingest.ingest import drain
@@ -259,6 +263,55 @@ def test_a_shop_with_nothing_to_learn_is_refused_with_a_reason(shop: Context) ->
 def test_a_family_in_the_settings_that_is_not_known_stops_the_run(context_with: MakeContext) -> None:
     with pytest.raises(SettingError, match="RECSYS_TRAIN_FAMILIES names svd"):
         train(context_with(train_families="als,svd"), TrainOptions())
+
+
+@pytest.fixture
+def no_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An environment in which torch is not installed, and with two families beside gru4rec, for speed."""
+    monkeypatch.setitem(sys.modules, "torch", None)
+    for family in ("bpr", "item2vec", "lightfm"):
+        monkeypatch.delitem(FAMILIES, family)
+
+
+HOW_TO_INSTALL = (
+    "gru4rec needs torch, which is not installed: pip install 'recsys-lite[gru4rec]' --extra-index-url https:"
+)
+
+
+@pytest.mark.usefixtures("no_torch")
+def test_a_family_whose_library_is_not_installed_is_left_out_and_the_report_says_so(context_with: MakeContext) -> None:
+    shop = context_with(**QUICK | {"train_families": ""})
+    sell(shop, two_tastes())
+    run = train(shop, TrainOptions())
+    assert run.state is RunState.DONE
+    assert run.details["family"] == "als"
+    [notice] = [notice for notice in run.notices if "gru4rec" in notice]
+    assert notice.startswith(f"gru4rec (default) was left out: {HOW_TO_INSTALL}")
+    assert notice in html.unescape(report_of(shop, run))
+
+
+@pytest.mark.usefixtures("no_torch")
+def test_a_family_that_is_named_and_whose_library_is_not_installed_stops_the_run(context_with: MakeContext) -> None:
+    with pytest.raises(BadRequest, match=re.escape(HOW_TO_INSTALL)):
+        TrainOptions(families=("als", "gru4rec"))
+    with pytest.raises(SettingError, match=re.escape(f"RECSYS_TRAIN_FAMILIES: {HOW_TO_INSTALL}")):
+        train(context_with(train_families="als,gru4rec"), TrainOptions())
+
+
+def test_a_served_model_whose_library_is_not_installed_gives_way_to_one_that_can_learn(
+    context_with: MakeContext, request: pytest.FixtureRequest
+) -> None:
+    shop = context_with(**QUICK | {"train_families": ""})
+    visits = [replace(event, day=event.day + later) for event in two_tastes() for later in (0.0, 0.01)]
+    sell(shop, [replace(event, item=f"i{number % 20:02}") for number, event in enumerate(visits)])
+    before = train(shop, TrainOptions(families=("gru4rec",), evaluate=False))
+    assert before.details["family"] == "gru4rec"
+    request.getfixturevalue("no_torch")
+    for evaluate in (False, True):
+        run = train(shop, TrainOptions(evaluate=evaluate))
+        assert run.state is RunState.DONE
+        assert run.details["family"] in ("als", "popular")
+        assert any(HOW_TO_INSTALL in notice for notice in run.notices)
 
 
 @pytest.mark.parametrize(("people_ahead", "expected"), [(1_000, True), (1, False)])

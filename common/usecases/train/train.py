@@ -56,14 +56,14 @@ class TrainOptions(BaseModel):
     def _are_known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         if unknown := _unknown(names):
             raise BadRequest(f"there is no model family {unknown}; there are {', '.join(FAMILIES)}")
+        if lacking := _lacking(names):
+            raise BadRequest(lacking)
         return names
 
 
 def train(ctx: Context, options: TrainOptions) -> RunRecord:
-    """The run's record; a refusal is in the record.
-
-    Raises `SettingError` for an unknown family in the settings.
-    """
+    """What is refused stands in the record. Raises `SettingError` for a family in the settings that is not known or
+    whose library is not installed."""
     plan = TrainPlan(
         families=_families(options, ctx.settings),
         evaluate=options.evaluate,
@@ -82,12 +82,18 @@ def _families(options: TrainOptions, settings: Settings) -> tuple[str, ...]:
     """The families of the run in the registry's order; all where neither the options nor the settings name any."""
     if unknown := _unknown(settings.train_families):
         raise SettingError(f"RECSYS_TRAIN_FAMILIES names {unknown}; there are {', '.join(FAMILIES)}")
+    if lacking := _lacking(settings.train_families):
+        raise SettingError(f"RECSYS_TRAIN_FAMILIES: {lacking}")
     wanted = options.families or settings.train_families or FAMILIES
     return tuple(family for family in FAMILIES if family in wanted)
 
 
 def _unknown(names: Sequence[str]) -> str:
     return ", ".join(name for name in names if name not in FAMILIES)
+
+
+def _lacking(names: Sequence[str]) -> str:
+    return "; ".join(reason for name in names if (reason := FAMILIES[name].lacks()))
 
 
 def _served(ctx: Context) -> ModelInfo | None:

@@ -45,10 +45,11 @@ class Result:
 
 
 def read_tally(report: Path) -> Tally | None:
-    """From pytest's JUnit report; None if there is none, as after a kill."""
-    if not report.exists():
+    """From pytest's JUnit report; None if there is no whole one, as after a kill."""
+    try:
+        suites = ElementTree.parse(report).getroot().findall("testsuite")
+    except (FileNotFoundError, ElementTree.ParseError):
         return None
-    suites = ElementTree.parse(report).getroot().findall("testsuite")
     skipped = [case.get("message", "") for suite in suites for case in suite.findall("testcase/skipped")]
     return Tally(
         tests=sum(int(suite.get("tests", 0)) for suite in suites),

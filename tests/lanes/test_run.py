@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.lanes.result import read_tally
 from tests.lanes.table import ROOT
 from tests.stack.test_children import IN_BACKGROUND, await_gone, gone
 
@@ -96,6 +97,14 @@ def test_whatever_does_not_pass_fails_the_run_by_name_and_the_others_are_run(env
     ]
     assert row("red", said)[3:] == ["1", "1", "0", "FAILED WITH EXIT STATUS 1"]
     assert row("half", said)[-1] == "passed"
+
+
+@pytest.mark.parametrize("text", [None, "", "<testsuites><testsuite tests="])
+def test_a_report_that_pytest_was_killed_over_counts_nothing(directory: Path, text: str | None) -> None:
+    report = directory / "half.xml"
+    if text is not None:
+        report.write_text(text)
+    assert read_tally(report) is None
 
 
 def test_what_is_not_due_is_not_run(environment: dict[str, str]) -> None:

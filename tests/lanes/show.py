@@ -56,8 +56,8 @@ def show_results(results: Sequence[Result], absent: Sequence[Lane]) -> None:
 
 
 def _figures(result: Result) -> tuple[str, str, str, str]:
-    longer = " (longer than written down)" if result.seconds > result.lane.minutes * 60 else ""
-    outcome = (result.problem.upper() or "passed") + longer
+    longer = ", but longer than written down" if result.seconds > result.lane.minutes * 60 else ""
+    outcome = result.problem.upper() or f"passed{longer}"
     tally = result.tally
     if tally is None:
         return NONE, NONE, NONE, outcome

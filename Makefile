@@ -16,7 +16,7 @@ export OPENBLAS_NUM_THREADS ?= 1
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-widget slow lanes lane lint lint-widget widget screenshots php images bench sizing eval clean
+.PHONY: help setup demo test test-widget slow lint lint-widget widget screenshots php images bench sizing eval docs clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -106,6 +106,10 @@ sizing: setup ## what a shop's size costs, in one table and build/sizing.json; S
 
 eval: setup ## accuracy on public data against published figures; DATA=name MODEL=name run one
 	$(PY) -m tests.eval $(if $(DATA),--data $(DATA)) $(if $(MODEL),--model $(MODEL))
+
+docs: setup ## the documentation as a site, into build/site
+	$(PY) -m sphinx -q -E -W --keep-going -c docs -b html . build/site
+	@echo "the first page is build/site/index.html"
 
 clean: ## what the commands above made
 	rm -rf build .local $(VENV) widget/dist widget/node_modules widget/tests/hosts/*/node_modules

@@ -16,7 +16,7 @@ export OPENBLAS_NUM_THREADS ?= 1
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-widget slow lint lint-widget widget screenshots php images bench sizing eval docs clean
+.PHONY: help setup demo test test-widget slow lanes lane lint lint-widget widget screenshots php images bench sizing eval docs clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12

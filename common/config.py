@@ -173,7 +173,7 @@ class Settings(BaseModel):
 
     @property
     def n_threads(self) -> int:
-        """`threads`, or the cores that this process may use."""
+        """The number of threads: `threads`, or the number of cores that this process may use."""
         return self.threads or usable_cpus()
 
     @field_validator("s3_endpoint")

@@ -32,11 +32,11 @@ def main() -> None:
         deadline = time.monotonic() + BUDGET_S
         found = compare_models(split, data.catalogue, candidates, settings, settings.n_threads, deadline, report)
         assert found is not None, "nobody bought both before and in the weeks held back"
-        print(f"\n{'':24}{PRIMARY}, {found.question}")
-        for row in found.standings:
-            score = f"{row.judgement.metrics[found.question][PRIMARY]:.4f}" if row.judgement else row.left_out
+        print(f"\n{'':24}{PRIMARY}, {found.relevance}")
+        for row in found.leaderboard:
+            score = f"{row.judgement.metrics[found.relevance][PRIMARY]:.4f}" if row.judgement else row.left_out
             print(f"{row.name:24}{score}")
-        refusal = found.finals.refusal(found.question, settings.gate_margin)
+        refusal = found.final.refusal(found.relevance, settings.gate_margin)
         print(f"\n{refusal or 'The first would be published.'}")
 
 

@@ -31,17 +31,17 @@ class PureSVDConfig(ModelConfig):
     factors: int = Field(32, ge=1)
 
 
-class PureSVD(Model):
+class PureSVD(Model[PureSVDConfig]):
     family: ClassVar[str] = "puresvd"
     capabilities: ClassVar[Capabilities] = Capabilities(
         sessions=True, new_items=False, incremental=True, deterministic=True
     )
-    Config: ClassVar[type[ModelConfig]] = PureSVDConfig
+    Config = PureSVDConfig
     search_space: ClassVar[Space] = {"factors": Width((16, 32, 64, 128)), **WEIGHTING}
 
     def fit(self, data: TrainingData, options: FitOptions) -> Artifact:
         matrix = user_items(data.interactions, self.config.weighting, options.now_s)
-        factors = PureSVDConfig.model_validate(self.config.model_dump()).factors
+        factors = self.config.factors
         if min(matrix.cells.shape) <= factors:
             raise RefusedError(f"puresvd needs more than {factors} people and items for {factors} factors")
         _, _, item_factors = svds(matrix.cells.astype(np.float64), k=factors, random_state=options.seed)
@@ -66,7 +66,7 @@ def main() -> None:
         evaluator = Evaluator(split.validation, data.catalogue, settings.seed, settings.n_threads)
         print(f"{PRIMARY:12}{'  '.join(Relevance)}")
         for family in (PureSVD.family, "als", "popular"):
-            trial = evaluator.hold_trial(Candidate(make(family), "default"))
+            trial = evaluator.evaluate(Candidate(make(family), "default"))
             scores = (f"{trial.score(kind):<{len(kind)}.4f}" for kind in Relevance)
             print(f"{family:12}{'  '.join(scores)}".rstrip())
 

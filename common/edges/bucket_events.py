@@ -33,7 +33,7 @@ M = TypeVar("M", bound=BaseModel)
 
 
 class EventKind(StrEnum):
-    """The kind of an event. CREATED: new content. REMOVED: a deletion. OTHER: a change of tags, retention and the like."""
+    """The kind of an event. CREATED: new content. REMOVED: a deletion. OTHER: a change of tags, retention and so on."""
 
     CREATED = "created"
     REMOVED = "removed"

@@ -66,6 +66,7 @@ class RecommendFunction:
         self._service: RecommendService | None = None
         self._storefront: Storefront | None = None
         self._cors = Cors(())
+        self._limit: RateLimit | None = None
         self._status_answers: Mapping[Endpoint, Callable[[Request], Response]] = {
             Endpoint.HEALTHZ: lambda _request: json_response({"status": "ok"}),
             Endpoint.STARTEDZ: self._started,

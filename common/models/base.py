@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
-from typing import ClassVar
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -93,20 +93,30 @@ class TrainingData:
 ConfigT = TypeVar("ConfigT", bound=ModelConfig, covariant=True)
 """Covariant, so that `Model[ModelConfig]` is a model of whatever family."""
 
-    `library` is what the family needs beyond the extra `train`. `starts` are configs worth a trial beside the defaults,
-    because shops differ most in them; `search_space` is where tuning looks for better ones, empty for a family that has
-    nothing to tune.
+
+class Model(ABC, Generic[ConfigT]):
+    """The base class of a family: one subclass in a file of its own, registered in `registry`.
+
+    `library` is what the family needs beyond the extra `train`. `starts` are configs tried beside the defaults,
+    because shops differ most in them. `search_space` is where tuning looks for better values; it is empty for a family
+    with nothing to tune.
     """
 
     family: ClassVar[str]
     capabilities: ClassVar[Capabilities]
-    Config: ClassVar[type[ModelConfig]]
+    Config: type[ConfigT]
     library: ClassVar[OptionalLibrary | None] = None
     starts: ClassVar[tuple[ModelConfig, ...]] = ()
     search_space: ClassVar[Space] = {}
 
     def __init__(self, config: ConfigT) -> None:
         self.config = config
+
+    @classmethod
+    def from_params(cls, params: Mapping[str, Any]) -> Self:
+        """A model with these parameters, and the defaults for those that are left out. Raises pydantic's
+        `ValidationError` for a parameter that the family does not take."""
+        return cls(cls.Config.model_validate(params))
 
     @classmethod
     def lacks(cls) -> str | None:

@@ -15,7 +15,7 @@ import numpy as np
 
 from common.errors import RefusedError
 from common.models.artifact import Artifact
-from common.models.base import Capabilities, FitOptions, Model, ModelConfig, OptionalLibrary, TrainingData
+from common.models.base import Capabilities, FitOptions, Model, OptionalLibrary, TrainingData
 from common.models.gru.config import GRU4RecConfig, Loss, SequenceOf
 from common.models.sessions import Sequences, histories_of, people_of, sessions_of
 from common.models.space import Categorical, Float, Int, Space, Width
@@ -41,7 +41,7 @@ class GRU4Rec(Model[GRU4RecConfig]):
     capabilities: ClassVar[Capabilities] = Capabilities(
         sessions=True, new_items=False, incremental=True, deterministic=True
     )
-    Config: ClassVar[type[ModelConfig]] = GRU4RecConfig
+    Config = GRU4RecConfig
     library: ClassVar[OptionalLibrary | None] = TORCH
     search_space: ClassVar[Space] = {
         "sequence_of": Categorical(tuple(SequenceOf)),
@@ -63,7 +63,7 @@ class GRU4Rec(Model[GRU4RecConfig]):
     def fit(self, data: TrainingData, options: FitOptions) -> Artifact:
         if lacking := self.lacks():
             raise RefusedError(lacking)
-        # Importing torch takes seconds and 200 MB, which only a fit of this family is to pay.
+        # Importing torch takes seconds and 200 MB, so only a fit of this family does it.
         from common.models.gru.training import Trainer
 
         config = self.config

@@ -62,8 +62,10 @@ class TrainOptions(BaseModel):
 
 
 def train(ctx: Context, options: TrainOptions) -> RunRecord:
-    """What is refused stands in the record. Raises `SettingError` for a family in the settings that is not known or
-    whose library is not installed."""
+    """The run's record; a refusal is in the record.
+
+    Raises `SettingError` for a family in the settings that is unknown or whose library is not installed.
+    """
     plan = TrainPlan(
         families=_families(options, ctx.settings),
         evaluate=options.evaluate,

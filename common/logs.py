@@ -58,5 +58,8 @@ def bound(**fields: str) -> Iterator[None]:
         _bound.reset(token)
 
 
-def event(logger: logging.Logger, level: int, message: str, **fields: object) -> None:
-    logger.log(level, message, extra={_FIELDS: fields})
+def event(
+    logger: logging.Logger, level: int, message: str, trace: BaseException | None = None, **fields: object
+) -> None:
+    """Logs one line with these fields, and with the trace of an error that is a defect."""
+    logger.log(level, message, exc_info=trace, extra={_FIELDS: fields})

@@ -20,11 +20,12 @@ from common.edges.http_request import Disconnected, Message, Receive, Request, S
 from common.edges.http_response import Headers, Response, json_response, problem_response
 from common.edges.http_routes import METHODS, Endpoint, Route, find_route
 from common.edges.http_storefront import Storefront
-from common.errors import NotReady, RecsysError
+from common.errors import NotReady, RecsysError, SettingError, UnavailableError
 from common.usecases.recommend.service import RecommendService
 
 VARY: Final = (b"vary", b"Origin")
 _MAX_AGE_S: Final = b"600"
+_TRY_AGAIN: Final = "something that this answer needs is not available just now: try again later"
 
 
 class Cors:
@@ -67,6 +68,7 @@ class RecommendFunction:
         self._storefront: Storefront | None = None
         self._cors = Cors(())
         self._limit: RateLimit | None = None
+        self._told = ""
         self._status_answers: Mapping[Endpoint, Callable[[Request], Response]] = {
             Endpoint.HEALTHZ: lambda _request: json_response({"status": "ok"}),
             Endpoint.STARTEDZ: self._started,
@@ -110,7 +112,7 @@ class RecommendFunction:
         except Disconnected:
             raise
         except Exception as error:
-            response = _failed(request, error)
+            response = self._failed(request, error)
         response.headers += self._cors.headers(request.header(b"origin"))
         self._metrics.answered(endpoint, response.status, time.perf_counter() - started)
         return response
@@ -129,20 +131,42 @@ class RecommendFunction:
         return await storefront.answer(request, route)
 
     def _started(self, request: Request) -> Response:
-        """Answers 503 until the first attempt to load the published bundle has ended, also if nothing is published.
+        """Answers 503 until a bundle is served, or the bucket has answered that none is published.
 
-        The attempt continues after the answer, so that a probe need not wait for a large bundle. If the attempt fails,
-        the next call raises its error, and the call after that begins a new attempt.
+        An instance that started while the bucket was away, or that cannot open what is published, is not started: a
+        rollout must not replace instances that serve by it. The first attempt continues after the answer, so that a
+        probe need not wait for a large bundle. If the attempt fails, the next call raises its error, and the call after
+        that begins a new attempt.
         """
-        if self._storefront is not None:
-            return json_response({"status": "started"})
+        if self._service is not None and self._storefront is not None:
+            watch = self._service.watch
+            if watch.current is not None or watch.nothing_published:
+                return json_response({"status": "started"})
+            return self._not_loaded(request, "what is published could not be loaded yet; the log says why")
         if self._start is None:
             self._start = asyncio.create_task(self._open())
         elif self._start.done():
             failed, self._start = self._start, None
             failed.result()
-        loading = problems.problem(503, NotReady.code, "what is published is being loaded")
-        return problem_response(loading, request.find_id())
+        return self._not_loaded(request, "what is published is being loaded")
+
+    def _failed(self, request: Request, error: Exception) -> Response:
+        """The answer to a request that raised `error`. A fault that is not the caller's is logged, and told in general
+        words: its text may hold paths and keys. A wrong setting fails every request and is logged once."""
+        request_id = request.find_id()
+        status, document = problems.problem_of(error)
+        with logs.bound(request_id=request_id):
+            if not isinstance(error, RecsysError):
+                log.exception("request failed")
+            elif status == 500 or _is_of_the_store(error):
+                document = {**document, "detail": _TRY_AGAIN if status == 503 else document["detail"]}
+                if not (isinstance(error, SettingError) and error.message == self._told):
+                    logs.event(log, logging.ERROR, "request failed", code=error.code, detail=error.message)
+                self._told = error.message
+        return problem_response(document, request_id)
+
+    def _not_loaded(self, request: Request, detail: str) -> Response:
+        return problem_response(problems.problem(503, NotReady.code, detail), request.find_id())
 
     async def _open(self) -> Storefront:
         async with self._opening:
@@ -154,6 +178,7 @@ class RecommendFunction:
         # Imported here, so that a probe need not wait for the import of the S3 client.
         from common.edges.wiring import make_context
 
+        logs.configure("recommend")  # so that a wrong setting is told by its name
         context = make_context(os.environ)
         logs.configure("recommend", context.settings.log_level)
         service = RecommendService(context, self._metrics.stages)
@@ -165,16 +190,8 @@ class RecommendFunction:
         return Storefront(service, context.settings, self._metrics)
 
 
-def _failed(request: Request, error: Exception) -> Response:
-    """The answer to a request that raised `error`. Errors that are not the caller's fault are logged."""
-    request_id = request.find_id()
-    status, document = problems.problem_of(error)
-    with logs.bound(request_id=request_id):
-        if not isinstance(error, RecsysError):
-            log.exception("request failed")
-        elif status == 500:
-            logs.event(log, logging.ERROR, "request failed", code=error.code, detail=error.message)
-    return problem_response(document, request_id)
+def _is_of_the_store(error: RecsysError) -> bool:
+    return isinstance(error, UnavailableError) and not isinstance(error, NotReady)
 
 
 def _refuse(request: Request, endpoint: Endpoint) -> Response | None:

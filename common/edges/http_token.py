@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hmac
 import json
-import math
 import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from functools import lru_cache
@@ -17,6 +16,8 @@ from typing import Any, Final, NamedTuple, TypeGuard
 from common.errors import Unauthorized
 
 MAX_TOKEN_BYTES: Final = 4_096
+_LATEST_S: Final = 1e15
+"""Epoch seconds, of a year that nobody means."""
 
 
 class Claims(NamedTuple):
@@ -60,6 +61,7 @@ def _claims(claims: dict[str, Any]) -> Claims:
     subject, expires, not_before = claims.get("sub"), claims.get("exp"), claims.get("nbf", 0)
     if not isinstance(subject, str):
         raise ValueError("sub must be there, and be a text")
+    subject.encode()  # a lone surrogate is refused here, and not where the pseudonym is made
     if not (_is_timestamp(expires) and _is_timestamp(not_before)):
         raise ValueError("exp must be there, and exp and nbf be numbers")
     if not_before > time.time():
@@ -70,7 +72,8 @@ def _claims(claims: dict[str, Any]) -> Claims:
 
 
 def _is_timestamp(value: object) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    # A whole number in JSON may have any number of digits; one beyond the floats raises OverflowError there.
+    return isinstance(value, int | float) and not isinstance(value, bool) and -_LATEST_S <= value <= _LATEST_S
 
 
 def _decoded(segment: bytes) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from common.bucket.port import ObjectInfo
-from common.errors import SettingError
+from common.errors import BucketUnavailable, SettingError
 from common.testing.memory import MemoryBucket
 from common.usecases.shared.context import Context
 from tests.asgi import Function
@@ -27,9 +27,12 @@ class SlowBucket(MemoryBucket):
     def __init__(self) -> None:
         super().__init__()
         self.answers = threading.Event()
+        self.away = False
 
     def head(self, key: str) -> ObjectInfo | None:
         assert self.answers.wait(DEADLINE_S)
+        if self.away:
+            raise BucketUnavailable("the store does not answer")
         return super().head(key)
 
 
@@ -81,6 +84,36 @@ def test_a_start_ends_where_nothing_is_published(function: Function, bucket: Slo
     bucket.answers.set()
     assert statuses_of_start(function)[-1] == 200
     assert function.call("GET", "/readyz").status == 503
+
+
+def test_a_start_while_the_bucket_is_away_waits_for_it(
+    function: Function, context: Context, bucket: SlowBucket, tmp_path: Path
+) -> None:
+    publish(bucket, context.keys, [shop_layer(context.shop.pseudonymizer)], tmp_path)
+    bucket.away = True
+    bucket.answers.set()
+    for _ in range(20):
+        assert function.call("GET", "/startedz").status == 503
+    answer = function.call("GET", "/v1/popular")
+    assert (answer.status, "not loaded yet" in answer.json()["detail"]) == (503, True)
+    bucket.away = False
+    assert statuses_of_start(function)[-1] == 200
+    bucket.away = True
+    assert function.call("GET", "/startedz").status == 200
+
+
+def test_a_start_on_a_version_that_cannot_be_opened_waits_for_another(
+    function: Function, context: Context, bucket: SlowBucket, tmp_path: Path
+) -> None:
+    context.cache._root.write_text("a file where the cache's directory should be")
+    publish(bucket, context.keys, [shop_layer(context.shop.pseudonymizer)], tmp_path)
+    bucket.answers.set()
+    assert function.call("GET", "/v1/popular").status == 503
+    answer = function.call("GET", "/startedz")
+    assert answer.status == 503
+    assert str(context.cache._root) not in answer.body.decode()
+    ready = function.call("GET", "/readyz").json()
+    assert ready["refused"]["bundle_id"]
 
 
 def test_a_start_that_fails_is_told_and_tried_again(

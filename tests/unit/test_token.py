@@ -52,6 +52,12 @@ WRONG: dict[str, tuple[bytes, str]] = {
     "claims that are a list": (signed({"alg": "HS256"}, [GOOD]), "JSON objects"),
     "no sub": (signed({"alg": "HS256"}, {"exp": IN_AN_HOUR}), "sub must be"),
     "a number as sub": (signed({"alg": "HS256"}, {**GOOD, "sub": 7}), "sub must be"),
+    "a lone surrogate as sub": (signed({"alg": "HS256"}, b'{"sub": "\\ud800", "exp": 9999999999}'), "not valid"),
+    "exp of 400 digits": (signed({"alg": "HS256"}, b'{"sub": "ada", "exp": 1' + b"0" * 400 + b"}"), "exp must be"),
+    "nbf of 400 digits": (
+        signed({"alg": "HS256"}, b'{"sub": "ada", "exp": 9999999999, "nbf": 1' + b"0" * 400 + b"}"),
+        "exp must be",
+    ),
     "no exp": (signed({"alg": "HS256"}, {"sub": "ada"}), "exp must be"),
     "a text as exp": (signed({"alg": "HS256"}, {**GOOD, "exp": str(IN_AN_HOUR)}), "exp must be"),
     "exp that never comes": (signed({"alg": "HS256"}, b'{"sub": "ada", "exp": Infinity}'), "exp must be"),
@@ -67,7 +73,7 @@ def test_what_is_wrong_is_refused(name: str) -> None:
     token, reason = WRONG[name]
     with pytest.raises(Unauthorized, match=reason):
         read_token(token, KEY)
-    with pytest.raises(jwt.InvalidTokenError):
+    with pytest.raises((jwt.InvalidTokenError, UnicodeEncodeError)):
         refused_by_library(token)
 
 
@@ -75,6 +81,10 @@ def refused_by_library(token: bytes) -> None:
     if len(token) > MAX_TOKEN_BYTES or token.endswith(b"="):
         raise jwt.InvalidTokenError  # a bound of ours, and what RFC 7515 has no room for
     claims: dict[str, Any] = jwt.decode(token, KEY, algorithms=["HS256"], options={"require": ["sub", "exp"]})
+    claims["sub"].encode("utf-8")
+    times = [claims.get(name, 0) for name in ("exp", "nbf")]
+    if any(isinstance(time_s, int) and abs(time_s) > 10**15 for time_s in times):
+        raise jwt.InvalidTokenError  # a bound of ours: such a number is no float
     if type(claims["exp"]) is not int:
         raise jwt.InvalidTokenError  # the library also takes what int() makes a number of
 

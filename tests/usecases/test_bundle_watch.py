@@ -18,8 +18,9 @@ import pytest
 from common.bucket.cache import FileCache
 from common.bucket.keys import Keys
 from common.config import Shop
-from common.errors import NotReady
+from common.errors import NotReady, UnavailableError
 from common.schemas.documents import Bundle
+from common.serving.bundle import ServedBundle
 from common.testing.faults import Fault, FaultyBucket, Rule
 from common.testing.memory import MemoryBucket
 from common.usecases.recommend.bundle_watch import RETRY_REFUSED_S, BundleWatch
@@ -149,6 +150,38 @@ def test_a_damaged_version_is_refused_and_the_last_one_goes_on(
     service.watch.refresh()
     assert names(service) == {"b"}
     assert service.watch.refusal is None
+
+
+@pytest.mark.parametrize(
+    "fault", [UnavailableError("the disk is full"), OSError(30, "read-only"), ValueError("nonsense"), RecursionError()]
+)
+def test_whatever_stops_a_version_from_being_opened_is_told_once_and_the_last_one_goes_on(
+    fault: Exception,
+    context: Context,
+    clock: Clock,
+    publishing: Callable[[str], Bundle],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    service = RecommendService(context)
+    publishing("a")
+    service.watch.refresh()
+    stopped = publishing("b")
+
+    def fail(*_: object) -> ServedBundle:
+        raise fault
+
+    with monkeypatch.context() as patch:
+        patch.setattr("common.usecases.recommend.bundle_watch.open_bundle", fail)
+        for _ in range(3):
+            service.watch.refresh()
+            clock.now += timedelta(seconds=RETRY_REFUSED_S + 1)
+    assert names(service) == {"a"}
+    assert service.watch.refusal is not None
+    assert service.watch.refusal.bundle_id == stopped.bundle_id
+    assert [record.getMessage() for record in caplog.records].count("bundle refused") == 1
+    service.watch.refresh()
+    assert names(service) == {"b"}
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b'{"format_version": 2}'])

@@ -17,7 +17,7 @@ from typing import Final
 
 from common import logs
 from common.bucket.current import CurrentFile
-from common.errors import BucketUnavailable, CorruptError, RecsysError
+from common.errors import BucketUnavailable, RecsysError
 from common.schemas.documents import Bundle, ServingDocument
 from common.serving.bundle import ServedBundle, open_bundle
 from common.usecases.recommend.activity import Activity, read_activity
@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Refusal:
-    """A published version that cannot be served; `bundle_id` is None where the document itself is damaged."""
+    """A published version that cannot be served here; `bundle_id` is None where the document itself is damaged."""
 
     etag: str
     bundle_id: str | None
@@ -46,7 +46,8 @@ class BundleWatch:
     """The bundle that is served, and the state of the watch.
 
     current: replaced in one assignment; a replaced bundle stays open while a request uses it
-    refusal: set while the newest version is damaged; the one before is served then
+    refusal: set while the newest version cannot be opened; the one before is served then
+    nothing_published: True once the bucket has answered that there is no version
     store_answers: False while the bucket does not answer; all else goes on
     activity: None until it has been read
     """
@@ -54,6 +55,7 @@ class BundleWatch:
     def __init__(self, context: Context) -> None:
         self.current: ServedBundle | None = None
         self.refusal: Refusal | None = None
+        self.nothing_published = False
         self.store_answers = True
         self.activity: Activity | None = None
         self._activity_due = 0.0
@@ -87,8 +89,8 @@ class BundleWatch:
         return (self._context.now() - self.current.document.model.trained_at).total_seconds()
 
     def refresh(self) -> None:
-        """Opens what is published, if it is new. Raises nothing where the store does not answer or the version is
-        damaged."""
+        """Opens what is published, if it is new. Raises nothing where the store does not answer or the version cannot
+        be opened."""
         try:
             self._open_newest()
         except BucketUnavailable as error:
@@ -119,6 +121,7 @@ class BundleWatch:
 
     def _open_newest(self) -> None:
         info = self._context.bucket.head(self._context.keys.serving_current)
+        self.nothing_published = info is None
         if info is None or info.etag == self._etag or self._is_refused(info.etag):
             return
         bundle: Bundle | None = None
@@ -130,7 +133,10 @@ class BundleWatch:
             if self.current is None or bundle != self.current.document:
                 self.current = self._open(bundle)
             self._etag, self.refusal = snapshot.etag, None
-        except CorruptError as error:
+        except BucketUnavailable:
+            raise
+        except Exception as error:
+            # Damage, a full or read-only disk, a document of another release: whatever it is, the old bundle serves on.
             self._refuse(info.etag, bundle, error)
 
     def _open(self, bundle: Bundle) -> ServedBundle:
@@ -149,7 +155,12 @@ class BundleWatch:
             return False
         return (self._context.now() - refusal.at).total_seconds() < RETRY_REFUSED_S
 
-    def _refuse(self, etag: str, bundle: Bundle | None, error: CorruptError) -> None:
+    def _refuse(self, etag: str, bundle: Bundle | None, error: Exception) -> None:
+        """Keeps the refusal. It is logged once for each version, with the trace of an error that is a defect."""
         bundle_id = bundle.bundle_id if bundle else None
-        self.refusal = Refusal(etag, bundle_id, error.message, self._context.now())
-        logs.event(log, logging.ERROR, "bundle refused", bundle_id=bundle_id, error=error.message)
+        message = error.message if isinstance(error, RecsysError) else f"{type(error).__name__}: {error}"
+        known = self.refusal is not None and (self.refusal.etag, self.refusal.message) == (etag, message)
+        self.refusal = Refusal(etag, bundle_id, message, self._context.now())
+        if not known:
+            trace = None if isinstance(error, RecsysError) else error
+            logs.event(log, logging.ERROR, "bundle refused", trace, bundle_id=bundle_id, error=message)

@@ -140,8 +140,10 @@ class RecommendService:
 
     def _served(self) -> ServedBundle:
         bundle = self.watch.current
-        if bundle is None:
+        if bundle is None and self.watch.nothing_published:
             raise NotReady("nothing is published yet: upload events and items, and let train run")
+        if bundle is None:
+            raise NotReady("what is published is not loaded yet; the function's log says why, if it is for long")
         return bundle
 
     def _beside(self, item_id: str, query: Query, bought_together: bool) -> Answer:

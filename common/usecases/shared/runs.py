@@ -137,7 +137,7 @@ class RunLog:
 
     def _log(self) -> None:
         record = self._record
-        figures = {"state": record.state.value, "counts": record.counts, "timings_s": record.timings_s}
+        figures: dict[str, Any] = {"state": record.state.value, "counts": record.counts, "timings_s": record.timings_s}
         logs.event(log, logging.INFO, "run", function=record.function, **figures, error=record.error)
 
     def timings(self) -> dict[str, float]:

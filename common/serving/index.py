@@ -298,5 +298,5 @@ def nearest_by_graph(directions: F32, queries: F32, k: int, threads: int = 0) ->
         index = faiss.IndexHNSWFlat(directions.shape[1], _HNSW_LINKS, faiss.METRIC_INNER_PRODUCT)
         index.hnsw.efSearch = _HNSW_EF_SEARCH
         index.add(directions)
-        scores, found = index.search(queries, k)
-    return scores, found
+        scores, rows = index.search(queries, k)
+    return scores, rows

@@ -60,13 +60,13 @@ class Items:
         """(len(item_ids),) int32: the items' numbers, -1 for ids that no layer has."""
         encoded = [encode_id(item_id) for item_id in item_ids]
         hashes = np.fromiter(map(hash_id, encoded), np.uint64, len(encoded))
-        found = np.full(len(encoded), NOWHERE, np.int32)
+        numbers = np.full(len(encoded), NOWHERE, np.int32)
         for layer in reversed(self.layers):
-            missing = np.flatnonzero(found == NOWHERE)
+            missing = np.flatnonzero(numbers == NOWHERE)
             rows = layer.lookup.rows([encoded[place] for place in missing.tolist()], hashes[missing])
             here = rows != NOWHERE
-            found[missing[here]] = layer.item_nos[rows[here]]
-        return found
+            numbers[missing[here]] = layer.item_nos[rows[here]]
+        return numbers
 
     def is_available(self, item_no: int) -> bool:
         layer, row = self._at(item_no)
@@ -88,17 +88,17 @@ class Items:
             return self.layers[0].item_vectors.take(item_nos, 0)
         if not self._defining.take(item_nos).any():
             return self.layers[0].item_vectors.take(self._rows.take(item_nos), 0)
-        found = np.empty((len(item_nos), self.dim), np.float32)
+        vectors = np.empty((len(item_nos), self.dim), np.float32)
         for layer, mask, rows in self._by_layer(item_nos):
-            found[mask] = layer.item_vectors[rows]
-        return found
+            vectors[mask] = layer.item_vectors[rows]
+        return vectors
 
     def born_at(self, item_nos: I32) -> I64:
         """(len(item_nos),) int64 epoch seconds: since when the items exist."""
-        found = np.empty(len(item_nos), np.int64)
+        born_at = np.empty(len(item_nos), np.int64)
         for layer, mask, rows in self._by_layer(item_nos):
-            found[mask] = layer.born_at[rows]
-        return found
+            born_at[mask] = layer.born_at[rows]
+        return born_at
 
     def _cached(self, strings: list[Strings]) -> Callable[[int], bytes]:
         # Without a reference to self: a cycle would keep a replaced bundle's files open until it is collected.

@@ -62,12 +62,12 @@ class ItemLookup:
         own = np.asarray(self._hashes, np.uint64)
         at = np.searchsorted(own, hashes)
         at[at == len(own)] = 0
-        found = np.full(len(encoded), NOWHERE, np.int32)
+        result = np.full(len(encoded), NOWHERE, np.int32)
         for place in np.flatnonzero(own[at] == hashes).tolist() if len(own) else ():
             row = self._rows[at[place]]
             if self._encoded_ids[row] == encoded[place]:
-                found[place] = row
+                result[place] = row
             else:  # another id of the same hash
                 exact = self.row(encoded[place])
-                found[place] = NOWHERE if exact is None else exact
-        return found
+                result[place] = NOWHERE if exact is None else exact
+        return result

@@ -33,20 +33,18 @@ def promoted(wanted: Filter, promotions: Iterable[Promotion]) -> list[tuple[Filt
     return [(those, weight) for those, weight in narrowed if those is not None]
 
 
-def promote(found: Hits, raised: list[tuple[Hits, float]], n: int, depth: int) -> Hits:
+def promote(hits: Hits, raised: list[tuple[Hits, float]], n: int, depth: int) -> Hits:
     """The best `depth` of all hits, with scores that contain the rise.
 
-    found: the best `depth` hits without promotion, the answer's `n` among them; raised: the best `depth` hits of each
+    hits: the best `depth` hits without promotion, the answer's `n` among them; raised: the best `depth` hits of each
     promotion, and its weight. An item of several promotions rises by the largest. The result is exact: an item behind
     `depth` others of its promotion stays behind them.
     """
-    if len(found.scores) < 2:
-        return found
-    unit = found.scores[0] - found.scores[min(n, len(found.scores)) - 1]
-    item_nos = np.concatenate([found.item_nos, *(those.item_nos for those, _ in raised)])
-    scores: F32 = np.concatenate(
-        [found.scores, *(those.scores + np.float32(weight) * unit for those, weight in raised)]
-    )
+    if len(hits.scores) < 2:
+        return hits
+    unit = hits.scores[0] - hits.scores[min(n, len(hits.scores)) - 1]
+    item_nos = np.concatenate([hits.item_nos, *(those.item_nos for those, _ in raised)])
+    scores: F32 = np.concatenate([hits.scores, *(those.scores + np.float32(weight) * unit for those, weight in raised)])
     best_first = np.argsort(-scores, kind="stable")
     once = np.sort(np.unique(item_nos[best_first], return_index=True)[1])[:depth]
     chosen = best_first[once]

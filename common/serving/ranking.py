@@ -121,16 +121,16 @@ class _Ladder:
         self.laps.end(Stage.ENCODE)
         if query is None:
             return
-        found = self._varied(partial(self._search, query))
+        hits = self._varied(partial(self._search, query))
         self.laps.end(Stage.SEARCH)
-        scores = found.scores.tolist()
+        scores = hits.scores.tolist()
         if not any(scores):
             return  # the query is zero, for a person who has only returns
         rung = Rung.SESSION if request.person is None else Rung.PERSONAL
-        causes = self._causes(evidence, found.item_nos)
-        self.picks += map(Pick, found.item_nos.tolist(), repeat(rung), causes, scores)
+        causes = self._causes(evidence, hits.item_nos)
+        self.picks += map(Pick, hits.item_nos.tolist(), repeat(rung), causes, scores)
         if self.missing:
-            self.taken = np.append(self.taken, found.item_nos)
+            self.taken = np.append(self.taken, hits.item_nos)
 
     def _varied(self, find: Callable[[int], Hits]) -> Hits:
         """The missing hits from `find`, which takes their number. With variety, they are chosen from more hits than
@@ -140,23 +140,23 @@ class _Ladder:
             return find(self.missing)
         depth = depth_of(self.missing, variety)
         while True:
-            found, quota = find(depth), self.quota.copy()
-            categories = [self.bundle.items.category(item_no) for item_no in found.item_nos.tolist()]
-            vectors = self.bundle.items.vectors(found.item_nos)
-            chosen = diversify(found, vectors, categories, self.missing, variety.diversity, quota)
-            if len(chosen) == self.missing or len(found.item_nos) < depth or depth >= DEEPEST:
+            hits, quota = find(depth), self.quota.copy()
+            categories = [self.bundle.items.category(item_no) for item_no in hits.item_nos.tolist()]
+            vectors = self.bundle.items.vectors(hits.item_nos)
+            chosen = diversify(hits, vectors, categories, self.missing, variety.diversity, quota)
+            if len(chosen) == self.missing or len(hits.item_nos) < depth or depth >= DEEPEST:
                 self.quota = quota
-                return Hits(found.item_nos[chosen], found.scores[chosen])
+                return Hits(hits.item_nos[chosen], hits.scores[chosen])
             depth = min(4 * depth, DEEPEST)
 
     def _search(self, query: F32, n: int) -> Hits:
-        found = self._search_in(self.selection, query, n)
+        hits = self._search_in(self.selection, query, n)
         if not self.request.promotions:
-            return found
+            return hits
         those = promoted(self.request.wanted, self.request.promotions)
         selections = ((self.bundle.selections.of(wanted), weight) for wanted, weight in those)
         raised = [(self._search_in(selection, query, n), weight) for selection, weight in selections]
-        return promote(found, raised, self.request.n, n)
+        return promote(hits, raised, self.request.n, n)
 
     def _search_in(self, selection: Selection, query: F32, n: int) -> Hits:
         """The best hits in a selection, with the boost of repeat purchases. A zero query gets no boost."""
@@ -173,11 +173,11 @@ class _Ladder:
         if person is None:
             return causes
         bought = set(person.items[person.purchased].tolist())
-        found = item_nos.tolist()
-        if bought.isdisjoint(found):
+        numbers = item_nos.tolist()
+        if bought.isdisjoint(numbers):
             return causes
         again = Cause(Reason.BUY_AGAIN)
-        return [again if item_no in bought else cause for item_no, cause in zip(found, causes, strict=True)]
+        return [again if item_no in bought else cause for item_no, cause in zip(numbers, causes, strict=True)]
 
     def _evidence_of_request(self) -> Evidence:
         """The evidence of the person and the session; the open page counts as a view."""
@@ -210,9 +210,9 @@ class _Ladder:
             self._take(self.bundle.items.similar(cause.item_no), Rung.RELATED, cause)
             if self.missing == 0:
                 return
-            found = self._varied(partial(self._nearest, cause.item_no))
-            self.picks += map(Pick, found.item_nos.tolist(), repeat(Rung.RELATED), repeat(cause), found.scores.tolist())
-            self.taken = np.append(self.taken, found.item_nos)
+            hits = self._varied(partial(self._nearest, cause.item_no))
+            self.picks += map(Pick, hits.item_nos.tolist(), repeat(Rung.RELATED), repeat(cause), hits.scores.tolist())
+            self.taken = np.append(self.taken, hits.item_nos)
 
     def _nearest(self, item_no: int, n: int) -> Hits:
         return nearest(self.bundle.items, item_no, n, self.selection, self.taken)

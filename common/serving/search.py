@@ -36,13 +36,13 @@ def search(items: Items, query: F32, n: int, selection: Selection, excluded: I32
     if not selection.index_parts:
         return _best(selection.item_nos, _scores(selection, query, excluded), n)
     parts = [_search_part(items, query, n, part, excluded) for part in selection.index_parts]
-    found = parts[0] if len(parts) == 1 else _merge(parts, n)
+    hits = parts[0] if len(parts) == 1 else _merge(parts, n)
     if not len(selection.item_nos):
-        return found
-    if len(found.scores) < n:
-        return _merge([found, Hits(selection.item_nos, _scores(selection, query, excluded))], n)
-    better = _better(selection, query, found.scores[-1], excluded)
-    return _merge([found, better], n) if len(better.item_nos) else found
+        return hits
+    if len(hits.scores) < n:
+        return _merge([hits, Hits(selection.item_nos, _scores(selection, query, excluded))], n)
+    better = _better(selection, query, hits.scores[-1], excluded)
+    return _merge([hits, better], n) if len(better.item_nos) else hits
 
 
 def search_raised(items: Items, query: F32, n: int, selection: Selection, excluded: I32, raised: Raised) -> Hits:
@@ -100,9 +100,9 @@ def _best(item_nos: I32, scores: F32, n: int) -> Hits:
     return Hits(item_nos[order], scores[order])
 
 
-def _merge(found: list[Hits], n: int) -> Hits:
-    item_nos = np.concatenate([np.empty(0, np.int32), *(part.item_nos for part in found)])
-    scores = np.concatenate([np.empty(0, np.float32), *(part.scores for part in found)])
+def _merge(parts: list[Hits], n: int) -> Hits:
+    item_nos = np.concatenate([np.empty(0, np.int32), *(part.item_nos for part in parts)])
+    scores = np.concatenate([np.empty(0, np.float32), *(part.scores for part in parts)])
     return _best(item_nos, scores, n)
 
 

@@ -47,8 +47,8 @@ def _nearest_of_all(directions: F32, queries: F32, depth: int, threads: int) -> 
         parts = list(pool.map(search, blocks))
     if not parts:
         return np.empty((0, depth), np.float32), np.empty((0, depth), np.int64)
-    scores, found = zip(*parts, strict=True)
-    return np.concatenate(scores), np.concatenate(found)
+    scores, places = zip(*parts, strict=True)
+    return np.concatenate(scores), np.concatenate(places)
 
 
 def _exact_search(directions: F32, depth: int) -> Callable[[F32], tuple[F32, I64]]:
@@ -73,8 +73,8 @@ def _exact_search(directions: F32, depth: int) -> Callable[[F32], tuple[F32, I64
     return search
 
 
-def _without_self(rows: I64, scores: F32, found: I64, k: int) -> I32:
-    scores = np.where(found == rows[:, None], -np.inf, scores)
+def _without_self(rows: I64, scores: F32, neighbours: I64, k: int) -> I32:
+    scores = np.where(neighbours == rows[:, None], -np.inf, scores)
     order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-    best = np.where(np.take_along_axis(scores, order, 1) > 0, np.take_along_axis(found, order, 1), -1)
+    best = np.where(np.take_along_axis(scores, order, 1) > 0, np.take_along_axis(neighbours, order, 1), -1)
     return np.pad(best, ((0, 0), (0, k - best.shape[1])), constant_values=-1).astype(np.int32)

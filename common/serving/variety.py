@@ -59,17 +59,15 @@ class Quota:
         self._chosen[category] += 1
 
 
-def diversify(
-    found: Hits, vectors: F32, categories: Sequence[str], n: int, diversity: float, quota: Quota
-) -> list[int]:
-    """Positions in `found`, best first, at most `n`, each with room in the `quota`, which counts them.
+def diversify(hits: Hits, vectors: F32, categories: Sequence[str], n: int, diversity: float, quota: Quota) -> list[int]:
+    """Positions in `hits`, best first, at most `n`, each with room in the `quota`, which counts them.
 
-    vectors: (m, dim) float32; categories: those of found. Maximal marginal relevance (Carbonell and Goldstein 1998):
+    vectors: (m, dim) float32; categories: those of hits. Maximal marginal relevance (Carbonell and Goldstein 1998):
     the next item is always the one with the highest (1 - diversity) · relevance - diversity · its highest cosine with
-    the items before. Relevance is the score, scaled to 0 … 1 over `found`.
+    the items before. Relevance is the score, scaled to 0 … 1 over `hits`.
     """
     directions = _directions(vectors)
-    gains = (1 - diversity) * _relevance(found.scores)
+    gains = (1 - diversity) * _relevance(hits.scores)
     nearest = np.zeros(len(gains), np.float32)
     open_ = np.ones(len(gains), np.bool_)
     chosen: list[int] = []

@@ -185,10 +185,10 @@ def _general_request(bundle: ServedBundle, query: Query) -> RankingRequest:
 
 
 def _numbers(bundle: ServedBundle, item_ids: tuple[str, ...]) -> I32:
-    found = (bundle.items.find(item_id) for item_id in item_ids)
-    return np.array([item_no for item_no in found if item_no is not None], np.int32)
+    numbers = (bundle.items.find(item_id) for item_id in item_ids)
+    return np.array([item_no for item_no in numbers if item_no is not None], np.int32)
 
 
 def _session(bundle: ServedBundle, session: tuple[tuple[str, EventType], ...]) -> tuple[SessionItem, ...]:
-    found = ((bundle.items.find(item_id), kind) for item_id, kind in session)
-    return tuple(SessionItem(item_no, kind) for item_no, kind in found if item_no is not None)
+    numbered = ((bundle.items.find(item_id), kind) for item_id, kind in session)
+    return tuple(SessionItem(item_no, kind) for item_no, kind in numbered if item_no is not None)

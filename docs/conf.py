@@ -17,7 +17,7 @@ CHAPTERS = {
     "Run a shop": ("docs/install", "docs/uploads", "widget/README", "docs/settings", "docs/sizing", "docs/stores"),
     "Keep it running": ("docs/runbook", "docs/security", "docs/upgrades", "CHANGELOG"),
     "How it works": ("docs/models", "docs/serving"),
-    "Work on it": ("docs/develop", "docs/adapters", "CONTRIBUTING", "SECURITY"),
+    "Work on it": ("docs/develop", "docs/adapters", "docs/measurements-models", "CONTRIBUTING", "SECURITY"),
 }
 FIRST_PAGE = "README"
 ROOT = Path(__file__).parents[1]

@@ -1,1 +1,1 @@
-"""The data of a shop: `uploads` on their way in, `segments` once they are stored."""
+"""The data of a shop: `uploads` reads and checks files, `segments` holds the stored data."""

@@ -1,4 +1,4 @@
-"""DuckDB connections: a hardened one for what strangers wrote, a trusted one for the store's own files."""
+"""DuckDB connections: a hardened one for uploads, and a trusted one for the store's own files."""
 
 from __future__ import annotations
 
@@ -15,12 +15,11 @@ from common.cpus import usable_cpus
 
 Connection = duckdb.DuckDBPyConnection
 
-# The release before (1.5) still reads this version, so a deployment can step back. Version 2.0 of the format gave the
-# same size and speed on 10 million events.
+# DuckDB 1.5 still reads this version, so that a deployment can go back to it. Format 2.0 has the same size and speed.
 STORAGE_VERSION: Final = "v1.5.0"
 
-# A block is the smallest piece that a table takes. Bytes of a segment with 1,000, 50,000 and 1,000,000 events by
-# block size: 16 KiB 0.11, 2.3 and 33 MB; 64 KiB 0.27, 1.5 and 25 MB; 256 KiB 1.1, 2.4 and 21 MB.
+# (most rows, block size in bytes). A table takes whole blocks, so a small segment is smaller with small blocks, and a
+# large one with large blocks; docs/measurements.md has the sizes.
 _BLOCK_SIZES: Final = ((10_000, 16 << 10), (500_000, 64 << 10))
 _LARGEST_BLOCK: Final = 256 << 10
 
@@ -34,13 +33,13 @@ _OFFLINE: Final = (
 
 
 def literal(value: object) -> str:
-    """`value` as an SQL string literal, where a prepared parameter is not allowed."""
+    """`value` as an SQL string literal, for statements that allow no prepared parameter."""
     return "'" + str(value).replace("'", "''") + "'"
 
 
-def timestamp(moment: datetime) -> str:
-    """An aware `moment` as an SQL literal in UTC."""
-    return f"TIMESTAMP {literal(moment.astimezone(UTC).replace(tzinfo=None))}"
+def timestamp(time: datetime) -> str:
+    """An aware `time` as an SQL literal in UTC."""
+    return f"TIMESTAMP {literal(time.astimezone(UTC).replace(tzinfo=None))}"
 
 
 def quoted(name: str) -> str:
@@ -49,7 +48,7 @@ def quoted(name: str) -> str:
 
 
 def connect_trusted(work_dir: Path, memory_bytes: int) -> Connection:
-    """An in-memory database for the store's own files; what does not fit in memory spills to `work_dir`."""
+    """Returns an in-memory database for the store's own files, which spills to `work_dir` above `memory_bytes`."""
     connection = duckdb.connect()
     for statement in (f"SET temp_directory = {literal(work_dir / 'spill')}", *_limits(memory_bytes), *_OFFLINE):
         connection.execute(statement)
@@ -57,10 +56,10 @@ def connect_trusted(work_dir: Path, memory_bytes: int) -> Connection:
 
 
 def connect_hardened(upload: Path, attached: Mapping[str, Path], rows: int, memory_bytes: int) -> Connection:
-    """An in-memory database that can read `upload` and write the databases in `attached`, by alias, and nothing else.
+    """Returns an in-memory database that can only read `upload` and write the databases in `attached`, by alias.
 
-    It never spills, so that no user id comes to a disk. The order matters: after `enable_external_access` is off
-    nothing can be attached any more, and after `lock_configuration` none of it can be undone.
+    It never spills, so that no user id gets on a disk. The order of statements matters: with `enable_external_access`
+    off nothing can be attached, and after `lock_configuration` no setting can be changed.
     """
     connection = duckdb.connect()
     for alias, path in attached.items():
@@ -97,32 +96,32 @@ def attach_read_only(connection: Connection, alias: str, path: Path) -> None:
 
 
 def number(connection: Connection, query: str, parameters: Sequence[object] = ()) -> int:
-    """The one whole number that `query` answers; an INSERT and a CREATE TABLE AS answer how many rows."""
-    # All rows are fetched: DuckDB holds a connection to be busy until it was told that there are no more.
+    """Returns the single integer that `query` results in. For INSERT and CREATE TABLE AS it is the number of rows."""
+    # All rows are fetched, because until the end of the result DuckDB takes the connection for busy.
     [row] = connection.execute(query, parameters).fetchall()
     return int(row[0])
 
 
 @contextmanager
 def interrupted_after(connection: Connection, seconds: float) -> Iterator[None]:
-    """Whatever `connection` runs after `seconds` ends with `duckdb.InterruptException`.
+    """Ends what `connection` runs in the block after `seconds`, by `duckdb.InterruptException`.
 
-    An interrupt between two statements is forgotten by the next, so it is repeated.
+    An interrupt between two statements has no effect on the next one, so it is repeated.
     """
-    over = threading.Event()
+    ended = threading.Event()
 
     def watch() -> None:
-        patience = seconds
-        while not over.wait(patience):
+        wait_s = seconds
+        while not ended.wait(wait_s):
             connection.interrupt()
-            patience = _INTERRUPT_EVERY_S
+            wait_s = _INTERRUPT_EVERY_S
 
     watchdog = threading.Thread(target=watch, daemon=True)
     watchdog.start()
     try:
         yield
     finally:
-        over.set()
+        ended.set()
         watchdog.join()
 
 

@@ -1,8 +1,8 @@
-"""What counts as one order, for uploads and for segments alike."""
+"""The definition of an order by time, for uploads and segments."""
 
 from __future__ import annotations
 
 from typing import Final
 
 ORDER_GAP: Final = "INTERVAL 30 MINUTE"
-"""SQL. Without an order id, purchases of one person that follow each other within this time are one order."""
+"""SQL interval. Without order ids, purchases of one person with at most this time between two are one order."""

@@ -1,1 +1,1 @@
-"""Segments: the DuckDB files of the store, read as one, compared, folded, and rewritten without erased people."""
+"""Segments: the DuckDB files of the store, which are read as one, merged, and rewritten without erased people."""

@@ -1,4 +1,4 @@
-"""The items of several segments as one catalogue: of each item the row of its newest upload."""
+"""The catalogue: for each item the row of its newest upload, out of all segments."""
 
 from __future__ import annotations
 
@@ -25,14 +25,16 @@ CONTENT: Final = (
     "created_at",
     "extra",
 )
-"""The columns of an item that an upload gives."""
+"""The columns of an item that come from an upload."""
 
 _NO_EXTRA: Final = "{}"
 
 
 def newest(parts: Iterable[Part], where: str = "true") -> str:
-    """SQL of one row an item: the upload with the latest `as_of`, ties by the later batch, wins; `first_seen` is the
-    earliest of all. `where` may name `seq`, the row's batch."""
+    """SQL of the newest row of each item.
+
+    It is the row with the latest `as_of`, at a tie that of the later batch; `first_seen` is the earliest of all rows.
+    `where` selects rows first, and may name `seq`, the row's batch."""
     columns = ", ".join(("item_id", *CONTENT, "first_seen", "as_of"))
     rows = " UNION ALL ".join(f"SELECT {columns}, {part.seq} AS seq FROM {part.alias}.items" for part in parts)
     return (
@@ -42,7 +44,7 @@ def newest(parts: Iterable[Part], where: str = "true") -> str:
 
 
 def read(connection: Connection, parts: Sequence[Part], item_ids: tuple[str, ...] | None) -> Catalogue:
-    """See `Reader.catalogue`. An item without `created_at` counts from the first upload that named it."""
+    """Implements `Reader.catalogue`. A missing `created_at` is replaced by the time of the item's first upload."""
     if not parts:
         return _EMPTY
     chosen = ""

@@ -1,7 +1,7 @@
-"""What is bought together: pairs of items that share an order, counted by DuckDB.
+"""Co-purchases: pairs of items in one order, counted by DuckDB.
 
-An order is what has one order key, or else what one person buys within 30 minutes of the line before. A pair counts
-once in an order, whatever the quantities.
+The lines with one order key are an order. Without order keys, purchases of one person at most 30 minutes apart are an
+order. A pair counts once per order, whatever the quantities.
 """
 
 from __future__ import annotations
@@ -18,27 +18,28 @@ from common.store.orders import ORDER_GAP
 from common.store.segments.segment import Part
 
 MAX_LINES: Final = 64
-"""Items of one order that make pairs, a sample of a larger one: an order of 400 items would make 79,800 pairs, and
-hardly says what goes with what. One in 10,000 of a grocer's orders is that large."""
+"""Largest number of items per order that make pairs. Of a larger order a sample is used: 400 items would make 79,800
+pairs, which say little about what goes together. One in 10,000 of a grocer's orders is larger."""
 CANDIDATES: Final = 64
-"""Pairs kept of each item, by `shrunk_lift`: twice what is listed, because a list may weigh pairs further."""
+"""Number of pairs kept per item, the best by `shrunk_lift`: twice the length of a list, which may rank them anew."""
 SHRINKAGE: Final = 10.0
 PAIRS_PER_PASS: Final = 4_000_000
-"""Pairs of one order that are counted at once: about 200 MB in DuckDB."""
+"""Number of pairs that are counted in one pass: about 200 MB in DuckDB."""
 MAX_PAIRS: Final = 32_000_000
-"""Pairs of one order that are counted at all, of a sample of the orders where there are more."""
+"""Largest number of pairs that are counted. If there are more, only a sample of the orders is used."""
 
 _PURCHASE: Final = EVENT_TYPES.index(EventType.PURCHASE)
 
 
 @dataclass(frozen=True)
 class CoPurchases:
-    """item_ids: n_items strings, sorted; orders (n_items,) int64: how many of the `n_orders` orders hold each.
+    """The counts of items and of pairs of items in `n_orders` orders.
 
-    A pair is `first` < `second`, both (n_pairs,) int32 rows of item_ids, that `together` (n_pairs,) int64 orders of
-    `people` (n_pairs,) int64 distinct people hold. All who did not consent count as one person, because nothing tells
-    them apart. Where only a sample of the orders was looked at, `together` is what it makes of all of them, and
-    `people` those in the sample.
+    item_ids: n_items strings, sorted; orders (n_items,) int64: the number of orders with each item.
+    first, second (n_pairs,) int32: the rows in item_ids of a pair, first < second; together (n_pairs,) int64: the
+    number of orders with both; people (n_pairs,) int64: the number of distinct people with such an order. All people
+    without consent count as one person. With a sample of the orders, `together` is extrapolated to all orders, and
+    `people` are those in the sample.
     """
 
     item_ids: tuple[str, ...]
@@ -51,19 +52,20 @@ class CoPurchases:
 
 
 def shrunk_lift(together: I64 | F64, of_first: I64, of_second: I64, n_orders: int) -> F64:
-    """(n_pairs,) float64: orders with both items over those expected if chance brought the two together, as if
-    `SHRINKAGE` more were expected: a few orders are no evidence, however rare the items."""
+    """(n_pairs,) float64: the orders with both items, divided by the number expected by chance plus `SHRINKAGE`.
+
+    The shrinkage keeps a few orders of rare items from a high lift."""
     expected = of_first / max(n_orders, 1) * of_second
     lift: F64 = together / (expected + SHRINKAGE)
     return lift
 
 
 def read(connection: Connection, parts: Sequence[Part], since_seq: int, min_people: int) -> CoPurchases:
-    """See `Reader.co_purchases`."""
+    """Implements `Reader.co_purchases`."""
     parts = [part for part in parts if part.segment.seq > since_seq]
     if not parts:
-        none, nothing = np.empty(0, np.int64), np.empty(0, np.int32)
-        return CoPurchases((), none, 0, nothing, nothing, none, none)
+        no_counts, no_rows = np.empty(0, np.int64), np.empty(0, np.int32)
+        return CoPurchases((), no_counts, 0, no_rows, no_rows, no_counts, no_counts)
     _collect(connection, parts, since_seq)
     _measure_orders(connection)
     n_orders = number(connection, "SELECT count(*) FROM sizes")
@@ -82,8 +84,9 @@ def read(connection: Connection, parts: Sequence[Part], since_seq: int, min_peop
 
 
 def _collect(connection: Connection, parts: Sequence[Part], since_seq: int) -> None:
-    """Makes `goods` (item_id, item), numbered in the order of the ids, and `lines` (purchase, person, item): each item
-    of an order once. Half of a pseudonym tells people apart well enough here."""
+    """Makes the tables `goods` (item_id, item), numbered in the order of the ids, and `lines` (purchase, person, item).
+
+    `lines` has each item of an order once. A person is half a pseudonym here, which is distinct enough for counts."""
     named = " UNION ".join(
         f"SELECT DISTINCT item_id FROM {part.alias}.events JOIN {part.alias}.item_ids USING (item_no) "
         f"WHERE {_sold(part, since_seq)}"
@@ -108,7 +111,7 @@ def _sold(part: Part, since_seq: int) -> str:
 
 
 def _measure_orders(connection: Connection) -> None:
-    """Makes `sizes` (purchase, n) and cuts the large orders of `lines`."""
+    """Makes the table `sizes` (purchase, n) and shortens large orders in `lines` to `MAX_LINES`."""
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE sizes AS SELECT purchase, count(*)::INTEGER AS n FROM lines GROUP BY purchase"
     )
@@ -121,7 +124,7 @@ def _measure_orders(connection: Connection) -> None:
 
 
 def _count_pairs(connection: Connection, min_people: int) -> None:
-    """Makes `pairs` of at least `min_people`. What fewer people bought with anything else is in none of them."""
+    """Makes the table `pairs` of at least `min_people`, from items that so many people have bought with others."""
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE shared AS SELECT * FROM lines "
         "WHERE purchase IN (SELECT purchase FROM sizes WHERE n > 1)"

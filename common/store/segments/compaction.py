@@ -1,5 +1,6 @@
-"""Folding segments: all events into one base, sorted by time so that a range of it is cheap to find, and all items
-into one catalogue with a row for each item."""
+"""The merging of segments: all events into one base, and all items into one catalogue.
+
+The base is sorted by time, so that a range of time is found quickly. The catalogue has one row for each item."""
 
 from __future__ import annotations
 
@@ -24,10 +25,10 @@ def fold_events(
     keep_since: datetime | None,
     memory_bytes: int,
 ) -> SegmentFile:
-    """Writes the events of `segments` that are not older than `keep_since` (UTC) to a new segment at `target`.
+    """Writes the events of `segments`, without those older than `keep_since` (UTC), to a new segment at `target`.
 
-    People without an event left are left out. The parts are read one after the other: a query over all of them would
-    hold every part's hash tables in memory at once.
+    People without remaining events are left out. Segments are read one after the other, because one query over all of
+    them would hold the hash tables of all in memory.
     """
     where = f"WHERE ts >= {timestamp(keep_since)}" if keep_since else ""
     with _opened(segments, path_of, target, memory_bytes) as (connection, parts):
@@ -65,7 +66,7 @@ def _opened(
 
 
 def _gather(connection: Connection, parts: Sequence[Part], where: str) -> None:
-    """Makes `gathered`: the kept events with the target's numbers, unsorted."""
+    """Makes the table `gathered`: the kept events with the target's numbers, unsorted."""
     connection.execute("CREATE TEMP TABLE gathered AS FROM target.events LIMIT 0")
     for part in parts:
         connection.execute(
@@ -78,8 +79,9 @@ def _gather(connection: Connection, parts: Sequence[Part], where: str) -> None:
 def _number(
     connection: Connection, parts: Sequence[Part], table: str, own: str, identity: tuple[str, ...], where: str
 ) -> None:
-    """Fills the target's `table` with whoever or whatever the kept events name, numbered in the order of `identity`,
-    and makes of each part a table (`own` number in the part, `code` in the target)."""
+    """Fills the target's `table` with the people or items of the kept events, numbered in the order of `identity`.
+
+    It also makes a table for each part, which maps the `own` number in the part to the `code` in the target."""
     names = ", ".join(identity)
     connection.execute(f"CREATE TEMP TABLE named AS SELECT {names} FROM target.{table} LIMIT 0")
     for part in parts:

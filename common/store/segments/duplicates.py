@@ -1,8 +1,8 @@
-"""Which rows of a batch are repeats: of each other, or of rows that a segment of the store holds.
+"""The search for repeated rows of a batch: repeats of each other, or of rows in a segment of the store.
 
-Two events with consent are the same if all their columns are. Events without consent have no person, and their keys
-differ from upload to upload; of those that agree in item, time, quantity, type and price, the store keeps as many as
-the one upload with the most of them has.
+Two events with consent are the same if all of their columns are equal. Events without consent have no person, and their
+keys differ in every upload. Of such events with equal item, time, quantity, type and price, the store keeps the largest
+number that any one upload has.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from common.schemas.documents import Segment
 from common.store.engine import Connection, attach_read_only, number, timestamp
 from common.store.segments.segment import EVENT_COLUMNS, check_format
 
-# A batch may have a few rows that are much older than the rest. Between so many ranges of time nothing is looked at.
+# Number of time ranges that are compared. A batch may have a few much older rows; the time between ranges is skipped.
 _MAX_RANGES: Final = 16
 
 _ROW: Final = ", ".join(EVENT_COLUMNS)
@@ -27,10 +27,10 @@ _UNATTRIBUTED: Final = ("item_no", "ts", "qty", "event_type", "price")
 
 
 class Duplicates:
-    """Finds the repeats in the events of the segment that `connection` has attached as `draft`.
+    """The search for repeats in the events of the segment that `connection` has attached as `draft`.
 
-    What it found about a segment it keeps, in the temporary tables `repeated` (segment, row) and `seen` (segment,
-    columns of an unattributed event, how many), so that a commit that is tried again looks only at what is new.
+    Results are kept in the temporary tables `repeated` (segment, row) and `seen` (segment, columns of an unattributed
+    event, how many), so that a repeated commit examines new segments only.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -44,7 +44,7 @@ class Duplicates:
         self._within_the_batch()
 
     def examine(self, segment: Segment, path: Path) -> None:
-        """Compares the batch with a segment, once."""
+        """Compares the batch with a segment. A second call for the segment does nothing."""
         if segment.file.sha256 in self._examined:
             return
         attach_read_only(self._connection, "held", path)
@@ -58,7 +58,7 @@ class Duplicates:
         self._examined.add(segment.file.sha256)
 
     def rows(self, segments: Sequence[Segment]) -> I64:
-        """(n,) rowids in `draft.events`, sorted: repeats within the batch, and of rows in the examined `segments`."""
+        """(n,) int64, sorted: the rowids in `draft.events` that repeat rows of the batch or of examined `segments`."""
         names = ["", *(segment.file.sha256 for segment in segments)]
         queries = ["SELECT DISTINCT row FROM repeated WHERE list_contains($names, segment)"]
         if number(self._connection, "SELECT count(*) FROM seen"):
@@ -68,7 +68,9 @@ class Duplicates:
         return rows
 
     def _within_the_batch(self) -> None:
-        """A sort of 64-bit hashes finds the few rows that are worth comparing. Unattributed rows are settled before."""
+        """Finds repeats among rows with consent: only rows with equal 64-bit hashes are compared.
+
+        `unattributed.settle` has removed the repeats of the other rows before."""
         hashed = f"SELECT {_hash(_ROW)} AS hash FROM draft.events WHERE user_no IS NOT NULL"
         suspects = repeated_values(np.asarray(self._connection.execute(hashed).fetchnumpy()["hash"], dtype=np.uint64))
         if not len(suspects):
@@ -82,7 +84,7 @@ class Duplicates:
         self._connection.unregister("suspects")
 
     def _compare(self, name: str, ranges: str) -> None:
-        """Looks at rows of the segment whose time, item and person the batch has too, by the batch's own numbers."""
+        """Compares the batch with the segment's rows that have a time, item and person of the batch."""
         for table, no, identity in (("users", "user_no", "key_hi, key_lo"), ("item_ids", "item_no", "item_id")):
             self._connection.execute(
                 f"CREATE OR REPLACE TEMP TABLE held_{table} AS SELECT held.{no} AS held_no, own.{no} "
@@ -107,7 +109,7 @@ class Duplicates:
         )
 
     def _ranges(self, segment: Segment) -> str:
-        """SQL of the ranges of time that both the batch and the segment may have; empty for none."""
+        """SQL of the time ranges in which both the batch and the segment may have events; empty if there is none."""
         assert segment.min_ts
         assert segment.max_ts
         found = self._connection.execute(
@@ -121,7 +123,7 @@ class Duplicates:
 
 
 def repeated_values(values: U64) -> U64:
-    """The values that occur more than once. The halves are sorted at the same time: numpy lets other threads run."""
+    """The sorted distinct values that occur more than once. Two threads sort one half of the values each."""
     upper = values >= np.uint64(1 << 63)
     with ThreadPoolExecutor(2) as pool:
         return np.concatenate(list(pool.map(_repeated, (values[~upper], values[upper]))))
@@ -132,14 +134,14 @@ def _repeated(values: U64) -> U64:
     return np.unique(values[1:][values[1:] == values[:-1]])
 
 
-def ranges_of(moments: I64) -> list[tuple[int, int]]:
-    """At most `_MAX_RANGES` ranges that hold all of the sorted `moments`, cut at the widest gaps."""
-    if not len(moments):
+def ranges_of(times: I64) -> list[tuple[int, int]]:
+    """At most `_MAX_RANGES` ranges (first, last) that hold all of the sorted `times`, split at the widest gaps."""
+    if not len(times):
         return []
-    gaps = np.diff(moments)
+    gaps = np.diff(times)
     cuts = np.sort(np.argsort(gaps)[-(_MAX_RANGES - 1) :])
-    firsts = moments[np.concatenate([[0], cuts + 1])]
-    lasts = moments[np.concatenate([cuts, [len(moments) - 1]])]
+    firsts = times[np.concatenate([[0], cuts + 1])]
+    lasts = times[np.concatenate([cuts, [len(times) - 1]])]
     return list(zip(firsts.tolist(), lasts.tolist(), strict=True))
 
 
@@ -148,7 +150,7 @@ def _same(columns: Sequence[str]) -> str:
 
 
 def _hash(columns: str) -> str:
-    """SQL of 64 bits by which rows are sorted out before they are compared; nothing of it is stored."""
+    """SQL of a 64-bit hash that selects the rows to compare. It is not stored."""
     return f"hash({columns})"
 
 

@@ -1,6 +1,6 @@
-"""Taking people out of a segment: by a new file that never held them.
+"""The removal of erased people from a segment: the other rows are copied to a new file.
 
-A DELETE leaves the bytes of a row in the file, also after a CHECKPOINT and a VACUUM.
+A DELETE would not do, because the bytes of the rows stay in the file, even after a CHECKPOINT and a VACUUM.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _IS_ERASED: Final = "erased.until IS NOT NULL AND epoch_us(events.ts) <= erased.
 
 @dataclass(frozen=True)
 class ErasedRows:
-    """What a segment holds that tombstones keep out: `events` of the people with these marks."""
+    """The erased rows of a segment: the number of `events`, and the marks of their people."""
 
     marks: frozenset[str]
     events: int
@@ -32,7 +32,7 @@ class ErasedRows:
 
 @dataclass(frozen=True)
 class Rewritten:
-    """A segment without those people: `file` is None if nothing is left in it."""
+    """A rewritten segment: the rows that were left out, and the new file, None if no row is left."""
 
     found: ErasedRows
     file: SegmentFile | None
@@ -41,7 +41,10 @@ class Rewritten:
 def find_erased(
     segment_path: Path, key: str, tombstones: Tombstones, since: int, work: Path, memory_bytes: int
 ) -> ErasedRows:
-    """What the segment at `segment_path` holds of people whom an erasure after number `since` has named."""
+    """Returns the rows of the segment at `segment_path` that erasures after number `since` have erased.
+
+    Raises `CorruptError`, which names `key`, if the file is no segment.
+    """
     connection = connect_trusted(work, memory_bytes)
     try:
         return _find(connection, segment_path, key, tombstones, since)
@@ -52,9 +55,9 @@ def find_erased(
 def rewrite_without_erased(
     segment: Segment, path: Path, tombstones: Tombstones, since: int, target: Path, memory_bytes: int
 ) -> Rewritten | None:
-    """Writes what is left of `segment`, which lies at `path`, to `target`. None if it holds nothing that is to go.
+    """Copies `segment` at `path` to `target`, without erased rows. Returns None if the segment has no erased rows.
 
-    The rows keep their order and their numbers; items that nobody else has events of are left out of `item_ids`.
+    Rows keep their order and numbers. Items without remaining events are left out of `item_ids`.
     """
     connection = connect_trusted(target.parent, memory_bytes)
     try:
@@ -71,7 +74,7 @@ def rewrite_without_erased(
 
 
 def _find(connection: Connection, path: Path, key: str, tombstones: Tombstones, since: int) -> ErasedRows:
-    """Leaves the segment attached as `source`, and a table `erased` (user_no, until) of whom it is about."""
+    """Counts the erased rows. The segment stays attached as `source`, with a table `erased` (user_no, until)."""
     try:
         attach_read_only(connection, "source", path)
     except duckdb.Error:
@@ -83,9 +86,9 @@ def _find(connection: Connection, path: Path, key: str, tombstones: Tombstones, 
     rows = np.flatnonzero(until != NEVER)
     connection.register("named", {"user_no": np.asarray(users["user_no"])[rows], "until": until[rows]})
     connection.execute("CREATE TEMP TABLE erased AS SELECT * FROM named")
-    gone = f"source.events JOIN erased USING (user_no) WHERE {_IS_ERASED}"
-    events = number(connection, f"SELECT count(*) FROM {gone}")
-    numbers = connection.execute(f"SELECT DISTINCT user_no FROM {gone}").fetchnumpy()["user_no"]
+    erased_events = f"source.events JOIN erased USING (user_no) WHERE {_IS_ERASED}"
+    events = number(connection, f"SELECT count(*) FROM {erased_events}")
+    numbers = connection.execute(f"SELECT DISTINCT user_no FROM {erased_events}").fetchnumpy()["user_no"]
     return ErasedRows(frozenset(tombstones.marks(keys[np.isin(users["user_no"], numbers)])), events)
 
 

@@ -1,7 +1,7 @@
-"""Events of several segments as one set of columns.
+"""The events of several segments as one `Interactions`.
 
-Codes are joined in SQL for each segment's people and items only, of which there are far fewer than events; the events
-themselves are numbers throughout, mapped by numpy.
+SQL joins only the people and items of each segment to common codes, which are far fewer than events. The events hold
+numbers only, which numpy maps to these codes.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from common.schemas.data import I32, NO_USER, U64, Interactions
 from common.store.engine import Connection
 from common.store.segments.segment import Part
 
-# NULL becomes what `Interactions` says for "not given"; a key loses its lowest bit, so that it is never negative.
+# NULL becomes the value that `Interactions` has for "not given". Keys lose the lowest bit, so that none is negative.
 _COLUMNS: Final = {
     "users": f"coalesce(user_no, {NO_USER})",
     "items": "item_no",
@@ -42,14 +42,16 @@ Columns = dict[str, npt.NDArray[Any]]
 
 
 def read(connection: Connection, parts: Sequence[Part], since_seq: int, user_keys: U64 | None) -> Interactions:
-    """See `Reader.interactions`."""
+    """Implements `Reader.interactions`."""
     parts = [part for part in parts if part.segment.seq > since_seq]
-    item_ids, things = _items(connection, parts)
+    item_ids, item_codes = _items(connection, parts)
     if user_keys is not None:
         connection.register("wanted", {"key_hi": user_keys[:, 0].copy(), "key_lo": user_keys[:, 1].copy()})
-    keys, people = _people(connection, parts, user_keys is not None)
+    keys, user_codes = _people(connection, parts, user_keys is not None)
     chunks = [
-        _events(connection, part, people[number], things[number], _where(part, since_seq, user_keys is not None))
+        _events(
+            connection, part, user_codes[number], item_codes[number], _where(part, since_seq, user_keys is not None)
+        )
         for number, part in enumerate(parts)
     ]
     data = _in_order_of_time(_stacked(chunks))
@@ -59,8 +61,9 @@ def read(connection: Connection, parts: Sequence[Part], since_seq: int, user_key
 
 
 def _people(connection: Connection, parts: Sequence[Part], wanted: bool) -> tuple[U64, list[I32]]:
-    """The (n, 2) keys of everybody, or of those in the table `wanted`, sorted; and for each part the code of its
-    `user_no`, plus NO_USER at the end."""
+    """The sorted (n, 2) keys of all people, or of those in the table `wanted`, and an array for each part.
+
+    The array maps the part's `user_no` to a code; its last element is NO_USER."""
     only = "JOIN wanted USING (key_hi, key_lo)" if wanted else ""
     numbers, stacked = [], [np.empty((0, 2), np.uint64)]
     for part in parts:
@@ -74,7 +77,7 @@ def _people(connection: Connection, parts: Sequence[Part], wanted: bool) -> tupl
 
 
 def unique_keys(keys: U64) -> tuple[U64, I32]:
-    """The distinct rows of (n, 2) `keys`, sorted, and the place of each row of `keys` among them."""
+    """Returns the sorted distinct rows of (n, 2) `keys`, and for each row of `keys` its position among them, int32."""
     order = np.lexsort((keys[:, 1], keys[:, 0]))
     ordered = keys[order]
     first = np.ones(len(keys), dtype=bool)
@@ -85,7 +88,7 @@ def unique_keys(keys: U64) -> tuple[U64, I32]:
 
 
 def _items(connection: Connection, parts: Sequence[Part]) -> tuple[npt.NDArray[np.object_], list[I32]]:
-    """The item ids of all parts, sorted, and for each part the code of its `item_no`."""
+    """The sorted item ids of all parts, and for each part an array that maps its `item_no` to a code."""
     if not parts:
         return np.empty(0, object), []
     everything = " UNION ".join(f"SELECT item_id FROM {part.alias}.item_ids" for part in parts)
@@ -104,7 +107,7 @@ def _items(connection: Connection, parts: Sequence[Part]) -> tuple[npt.NDArray[n
 
 
 def _lookup(numbers: npt.NDArray[Any], codes: npt.NDArray[Any]) -> I32:
-    """An array with `codes[i]` at `numbers[i]`; its last element, which -1 finds, is NO_USER."""
+    """An array with `codes[i]` at `numbers[i]`. Its last element, at index -1, is NO_USER."""
     table = np.full(int(numbers.max(initial=-1)) + 2, NO_USER, np.int32)
     table[numbers] = codes
     return table
@@ -145,7 +148,7 @@ def _in_order_of_time(data: Columns) -> Columns:
 
 
 def _used(codes: I32, n: int) -> tuple[npt.NDArray[np.intp], I32]:
-    """Which of the codes 0 … n - 1 occur, and `codes` renumbered to those; NO_USER stays."""
+    """The codes of 0 … n - 1 that occur, and `codes` renumbered to their positions. NO_USER stays."""
     occurs = np.zeros(n + 1, dtype=bool)
     occurs[codes] = True
     occurs[n] = False

@@ -1,4 +1,4 @@
-"""Reading the store: base, catalogue and deltas as one."""
+"""The reading of the store: base, catalogue and deltas as one."""
 
 from __future__ import annotations
 
@@ -23,8 +23,10 @@ from common.store.segments.segment import Part, check_format
 
 @dataclass(frozen=True)
 class Changes:
-    """`user_keys` (n, 2) uint64, sorted: the people of the new events. `item_ids`, sorted: items that are new in the
-    catalogue or described differently. `event_item_ids`, sorted: items of the new events. `events`: how many."""
+    """The changes of the store by new batches.
+
+    user_keys (n, 2) uint64, sorted: the people of the new events; item_ids, sorted: items that are new in the catalogue
+    or described differently; event_item_ids, sorted: the items of the new events; events: the number of new events."""
 
     user_keys: U64
     item_ids: tuple[str, ...]
@@ -35,7 +37,7 @@ class Changes:
 def read_changes(
     connection: Connection, with_events: Sequence[Part], with_items: Sequence[Part], since_seq: int
 ) -> Changes:
-    """See `Reader.changed_since`."""
+    """Implements `Reader.changed_since`."""
     user_keys = [np.empty((0, 2), np.uint64)]
     event_item_ids: set[str] = set()
     events = 0
@@ -71,7 +73,7 @@ def _items(connection: Connection, part: Part) -> list[str]:
 
 
 def _described(connection: Connection, parts: Sequence[Part], since_seq: int) -> tuple[str, ...]:
-    """The items whose row in the catalogue is another one than it was at `since_seq`."""
+    """The items whose row in the catalogue has changed since batch `since_seq`."""
     if not any(part.segment.seq > since_seq for part in parts):
         return ()
     columns = ", ".join(("item_id", *CONTENT))
@@ -88,7 +90,9 @@ READER_MEMORY_BYTES: Final = 1 << 30
 
 @dataclass(frozen=True)
 class Counts:
-    """`users` have at least one event with consent; `items` stand in the catalogue; times are UTC, None where empty."""
+    """The numbers of rows in the store, and the times of the first and last event (UTC, None without events).
+
+    `users` are people with at least one event with consent; `items` are those in the catalogue."""
 
     events: int
     purchases: int
@@ -105,10 +109,11 @@ def open_store(
     work_dir: Path,
     memory_bytes: int = READER_MEMORY_BYTES,
 ) -> Iterator[Reader]:
-    """Opens the version of the store that `document` names; None is an empty store.
+    """Opens the version of the store that `document` describes; None is an empty store.
 
-    `path_of` fetches a file and returns its local path. `memory_bytes` bounds DuckDB, which spills to `work_dir`; the
-    arrays that the reader returns come on top. Raises `CorruptError` for a segment of an unknown format.
+    `path_of` fetches a file and returns its local path. `memory_bytes` limits the memory of DuckDB, which spills to
+    `work_dir`; the arrays that the reader returns are not included. Raises `CorruptError` for a segment of an unknown
+    format.
     """
     connection = connect_trusted(work_dir, memory_bytes)
     try:
@@ -124,7 +129,7 @@ def open_store(
 
 
 class Reader:
-    """One version of the store; not for several threads."""
+    """The reader of one version of the store. It is not thread-safe."""
 
     def __init__(self, connection: Connection, parts: tuple[Part, ...]) -> None:
         self._connection = connection
@@ -132,34 +137,38 @@ class Reader:
         self._with_items = tuple(part for part in parts if part.segment.items)
 
     def counts(self) -> Counts:
-        times = [part.segment for part in self._with_events]
+        """Counts the rows of the store."""
+        segments = [part.segment for part in self._with_events]
         return Counts(
-            events=sum(segment.events for segment in times),
+            events=sum(segment.events for segment in segments),
             purchases=self._purchases(),
             users=self._distinct("users", "key_hi, key_lo", self._with_events),
             items=self._distinct("items", "item_id", self._with_items),
-            min_ts=min((segment.min_ts for segment in times if segment.min_ts), default=None),
-            max_ts=max((segment.max_ts for segment in times if segment.max_ts), default=None),
+            min_ts=min((segment.min_ts for segment in segments if segment.min_ts), default=None),
+            max_ts=max((segment.max_ts for segment in segments if segment.max_ts), default=None),
         )
 
     def interactions(self, since_seq: int = 0, user_keys: U64 | None = None) -> Interactions:
-        """The events of batches after `since_seq`, oldest first; with `user_keys` (n, 2) uint64 those of these people.
+        """Returns the events of the batches after `since_seq`, oldest first.
 
-        Only people and items that occur in them get a code.
+        With `user_keys` (n, 2) uint64 these are the events of these people only. People and items without such events
+        get no code.
         """
         return interactions.read(self._connection, self._with_events, since_seq, user_keys)
 
     def catalogue(self, item_ids: tuple[str, ...] | None = None) -> Catalogue:
-        """The items as their newest upload describes them; with `item_ids` those of them that are known."""
+        """Returns all items, or the known ones of `item_ids`, as their newest uploads describe them."""
         return catalogue.read(self._connection, self._with_items, item_ids)
 
     def changed_since(self, seq: int) -> Changes:
-        """Whom and what the batches after `seq` touch."""
+        """Returns the changes by the batches after `seq`."""
         return read_changes(self._connection, self._with_events, self._with_items, seq)
 
     def co_purchases(self, min_people: int, since_seq: int = 0) -> CoPurchases:
-        """Which items are in one order, of batches after `since_seq`: of each item the `CANDIDATES` pairs with the
-        highest lift among those that at least `min_people` distinct people bought. Returns do not count."""
+        """Returns the pairs of items that share orders, in the batches after `since_seq`.
+
+        For each item these are the `CANDIDATES` pairs with the highest lift among pairs that at least `min_people`
+        distinct people have bought. Returned items are not subtracted."""
         return co_purchases.read(self._connection, self._with_events, since_seq, min_people)
 
     def _purchases(self) -> int:

@@ -1,8 +1,8 @@
-"""A segment: one immutable DuckDB file of the store, named by its content.
+"""A segment: one immutable DuckDB file of the store, whose name is the hash of its content.
 
-Every segment has every table. People and items are numbered within the segment: `events.user_no` points into `users`
-(NULL: no consent), `events.item_no` into `item_ids`. `seq` is NULL in a delta, whose rows have the number of its entry
-in the document, and stands in the rows of a base, which folds many.
+Every segment has all tables. People and items are numbered within the segment: `events.user_no` refers to `users`
+(NULL: no consent), `events.item_no` to `item_ids`. `seq` is the batch of a row. In a delta it is NULL, because the
+store's document has the number of the delta's only batch; in a base it is given, because a base holds many batches.
 """
 
 from __future__ import annotations
@@ -40,7 +40,10 @@ CREATE TABLE {0}.items (
 
 @dataclass(frozen=True)
 class SegmentFile:
-    """A finished segment on the local disk. `min_ts` and `max_ts` bound its events (UTC); None where it has none."""
+    """A finished segment on the local disk.
+
+    `events` and `items` are numbers of rows; `min_ts` and `max_ts` are the times of the first and last event (UTC),
+    None without events."""
 
     path: Path
     sha256: str
@@ -51,7 +54,7 @@ class SegmentFile:
     max_ts: datetime | None
 
     def entry(self, key_of: Callable[[str], str], seq: int, uploads: Sequence[Upload]) -> Segment:
-        """What the document says of it; `key_of` makes the object's key from the sha256."""
+        """Returns the segment's entry for the store's document. `key_of` makes the object's key from the sha256."""
         return Segment(
             file=FileRef(key=key_of(self.sha256), sha256=self.sha256, bytes=self.bytes),
             seq=seq,
@@ -73,7 +76,7 @@ class Part:
 
     @property
     def seq(self) -> str:
-        """SQL of a row's batch number."""
+        """SQL expression of a row's batch number."""
         return f"coalesce(seq, {self.segment.seq})"
 
 
@@ -83,13 +86,13 @@ def create_tables(connection: Connection, alias: str) -> None:
 
 
 def new_segment(connection: Connection, alias: str, path: Path, rows: int) -> None:
-    """Attaches an empty segment at `path` under `alias`, laid out for about `rows` events."""
+    """Attaches an empty segment at `path` under `alias`, with a layout for about `rows` events."""
     attach_new(connection, alias, path, rows)
     create_tables(connection, alias)
 
 
 def finish(connection: Connection, alias: str, path: Path) -> SegmentFile:
-    """Detaches the segment, complete on the disk, and measures it."""
+    """Writes the segment to the disk, detaches it, and returns its hash and numbers."""
     counted = connection.execute(
         f"SELECT (SELECT count(*) FROM {alias}.items), count(*), min(ts), max(ts) FROM {alias}.events"
     ).fetchone()
@@ -109,11 +112,11 @@ def finish(connection: Connection, alias: str, path: Path) -> SegmentFile:
 
 
 def check_format(connection: Connection, alias: str, key: str) -> None:
-    """Raises `CorruptError` for a segment of another version."""
+    """Raises `CorruptError` for a segment of another format version."""
     [(found,)] = connection.execute(f"SELECT max(format_version) FROM {alias}.about").fetchall()
     if found != SEGMENT_FORMAT:
         raise CorruptError(f"{key} has segment format {found}; this release reads {SEGMENT_FORMAT}")
 
 
-def _utc(moment: datetime | None) -> datetime | None:
-    return moment.replace(tzinfo=UTC) if moment else None
+def _utc(time: datetime | None) -> datetime | None:
+    return time.replace(tzinfo=UTC) if time else None

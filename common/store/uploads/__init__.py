@@ -1,1 +1,1 @@
-"""Uploads: reading a file within bounds, checking its rows, refusing the bad ones, and making a batch of the rest."""
+"""Uploads: a file is read within limits, its rows are checked, bad rows are refused, and the rest becomes a batch."""

@@ -1,4 +1,4 @@
-"""A batch: an upload's good rows on their way into the store."""
+"""Batches: the good rows of an upload, ready to be committed to the store."""
 
 from __future__ import annotations
 
@@ -24,27 +24,29 @@ NO_ROWS: Final[I64] = np.empty(0, dtype=np.int64)
 
 
 class Batch(Protocol):
-    """`rows` are good rows before any repeat is dropped."""
+    """The good rows of one upload. `rows` is their number, repeats included; `notices` are for an admin."""
 
     rows: int
     notices: tuple[str, ...]
 
     def erased(self, tombstones: Tombstones) -> I64:
-        """(n,) sorted: the rows that `tombstones` keep out."""
+        """(n,) int64, sorted: the rows that `tombstones` keep out."""
         ...
 
     def beside(self, segments: Sequence[Segment], path_of: PathOf, erased: I64 = NO_ROWS) -> SegmentFile | None:
-        """The batch as a segment that can stand beside `segments`: without the `erased` rows, and without rows that one
-        of them holds. None if no row is left."""
+        """Returns the batch as a segment, without the `erased` rows and without rows that one of `segments` holds.
+
+        Returns None if no row is left."""
         ...
 
     def notices_beside(self, segments: Sequence[Segment], path_of: PathOf) -> tuple[str, ...]:
-        """What an admin should know of the batch in view of what is stored."""
+        """Returns notices for an admin that depend on the stored `segments`."""
         ...
 
 
 @contextmanager
 def event_batch(draft: Draft, work: Path, memory_bytes: int) -> Iterator[EventBatch]:
+    """Opens a draft of `read_events` as a batch."""
     connection = connect_trusted(work, memory_bytes)
     try:
         yield EventBatch(connection, draft, work)
@@ -53,6 +55,8 @@ def event_batch(draft: Draft, work: Path, memory_bytes: int) -> Iterator[EventBa
 
 
 class EventBatch:
+    """A `Batch` of events."""
+
     def __init__(self, connection: Connection, draft: Draft, work: Path) -> None:
         self._connection = connection
         self._work = work
@@ -91,7 +95,7 @@ class EventBatch:
         return self._written[key]
 
     def notices_beside(self, segments: Sequence[Segment], path_of: PathOf) -> tuple[str, ...]:
-        """Events of items that no upload has described yet."""
+        """Returns a notice if there are events of items that no upload has described yet."""
         described = self._described([segment for segment in segments if segment.items], path_of)
         found = self._connection.execute(
             "SELECT count(*), count(DISTINCT item_no) FROM draft.events JOIN draft.item_ids USING (item_no) "
@@ -117,14 +121,14 @@ class EventBatch:
         return "SELECT item_id FROM described"
 
     def _overlaps(self, segment: Segment) -> bool:
-        """Whether both have events and their times meet; others need not even be fetched."""
+        """Whether the times of both overlap. Other segments need not be fetched."""
         own = self._whole
         if not (segment.min_ts and segment.max_ts and own.min_ts and own.max_ts):
             return False
         return segment.min_ts <= own.max_ts and own.min_ts <= segment.max_ts
 
     def _without(self, dropped: I64) -> SegmentFile:
-        """A copy of the draft without these rows, and without people and items that only they name."""
+        """Copies the draft without these rows, and without the people and items of these rows only."""
         path = self._work / f"delta-{len(self._written)}.duckdb"
         columns = ", ".join(EVENT_COLUMNS)
         new_segment(self._connection, "delta", path, self._whole.events - len(dropped))

@@ -1,4 +1,4 @@
-"""Matching an upload's column names to those of the data contract."""
+"""The columns of the data contract, and their search in an upload."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SHOWN_LENGTH: Final = 40
 
 @dataclass(frozen=True)
 class Contract:
-    """The columns of one kind of upload."""
+    """The column names of one kind of upload."""
 
     required: tuple[str, ...]
     optional: tuple[str, ...]
@@ -37,7 +37,7 @@ ITEMS: Final = Contract(
 )
 ERASURES: Final = Contract(required=("user_id",), optional=())
 
-# Names that shop systems give to the same thing.
+# Column names of shop systems for the same data, for hints in messages.
 _ALIASES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
         "user_id": ("customer", "customer_id", "client", "client_id", "visitor_id", "uid", "kunde", "kundennummer"),
@@ -53,21 +53,21 @@ _ALIASES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 
 
 def fold(name: str) -> str:
-    """How names are compared: without spaces around them, and in lower case."""
+    """Returns a name in the form in which names are compared: in lower case, without spaces around it."""
     return name.strip().casefold()
 
 
 def match(found: Sequence[str], contract: Contract) -> dict[str, int]:
-    """The position in `found` of each of the contract's columns that is there.
+    """Returns the position in `found` of each column of the contract that is there.
 
-    Raises `FileRejected` if two names are the same once folded, or a required column is missing.
+    Raises `FileRejected` if two names are equal after `fold`, or if a required column is missing.
     """
     positions: defaultdict[str, list[int]] = defaultdict(list)
     for position, name in enumerate(found):
         positions[fold(name)].append(position)
     missing = [name for name in contract.required if name not in positions]
     if len(missing) == len(contract.required):
-        # Names that are not the contract's may be data: a file without a header begins with a row, and its user id.
+        # The names are not quoted, since they may be data: a file without a header begins with a row and its user id.
         raise FileRejected(
             f"none of the required columns is there: {', '.join(contract.required)}. "
             "The first line of a CSV file must name the columns"

@@ -1,8 +1,8 @@
-"""CSV uploads brought into one form: UTF-8, commas, a number for every row.
+"""The normalisation of CSV uploads: UTF-8, commas, and a number for every row.
 
-Shops export with commas, semicolons or tabs, in UTF-8 or Windows-1252, with or without a byte order mark. What is
-written here is always the same, so DuckDB reads it with every option given and guesses nothing. Rows whose number of
-fields is wrong keep their number and a reason, without their values.
+Shops export with commas, semicolons or tabs, in UTF-8 or Windows-1252, with or without a byte order mark. The result
+always has one form, which DuckDB reads with fixed options and without guessing. Rows with a wrong number of fields keep
+their number and get a reason, without their values.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ SEPARATORS: Final = (",", ";", "\t")
 ROW_COLUMN: Final = "row_number"
 PROBLEM_COLUMN: Final = "row_problem"
 
-# A header longer than this is no header; a value longer than this is a quotation mark that was never closed.
+# Limits of a header and of a value. A longer value means that a quotation mark was never closed.
 _HEADER_BYTES: Final = 64 << 10
 _VALUE_BYTES: Final = 128 << 10
 
@@ -33,7 +33,7 @@ _UTF_16: Final = (b"\xff\xfe", b"\xfe\xff")
 
 @dataclass(frozen=True)
 class CsvTable:
-    """The normalised file has no header; its columns are `ROW_COLUMN`, `PROBLEM_COLUMN`, then those of `header`."""
+    """A normalised file without a header. Its columns are `ROW_COLUMN`, `PROBLEM_COLUMN`, then those of `header`."""
 
     path: Path
     header: tuple[str, ...]
@@ -42,7 +42,7 @@ class CsvTable:
 
 
 def normalise(source: Path, target: Path, contract: Contract) -> CsvTable:
-    """Writes `source` to `target` in the one form. Raises `FileRejected` for what is not CSV text."""
+    """Writes `source` to `target` in normalised form. Raises `FileRejected` if it is not CSV text."""
     _check_is_text(source)
     try:
         return _written(source, target, contract, "utf-8-sig")
@@ -84,7 +84,7 @@ def _written(source: Path, target: Path, contract: Contract, encoding: str) -> C
 
 
 def _separator(start: str, contract: Contract) -> str:
-    """The separator that finds most columns of the contract in the header, then most columns at all."""
+    """The separator with which the header has the most columns of the contract, at a tie the most columns."""
 
     def found(separator: str) -> tuple[int, int]:
         names = {fold(name) for name in _first_row(start, separator)}
@@ -110,7 +110,7 @@ def _header(reader: Iterator[list[str]]) -> tuple[str, ...]:
 
 
 def _rows(reader: Iterator[list[str]], width: int) -> Iterator[tuple[list[str], str]]:
-    """The fields of every row that is not blank, or empty fields and the code of what is wrong with it."""
+    """(fields, problem) of every row that is not blank. A row with a problem has empty fields and the problem's code."""
     refused = [""] * width
     row = 0
     while True:

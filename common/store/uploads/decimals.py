@@ -1,4 +1,4 @@
-"""Numbers as people write them: 1234.5, 1234,50, 1.234,50, 1 234,50."""
+"""The reading of numbers in the forms that people write: 1234.5, 1234,50, 1.234,50, 1 234,50."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ _GROUPED_BY_SPACE: Final = f"[+-]?[0-9]{{1,3}}({_SPACES}[0-9]{{3}})+([.,][0-9]+)
 
 
 def decimal(column: str, raw: str, kind: str, comma_decimals: bool) -> Field:
-    """A number as DOUBLE. `comma_decimals`: the file is known to write 12,50, so that 1,234 is no thousand."""
+    """Returns a number's field, as DOUBLE.
+
+    `comma_decimals` says that the file has decimal commas such as 12,50, so that 1,234 is not 1234."""
     is_given, text = given(raw, kind), f"{raw}::VARCHAR"
     if kind in WHOLE or kind.startswith("DECIMAL"):
         return Field(column, f"{raw}::DOUBLE", is_given, text=text)
@@ -37,7 +39,7 @@ def decimal(column: str, raw: str, kind: str, comma_decimals: bool) -> Field:
 
 
 def has_comma_decimals(connection: Connection, table: Table, columns: Sequence[Column]) -> bool:
-    """Whether a text column among them holds a number that can only have a decimal comma."""
+    """Whether one of the text columns holds a number that certainly has a decimal comma."""
     texts = [_shows_comma_decimals(column.raw) for column in columns if column.kind == "VARCHAR"]
     if not texts:
         return False
@@ -45,7 +47,7 @@ def has_comma_decimals(connection: Connection, table: Table, columns: Sequence[C
 
 
 def decimal_problems(field: Field) -> str:
-    """Branches of a CASE over parsed rows."""
+    """SQL of the branches of a CASE over parsed rows that give a number's problem."""
     column = field.column
     ambiguous = "" if field.ambiguous == NEVER else f"WHEN {column}_ambiguous THEN '{column}_ambiguous' "
     return ambiguous + unreadable(field, f"{column}_not_a_number")
@@ -63,7 +65,7 @@ def _without_spaces(text: str) -> str:
 
 
 def _with_dot(text: str) -> str:
-    """SQL of a number's text with a dot before its decimals and nothing between thousands; NULL for other text."""
+    """SQL of a number's text with a decimal dot and without separators of thousands; NULL for other text."""
     return (
         f"CASE WHEN {matches(text, _PLAIN)} THEN {text} "
         f"WHEN {matches(text, _GROUPED_BY_COMMA)} THEN replace({text}, ',', '') "

@@ -1,4 +1,4 @@
-"""What reading an upload leaves behind for the rest of ingest: two DuckDB files without a user id."""
+"""Drafts: the result of reading an upload, as two DuckDB files without user ids."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from common.store.engine import Connection, connect_hardened, interrupted_after,
 from common.store.segments.segment import create_tables
 from common.store.uploads.files import Source, Table, damage_is_refused
 
-# Less than the 600 s after which Knative ends a request, so that the upload is refused with a reason.
+# Shorter than the 600 s after which Knative ends a request, so that the upload is refused with a reason before that.
 READ_DEADLINE_S: Final = 420.0
 
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """`now`, aware, decides what is in the future."""
+    """Options for reading an upload. `now` is an aware time; times after it are refused as future ones."""
 
     pseudonymizer: Pseudonymizer
     now: datetime
@@ -29,9 +29,10 @@ class ReadOptions:
 
 @dataclass(frozen=True)
 class Draft:
-    """`segment` holds the good rows as a delta will; `scratch` the refused ones, and those that are not settled yet.
+    """The rows of an upload, read and checked.
 
-    `rows_unattributed` of the good rows are events without consent.
+    `segment` is the file of the good rows, in the form of a segment. `scratch` is the file of the refused rows, and of
+    good rows that need a second step. `rows_unattributed` is the number of good rows without consent.
     """
 
     segment: Path
@@ -44,9 +45,9 @@ class Draft:
 
 @contextmanager
 def drafting(source: Source, work: Path, memory_bytes: int) -> Iterator[tuple[Connection, Table]]:
-    """A hardened connection that reads `source` and writes the databases `draft` and `scratch` in `work`.
+    """Opens a hardened connection that reads `source` and writes the databases `draft` and `scratch` in `work`.
 
-    Raises `FileRejected` for whatever goes wrong with the upload, here or in the block.
+    Raises `FileRejected` for every problem with the upload, also for those in the block.
     """
     rows = source.csv.rows if source.csv else _likely_rows(source.path)
     files = {"draft": work / "draft.duckdb", "scratch": work / "scratch.duckdb"}
@@ -60,10 +61,10 @@ def drafting(source: Source, work: Path, memory_bytes: int) -> Iterator[tuple[Co
 
 
 def keep_refused(connection: Connection, refused: str) -> int:
-    """Keeps the rows of the relation `refused` (row, code, value, …) in the scratch database; returns how many."""
+    """Stores the rows of the relation `refused` (row, code, value, …) in the scratch database. Returns their number."""
     return number(connection, f"CREATE TABLE scratch.refused AS {refused}")
 
 
 def _likely_rows(path: Path) -> int:
-    """A Parquet row takes some twenty bytes. A guess is enough: it decides on the new file's layout, nothing else."""
+    """A guess at the number of rows, at 20 bytes per Parquet row. It only decides on the layout of the new file."""
     return path.stat().st_size // 20

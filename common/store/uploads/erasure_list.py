@@ -1,4 +1,4 @@
-"""Reading an upload that names people to be erased."""
+"""The reading of uploads that name people to erase."""
 
 from __future__ import annotations
 
@@ -20,8 +20,10 @@ _COLUMN: Final = "user_id"
 
 
 def read_erasures(source: Source, work: Path, options: ReadOptions) -> Draft:
-    """Reads `source` into a draft in `work` whose `users` are those named. Raises `FileRejected` for a file that cannot
-    be read, and for one of more columns: a file of events, put here by mistake, would erase all its people."""
+    """Reads `source` into a draft in `work`, whose `users` are the named people.
+
+    Raises `FileRejected` if the file cannot be read or has more than one column: a file of events, uploaded here by
+    mistake, would erase all of its people."""
     with drafting(source, work, options.memory_bytes) as (connection, table):
         _require_one_column(table)
         place = match([column.name for column in table.columns], ERASURES)[_COLUMN]
@@ -40,7 +42,7 @@ def read_erasures(source: Source, work: Path, options: ReadOptions) -> Draft:
 
 
 def _require_one_column(table: Table) -> None:
-    """Without naming the others: of a file without a header they are somebody's data."""
+    """Raises `FileRejected` for more columns, without quoting them: without a header they may be a person's data."""
     if len(table.columns) > 1:
         raise FileRejected(
             f"an erasure list has one column, {_COLUMN}, and this file has {len(table.columns)}: if it lists people to "
@@ -49,7 +51,7 @@ def _require_one_column(table: Table) -> None:
 
 
 def people_of(draft: Draft, work: Path, memory_bytes: int) -> U64:
-    """(n, 2) uint64: the keys of the people whom a draft of `read_erasures` names."""
+    """(n, 2) uint64: the keys of the people in a draft of `read_erasures`."""
     connection = connect_trusted(work, memory_bytes)
     try:
         attach_read_only(connection, "draft", draft.segment)
@@ -60,7 +62,7 @@ def people_of(draft: Draft, work: Path, memory_bytes: int) -> U64:
 
 
 def _refused(table: Table, field: Field) -> str:
-    """SQL of the refused rows, without a value: it may be somebody's id."""
+    """SQL of the refused rows, without their values, which may be user ids."""
     problem = (
         f"CASE WHEN {table.problem} <> '' THEN {table.problem} WHEN NOT {field.given} THEN '{_COLUMN}_empty' "
         f"WHEN user_ids.user_no IS NULL THEN '{_COLUMN}_not_whole' ELSE user_ids.problem END"

@@ -1,4 +1,4 @@
-"""Reading an upload of events: every row typed, checked and pseudonymised in one pass over the file."""
+"""The reading of uploads of events: rows are typed, checked and pseudonymised in one pass over the file."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _KEYED: Final = (("order_id", "order_key", "orders"), ("session_id", "session_ke
 
 
 def event_fields(connection: Connection, table: Table, found: dict[str, Column]) -> Fields:
-    """Every column of the contract; those that the file does not have with their defaults."""
+    """Returns the fields of all columns of the contract. Columns that the file does not have get their defaults."""
     fields = {name: absent(name, default) for name, default in _ABSENT.items()}
     comma_decimals = has_comma_decimals(connection, table, [found[name] for name in ("qty", "price") if name in found])
     for name, column in found.items():
@@ -57,8 +57,8 @@ def _field(name: str, column: Column, comma_decimals: bool) -> Field:
 def parsed_events(table: Table, fields: Fields, now: datetime, secrets: str = "") -> str:
     """SQL of the rows: `row`, the columns of `events`, `consent`, and `problem`, which is NULL for a good row.
 
-    It needs the tables of `pseudonyms.number_ids`. `secrets` is a prefix to the names of the variables that make order
-    and session keys.
+    It needs the tables of `pseudonyms.number_ids`. `secrets` is a prefix of the names of the variables with the secrets
+    for order and session keys.
     """
     ids = ", ".join(
         f"{name}s.{no}, {name}s.problem AS {name}_problem, {fields[name].text} IS NOT NULL AS {name}_given"
@@ -72,10 +72,10 @@ def parsed_events(table: Table, fields: Fields, now: datetime, secrets: str = ""
 
 
 def refused_events(parsed: str) -> str:
-    """SQL of what is kept of the refused rows of `parsed_events`.
+    """SQL of the refused rows of `parsed_events`, without data that can identify a person.
 
-    Ids and columns of the shop's own may name a person, and so may a value that stands in the wrong column: of a value
-    that cannot be read only the shape is kept.
+    Ids, other columns, and values in a wrong column can identify a person. So of an unreadable value only the shape is
+    kept, and of the rest only numbers and times.
     """
     shown = " ".join(
         f"WHEN problem IN ({codes}) THEN {value}"
@@ -116,7 +116,7 @@ def _problem(fields: Fields, now: datetime) -> str:
 
 
 def _id_problems(column: str, no: str) -> str:
-    """Of an id that consists of spaces its table says so."""
+    """SQL of the branches for problems with an id; the table of ids has its own problem of each."""
     return (
         f"WHEN NOT {column}_given THEN '{column}_empty' WHEN {no} IS NULL THEN '{column}_not_whole' "
         f"WHEN {column}_problem IS NOT NULL THEN {column}_problem"
@@ -124,7 +124,7 @@ def _id_problems(column: str, no: str) -> str:
 
 
 def _key_problems(field: Field) -> str:
-    """Any character will do in an id of which only a hash is kept."""
+    """SQL of the branches for problems with an id that is only hashed, so that it may have any characters."""
     if field.is_absent:
         return ""
     return (
@@ -138,10 +138,10 @@ _FORGOTTEN: Final = "forgotten_"
 
 
 def read_events(source: Source, work: Path, options: ReadOptions) -> Draft:
-    """Reads `source` into a draft in `work`. Raises `FileRejected` for a file that cannot be read.
+    """Reads `source` into a draft in `work`. Raises `FileRejected` if the file cannot be read.
 
-    Events with consent are complete in the draft's segment. Those without wait in `scratch.unattributed` for
-    `unattributed.settle`.
+    Events with consent go into the draft's segment. Events without consent go into `scratch.unattributed`, and
+    `unattributed.settle` moves them to the segment later.
     """
     with drafting(source, work, options.memory_bytes) as (connection, table):
         names = [column.name for column in table.columns]
@@ -176,8 +176,10 @@ def _insert(connection: Connection, table: Table, fields: Fields, options: ReadO
 
 
 def _set_aside(connection: Connection, table: Table, fields: Fields, options: ReadOptions) -> int:
-    """Events without consent: their order and session keys are made with secrets that nobody keeps, so they join the
-    lines of one order in this upload and lead to nothing else. An empty field is no consent."""
+    """Stores events without consent in `scratch.unattributed` and returns their number. An empty field is no consent.
+
+    Their order and session keys are made with secrets that are not kept. So the keys join the lines of one order in
+    this upload, and cannot be linked to anything else."""
     rows = parsed_events(table, fields, options.now, _FORGOTTEN)
     good = (
         f"SELECT {_COLUMNS}, NOT consent_given AS empty FROM ({rows}) "

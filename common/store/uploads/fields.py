@@ -1,4 +1,4 @@
-"""How a column of an upload is read, as SQL. What is accepted depends on its type in the file; in CSV all is text."""
+"""The reading of an upload's columns, as SQL. Accepted values depend on the type in the file; in CSV all is text."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ _FALSE: Final = "('false', 'f', 'no', 'n', '0', '0.0')"
 
 NEVER: Final = "false"
 
-# Of a refused value so much is shown.
+# Number of characters of a refused value's shape that are shown.
 _SHAPE_LENGTH: Final = 60
 
 
 @dataclass(frozen=True)
 class Field:
-    """A column of the contract as SQL over the upload's columns.
+    """A column of the contract as SQL expressions over the upload's columns.
 
-    `value` is typed, and NULL where the row has none or it cannot be read; `given` says whether the row has one;
-    `ambiguous` whether it can be read in more than one way; `text` is the value as it stands in the file.
+    `value` is the typed value, NULL if the row has none or it cannot be read. `given` says whether the row has a value,
+    `ambiguous` whether it can be read in more than one way. `text` is the value as written in the file.
     """
 
     column: str
@@ -40,7 +40,7 @@ class Field:
         return self.given == NEVER
 
     def select(self) -> str:
-        """Its columns in a relation of parsed rows: `x`, `x_given`, `x_ambiguous` and `x_text`."""
+        """SQL of the field's columns in a relation of parsed rows: `x`, `x_given`, `x_ambiguous` and `x_text`."""
         return (
             f"{self.value} AS {self.column}, {self.given} AS {self.column}_given, "
             f"{self.ambiguous} AS {self.column}_ambiguous, {self.text} AS {self.column}_text"
@@ -48,12 +48,12 @@ class Field:
 
 
 def absent(column: str, default: str) -> Field:
-    """A column that the file does not have."""
+    """Returns the field of a column that the file does not have."""
     return Field(column, value=default, given=NEVER)
 
 
 def identifier(column: str, raw: str, kind: str) -> Field:
-    """An id as text. Whole numbers are written as such, also where the file has them as floating-point numbers."""
+    """Returns an id's field, as text. Whole numbers in a floating-point column are written without decimals."""
     if kind not in WHOLE | FLOATING | {"VARCHAR", "UUID"} and not kind.startswith("DECIMAL"):
         raise wrong_type(column, kind, "text or whole numbers")
     value = text = f"{raw}::VARCHAR"
@@ -63,6 +63,7 @@ def identifier(column: str, raw: str, kind: str) -> Field:
 
 
 def boolean(column: str, raw: str, kind: str) -> Field:
+    """Returns a truth value's field, as BOOLEAN."""
     is_given, text = given(raw, kind), f"{raw}::VARCHAR"
     if kind == "BOOLEAN":
         return Field(column, raw, is_given, text=text)
@@ -75,7 +76,7 @@ def boolean(column: str, raw: str, kind: str) -> Field:
 
 
 def event_type(column: str, raw: str, kind: str) -> Field:
-    """The position of the type in EVENT_TYPES; a purchase where it is not given."""
+    """Returns an event type's field, as its position in EVENT_TYPES. An empty value is a purchase."""
     if kind != "VARCHAR":
         raise wrong_type(column, kind, ", ".join(EVENT_TYPES))
     word = f"lower(trim({raw}))"
@@ -85,12 +86,12 @@ def event_type(column: str, raw: str, kind: str) -> Field:
 
 
 def plain_text(column: str, raw: str) -> Field:
-    """Text without spaces around it, empty where there is none."""
+    """Returns a text's field, without spaces around it. A missing value is an empty text."""
     return Field(column, f"trim(coalesce({raw}::VARCHAR, ''))", f"{raw} IS NOT NULL", text=f"{raw}::VARCHAR")
 
 
 def id_problem(column: str, value: str) -> str:
-    """SQL of what is wrong with an id that is not NULL. A regular expression is slow, so this is for distinct ids."""
+    """SQL of the problem code of an id that is not NULL. It is slow, and so meant for distinct ids."""
     return (
         f"CASE WHEN trim({value}) = '' THEN '{column}_empty' "
         f"WHEN strlen({value}) > {MAX_ID_BYTES} THEN '{column}_too_long' "
@@ -99,19 +100,20 @@ def id_problem(column: str, value: str) -> str:
 
 
 def unreadable(field: Field, code: str) -> str:
-    """The branch of a value that is given and is none of the accepted."""
+    """SQL of the branch for a value that is given and cannot be read."""
     return "" if field.is_absent else f"WHEN {field.column}_given AND {field.column} IS NULL THEN {literal(code)}"
 
 
 def shape(text: str) -> str:
-    """SQL of what a value looks like: letters become a, digits 9. It shows a wrong format and tells nobody's name."""
+    """SQL of a value's shape: letters become a, digits 9. It shows a wrong format and reveals no name."""
     letters = f"regexp_replace(left({text}, {_SHAPE_LENGTH}), '\\p{{L}}', 'a', 'g')"
     return f"regexp_replace(regexp_replace({letters}, '\\p{{N}}', '9', 'g'), '[^a9[:punct:] ]', '?', 'g')"
 
 
 def given(raw: str, kind: str) -> str:
+    """SQL of whether a row has a value in this column."""
     if kind == "VARCHAR":
-        # Almost every value starts with more than a space, and only the others are worth trimming.
+        # Only the few values that begin with a space need to be trimmed.
         return f"coalesce({raw} >= '!' OR trim({raw}) <> '', false)"
     if kind in FLOATING:
         return f"({raw} IS NOT NULL AND NOT isnan({raw}))"

@@ -1,4 +1,4 @@
-"""An upload as a relation that DuckDB can read: Parquet as it is, CSV in its normalised form."""
+"""Uploads as relations that DuckDB can read: Parquet as it is, CSV in normalised form."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ CSV: Final = ".csv"
 _MAGIC: Final = b"PAR1"
 _SMALLEST_PARQUET: Final = 12
 
-# A few bytes of Parquet can stand for any number of equal rows. Far above a shop's year of events.
+# Far above a shop's events of a year. It is needed because a few bytes of Parquet can stand for any number of rows.
 _MAX_ROWS: Final = 500_000_000
 
-# What these say is wrong with the product's SQL, not with the upload.
+# Errors in the product's own SQL, not in the upload.
 _OWN_MISTAKES: Final = (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException)
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Column:
-    """`name` as in the file; `raw` its SQL, qualified by `upload`; `kind` its DuckDB type."""
+    """A column of an upload: `name` in the file, `raw` as SQL qualified by `upload`, and `kind` as DuckDB type."""
 
     name: str
     raw: str
@@ -44,8 +44,10 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """`relation` is SQL for a FROM clause, called `upload` there; `row` of a row's number, counted from 1 without the
-    header; `problem` of the code of what is wrong with the row as a whole, empty or NULL for nothing."""
+    """An upload as SQL. `relation` is for a FROM clause, with the alias `upload`.
+
+    `row` is the SQL of a row's number, from 1 without the header. `problem` is the SQL of the code of a problem with
+    the row as a whole; it is empty or NULL if there is none."""
 
     relation: str
     columns: tuple[Column, ...]
@@ -56,7 +58,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Source:
-    """An upload on the local disk, known to look like what its name says. `csv` is None for Parquet."""
+    """An upload on the local disk whose form fits its name. `csv` is None for Parquet."""
 
     path: Path
     csv: CsvTable | None = None
@@ -66,13 +68,15 @@ class Source:
         return self.csv.notices if self.csv else ()
 
     def table(self, connection: Connection) -> Table:
-        """Raises `FileRejected` where DuckDB cannot read the file's structure."""
+        """Returns the upload as SQL. Raises `FileRejected` if DuckDB cannot read the file's structure."""
         with damage_is_refused():
             return _csv_table(self.csv) if self.csv else _parquet_table(connection, self.path)
 
 
 def prepare(path: Path, name: str, contract: Contract) -> Source:
-    """Looks at an upload called `name`; a CSV is normalised beside it. Raises `FileRejected` for what is neither."""
+    """Checks an upload with this `name` at `path`; a CSV file is normalised into a second file in its directory.
+
+    Raises `FileRejected` if the file is empty, or neither Parquet nor CSV."""
     if path.stat().st_size == 0:
         raise FileRejected("the file is empty (0 bytes): upload it again")
     suffix = Path(name).suffix.lower()
@@ -87,7 +91,7 @@ def prepare(path: Path, name: str, contract: Contract) -> Source:
 
 @contextmanager
 def damage_is_refused() -> Iterator[None]:
-    """Turns DuckDB's errors about what it reads into `FileRejected`. Their text may quote values, so it is dropped."""
+    """Turns DuckDB's errors about the upload into `FileRejected`, without their text, which may quote values."""
     try:
         yield
     except _OWN_MISTAKES:
@@ -154,14 +158,14 @@ def _parquet_table(connection: Connection, path: Path) -> Table:
 
 
 def _parquet_names(connection: Connection, path: Path) -> list[str]:
-    """The names of the columns as they stand in the file; DuckDB renames those that differ only in case."""
+    """The column names as written in the file; DuckDB itself renames columns whose names differ only in case."""
     schema = connection.execute("SELECT name, num_children FROM parquet_schema(?)", [str(path)]).fetchall()
     names: list[str] = []
-    below = 0
+    nested = 0
     for name, children in schema[1:]:
-        if below == 0:
+        if nested == 0:
             names.append(name)
         else:
-            below -= 1
-        below += children or 0
+            nested -= 1
+        nested += children or 0
     return names

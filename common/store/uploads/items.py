@@ -1,4 +1,4 @@
-"""An upload of items: reading it, and its way into the store. Of each item its last row in the file counts."""
+"""The reading of uploads of items, and their batch. For each item its last row in the file counts."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ EMPTIED: Final = {
     "created_at": "not a time up to now",
     "extra": _TOO_LONG,
 }
-"""Columns whose value is left empty where it is what this says; `extra` stands for the columns of the shop's own."""
+"""Columns with the reason for which a value is left empty. `extra` stands for columns outside the contract."""
 
 _TEXTS: Final = ("category", "brand", "title", "img_url", "url", "currency")
 _OWN_NAMES: Final = {"row", "code", "column", "problem", "remedy", "value"}
@@ -61,14 +61,14 @@ Fields = dict[str, Field]
 
 @dataclass(frozen=True)
 class Columns:
-    """The contract's columns that the file has, by name, and its others."""
+    """The columns of an upload: those of the contract by name, and the others."""
 
     found: dict[str, Column]
     others: tuple[Column, ...]
 
     @classmethod
     def of(cls, table: Table, places: dict[str, int]) -> Columns:
-        """Raises `FileRejected` for too many others."""
+        """Raises `FileRejected` if there are more than `MAX_OTHER_COLUMNS` other columns."""
         others = tuple(column for place, column in enumerate(table.columns) if place not in places.values())
         if len(others) > MAX_OTHER_COLUMNS:
             raise FileRejected(f"the file has {len(others)} columns of its own; the most is {MAX_OTHER_COLUMNS}")
@@ -76,7 +76,7 @@ class Columns:
 
 
 def item_fields(connection: Connection, table: Table, columns: Columns) -> Fields:
-    """Every column of the contract; those that the file does not have are empty, and available is true."""
+    """Returns the fields of all columns of the contract. Missing columns are empty; a missing `available` is true."""
     fields = {name: absent(name, "''") for name in _TEXTS}
     fields |= {"available": absent("available", "true"), "created_at": absent("created_at", "NULL::TIMESTAMP")}
     comma_decimals = has_comma_decimals(connection, table, [columns.found["price"]])
@@ -119,7 +119,7 @@ def parsed_items(table: Table, columns: Columns, fields: Fields, now: datetime) 
 
 
 def refused_items(table: Table, parsed: str) -> str:
-    """SQL of the refused rows as they stand in the file: items are nobody's data, and can so be corrected there."""
+    """SQL of the refused rows with all of their columns, for correction. Items hold no data of people."""
     shapes = " ".join(
         f"WHEN starts_with(problem, '{name}_') THEN {shape(name + '_text')}" for name in ("price", "available")
     )
@@ -132,7 +132,7 @@ def refused_items(table: Table, parsed: str) -> str:
 
 
 def _unusable(now: datetime) -> dict[str, str]:
-    """Of each column of the contract that may be emptied, SQL of when it is."""
+    """The SQL conditions under which a value is left empty, by column of the contract."""
     too_long = {name: f"strlen({name}) > {MAX_TEXT_BYTES}" for name in ("category", "brand", "title")}
     wrong_form = {
         name: f"({name} <> '' AND NOT {matches(name, form)})"
@@ -143,7 +143,7 @@ def _unusable(now: datetime) -> dict[str, str]:
 
 
 def _extra(others: tuple[Column, ...]) -> str:
-    """SQL of a JSON object of the shop's own columns as text, without the empty and the overlong ones."""
+    """SQL of a JSON object of the other columns as text, without empty and too long values."""
     if not others:
         return "'{}'"
     members = ", ".join(f"{literal(fold(column.name))}, {_own_value(column)}" for column in others)
@@ -180,9 +180,9 @@ _COLUMNS: Final = "item_id, category, brand, price, img_url, title, url, currenc
 
 
 def read_items(source: Source, work: Path, options: ReadOptions) -> Draft:
-    """Reads `source` into a draft in `work`. Raises `FileRejected` for a file that cannot be read.
+    """Reads `source` into a draft in `work`. Raises `FileRejected` if the file cannot be read.
 
-    Good rows wait in `scratch.parsed` for `item_batch`, whose connection may spill to the disk.
+    Good rows go into `scratch.parsed`. `item_batch` sorts them later, with a connection that may spill to the disk.
     """
     with drafting(source, work, options.memory_bytes) as (connection, table):
         columns = Columns.of(table, match([column.name for column in table.columns], ITEMS))
@@ -196,7 +196,7 @@ def read_items(source: Source, work: Path, options: ReadOptions) -> Draft:
 
 @contextmanager
 def item_batch(draft: Draft, work: Path, modified: datetime, memory_bytes: int) -> Iterator[ItemBatch]:
-    """`modified` is the upload's own time: it decides which of two uploads of an item is the later."""
+    """Opens a draft of `read_items` as a batch. `modified` is the time of the upload, by which the newest is found."""
     connection = connect_trusted(work, memory_bytes)
     try:
         yield ItemBatch(connection, draft, modified)
@@ -205,7 +205,7 @@ def item_batch(draft: Draft, work: Path, modified: datetime, memory_bytes: int) 
 
 
 class ItemBatch:
-    """See `batch.Batch`. Items have no repeats across uploads: a later one replaces what an earlier one says."""
+    """A `Batch` of items. It has no repeats of stored rows: a later upload replaces the row of an earlier one."""
 
     def __init__(self, connection: Connection, draft: Draft, modified: datetime) -> None:
         attach_existing(connection, "draft", draft.segment)
@@ -237,7 +237,7 @@ class ItemBatch:
 
 
 def _emptied(connection: Connection) -> Iterator[str]:
-    """A notice for each column of which values were left empty."""
+    """A notice for each column with values that were left empty."""
     for column, form in EMPTIED.items():
         counted = connection.execute(f"SELECT count(*), min(row) FROM scratch.parsed WHERE {column}_emptied").fetchone()
         assert counted is not None

@@ -1,4 +1,4 @@
-"""Ids into numbers while an upload is read: people to pseudonyms, orders and sessions to keyed hashes."""
+"""The replacement of ids in an upload: user ids by pseudonyms, ids of orders and sessions by keyed hashes."""
 
 from __future__ import annotations
 
@@ -12,15 +12,14 @@ from common.store.engine import Connection
 from common.store.uploads.fields import Field, id_problem
 from common.store.uploads.files import Table
 
-# As hex digits it leaves 23 bytes of the first block of SHA-256 to an order id: most take one block, which is half the
-# time of two.
+# Its hex digits leave 23 bytes of SHA-256's first block to an order id. So most ids need one block, not two.
 _SECRET_BYTES: Final = 16
 
 
 def number_ids(connection: Connection, table: Table, field: Field, no: str) -> None:
     """Makes a table `<column>s` (`<column>`, `<no>`, `problem`) of the distinct ids of a column.
 
-    It lies in the memory of the connection and ends with it.
+    The table is in the memory of the connection only.
     """
     column = field.column
     connection.execute(
@@ -31,9 +30,9 @@ def number_ids(connection: Connection, table: Table, field: Field, no: str) -> N
 
 
 def write_users(connection: Connection, pseudonymizer: Pseudonymizer, everybody: bool) -> None:
-    """Fills `draft.users` with the pseudonyms of the people whose events are in `draft.events`, and of nobody else.
+    """Fills `draft.users` with the pseudonyms of the people in `draft.events`.
 
-    `everybody` tells that these are all in `user_ids`, so that the events need not be looked through.
+    `everybody` says that these are all people in `user_ids`, so that the events need not be searched.
     """
     who = "" if everybody else "WHERE user_no IN (SELECT user_no FROM draft.events)"
     people = connection.execute(f"SELECT user_no, user_id FROM user_ids {who}").fetchnumpy()
@@ -50,14 +49,14 @@ def _keys(pseudonymizer: Pseudonymizer, user_ids: list[str]) -> U64:
 
 
 def set_secret(connection: Connection, name: str, secret: bytes) -> None:
-    """Gives `keyed_hash` a secret; as a variable of the connection it cannot appear in the text of an error."""
+    """Sets a secret for `keyed_hash`, as a variable of the connection, so that no error text can quote it."""
     connection.execute(f"SET VARIABLE {name} = ?", [secret[:_SECRET_BYTES].hex()])
 
 
 def keyed_hash(secret: str, text: str) -> str:
     """SQL of the first 64 bits of SHA-256(secret ‖ text).
 
-    The secret's length is fixed, and the cut hides the state that a longer text would continue from. DuckDB's `hash`
-    would be faster, and may change with its version.
+    The length of the secret is fixed, and the cut prevents an extension of the hash to a longer text. DuckDB's `hash`
+    would be faster, but may change with its version.
     """
     return f"('0x' || left(sha256(getvariable({secret!r}) || {text}), 16))::UBIGINT"

@@ -1,4 +1,4 @@
-"""Why a row is refused: stable codes, and for an admin what is wrong and what to do."""
+"""The reasons for which rows are refused: stable codes, with the problem and the remedy for an admin."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Final
 
 MAX_ID_BYTES: Final = 256
 
-# How far an event may be ahead of this machine's clock. Two machines without time synchronisation drift by minutes; an
-# hour or more is a local time without its zone.
+# The most by which an event may be ahead of this machine's clock. Clocks without synchronisation differ by minutes; a
+# difference of an hour or more is a local time without its zone.
 CLOCK_SKEW: Final = timedelta(minutes=10)
 
-# No web shop sold anything before. An older time is a number that was read in the wrong unit, or an empty date.
+# No web shop is older. An earlier time is a number in the wrong unit, or an empty date.
 EARLIEST: Final = datetime(1990, 1, 1, tzinfo=UTC)
 
 TS_FORMS: Final = (
@@ -27,7 +27,7 @@ BOOL_FORMS: Final = "true or false, yes or no, 1 or 0"
 
 @dataclass(frozen=True)
 class RefusalReason:
-    """`column` names the column of the contract, or is empty where the row as a whole is wrong."""
+    """A reason. `column` is the column of the contract, empty if the row as a whole is wrong."""
 
     code: str
     column: str

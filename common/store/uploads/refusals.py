@@ -1,4 +1,4 @@
-"""The refused rows of an upload, as an admin gets to see them."""
+"""The refused rows of an upload, in the form in which an admin sees them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FIRST_ROWS: Final = 1_000
 
 @dataclass(frozen=True)
 class BadRow:
-    """`row` counts from 1, the header of a CSV file not included; `value` is None where it is not shown."""
+    """A refused row. `row` is its number, from 1 without the header; `value` is None if it must not be shown."""
 
     row: int
     code: str
@@ -28,7 +28,9 @@ class BadRow:
 
 @dataclass(frozen=True)
 class Refusals:
-    """`counts` by code of `reasons.REASONS`; `first` at most `FIRST_ROWS` rows; `table` a CSV file of them all."""
+    """The refused rows: their `counts` by code of `REASONS`, the `first` ones, and a CSV file `table` of all of them.
+
+    `first` has at most `FIRST_ROWS` rows."""
 
     counts: Mapping[str, int]
     first: tuple[BadRow, ...]
@@ -36,7 +38,7 @@ class Refusals:
 
 
 def refusals_of(draft: Draft, work: Path, memory_bytes: int) -> Refusals | None:
-    """None if no row was refused."""
+    """Returns the refused rows of a draft, None if there are none."""
     if not draft.rows_refused:
         return None
     connection = connect_trusted(work, memory_bytes)
@@ -48,7 +50,7 @@ def refusals_of(draft: Draft, work: Path, memory_bytes: int) -> Refusals | None:
 
 
 def _read(connection: Connection, table: Path) -> Refusals:
-    """Of `scratch.refused` (row, code, value, and whatever else is kept of a row)."""
+    """Reads `scratch.refused` (row, code, value, and further columns) and writes all of it to `table`."""
     connection.register("reasons", _reasons())
     connection.execute(
         "COPY (SELECT row, reasons.*, value, refused.* EXCLUDE (row, code, value) FROM scratch.refused AS refused "

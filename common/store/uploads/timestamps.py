@@ -1,4 +1,4 @@
-"""Times in the forms that shops export."""
+"""The reading of times in the forms that shops export."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from common.store.engine import timestamp
 from common.store.uploads.fields import FLOATING, NEVER, WHOLE, Field, given, matches, wrong_type
 from common.store.uploads.reasons import CLOCK_SKEW, EARLIEST, TS_FORMS
 
-# Epoch numbers: seconds from 1973 to 5138, milliseconds from 1973 to 5138. Below are dates written as a number
-# (20261123) and a spreadsheet's day numbers (46349), above microseconds: nobody can tell which is meant.
+# Accepted epoch numbers: seconds and milliseconds from 1973 to 5138. Smaller numbers may be dates such as 20261123 or
+# day numbers of a spreadsheet such as 46349, larger ones microseconds; these are refused as ambiguous.
 _SECONDS: Final = (100_000_000, 100_000_000_000)
 _MILLISECONDS: Final = (100_000_000_000, 100_000_000_000_000)
 
@@ -20,7 +20,7 @@ _LOCAL_DATE: Final = r"[0-9]{1,2}[./-][0-9]{1,2}[./-][0-9]{2,4}([T ,].*)?"
 
 
 def time_field(column: str, raw: str, kind: str) -> Field:
-    """A time as TIMESTAMP in UTC."""
+    """Returns a time's field, as TIMESTAMP in UTC."""
     is_given, text = given(raw, kind), f"{raw}::VARCHAR"
     if kind in ("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ_NS"):
         return Field(column, f"{raw}::TIMESTAMP WITH TIME ZONE::TIMESTAMP", is_given, text=text)
@@ -41,7 +41,7 @@ def time_field(column: str, raw: str, kind: str) -> Field:
 
 
 def time_problems(field: Field, now: datetime) -> str:
-    """Branches of a CASE over parsed rows."""
+    """SQL of the branches of a CASE over parsed rows that give a time's problem."""
     column, latest, earliest = field.column, timestamp(now + CLOCK_SKEW), timestamp(EARLIEST)
     ambiguous = "" if field.ambiguous == NEVER else f"WHEN {column}_ambiguous THEN '{column}_ambiguous' "
     return (

@@ -1,8 +1,8 @@
-"""Events of people who did not consent: counted for popularity and for what is bought together, and for nobody.
+"""Events without consent: they count for popularity and co-purchases, and belong to no person.
 
-While an upload is read a person still has a number, by which two people's equal rows are told apart and the lines of
-one order are found. Both end here: what goes into the segment has no person, and an order key that only holds within
-the upload.
+While an upload is read, a person still has a number, which separates equal rows of two people and joins the lines of
+one order. This module removes the number: the rows in the segment have no person, and order keys that are valid within
+the upload only.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ _COLUMNS: Final = ", ".join(EVENT_COLUMNS)
 
 
 def settle(connection: Connection) -> tuple[int, list[str]]:
-    """Moves `scratch.unattributed` into `draft.events`; returns how many rows were repeats, and notices.
+    """Moves `scratch.unattributed` into `draft.events`. Returns the number of repeated rows, and notices.
 
-    Rows go in by time, so that their order does not tell whose they are.
+    Rows are inserted by time, so that their order does not reveal which belong to one person.
     """
     rows = number(connection, "SELECT count(*) FROM scratch.unattributed")
     empty = number(connection, "SELECT count(*) FROM scratch.unattributed WHERE empty")

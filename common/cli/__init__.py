@@ -1,4 +1,4 @@
-"""`recsys`: the operator's command. Use cases are imported when a command runs, so that `--help` is quick."""
+"""The operator's command `recsys`. Use cases are imported when a command runs, so that `--help` is quick."""
 
 from __future__ import annotations
 

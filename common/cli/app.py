@@ -1,4 +1,4 @@
-"""The commands of `recsys` under one name."""
+"""The application `recsys` with all of its commands."""
 
 from __future__ import annotations
 

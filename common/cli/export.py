@@ -31,7 +31,7 @@ def export(
         if more:
             raise BadRequest("an export is of one person: name one")
         ctx = current.context()
-        check_key(ctx)  # under another key everybody is a stranger, and the answer would be wrong
+        check_key(ctx)  # with another key no person is found, and the answer would be wrong
         exported = export_person(ctx, person)
         if out is not None:
             _write(out, exported.model_dump_json(indent=2))
@@ -46,7 +46,7 @@ def export(
 
 
 def _write(path: Path, text: str) -> None:
-    """Readable for its owner only."""
+    """Writes a file that only its owner can read."""
     try:
         path.touch(mode=0o600)
         path.write_text(text, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""User ids as an operator names them: as arguments, or from a file, so that no shell's history has them."""
+"""User ids of a command: arguments, or lines of a file, which keeps them out of the shell's history."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ IdFile = Annotated[
 
 
 def named_people(user_ids: list[str] | None, source: Path | None) -> list[str]:
-    """Without spaces around them. Raises `BadRequest` where nobody is named, or `source` cannot be read."""
+    """Returns all user ids, without spaces around them. Raises `BadRequest` if there are none or on a bad `source`."""
     lines = [*(user_ids or []), *(_lines(source) if source else [])]
     people = [line.strip() for line in lines if line.strip()]
     if not people:
@@ -35,7 +35,7 @@ def named_people(user_ids: list[str] | None, source: Path | None) -> list[str]:
 
 
 def _lines(source: Path) -> list[str]:
-    """A header `user_id` is no id."""
+    """The lines of `source`, without a header `user_id`."""
     try:
         text = sys.stdin.read() if source == STDIN else source.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:

@@ -1,4 +1,4 @@
-"""A run's progress while one waits for it."""
+"""The progress bar of a run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Look = Callable[[], RunRecord | None]
 
 
 def show_run(console: Console, title: str, records: Iterator[RunRecord]) -> RunRecord:
-    """Draws what `records` say as they come; returns the last. `records` yields at least one."""
+    """Draws the progress of `records`, of which there is at least one, and returns the last."""
     with _progress(console) as progress:
         task = progress.add_task(title, total=1.0, step="waiting")
         for record in records:
@@ -28,7 +28,7 @@ def show_run(console: Console, title: str, records: Iterator[RunRecord]) -> RunR
 
 @contextmanager
 def drawn(console: Console, title: str, look: Look) -> Iterator[None]:
-    """Draws what `look` finds, every `LOOK_S`, while the body does the work."""
+    """Draws the progress of the record that `look` finds, every `LOOK_S` seconds, while the block does the work."""
     ended = threading.Event()
     with _progress(console) as progress:
         task = progress.add_task(title, total=1.0, step="starting")
@@ -46,7 +46,7 @@ def _keep_drawing(progress: Progress, task: TaskID, look: Look, ended: threading
         try:
             record = look()
         except BucketUnavailable:
-            continue  # only the picture suffers: the work reports its own troubles
+            continue  # only the drawing is late: the work reports its own errors
         if record is not None:
             _draw(progress, task, record)
 

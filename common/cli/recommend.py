@@ -24,7 +24,7 @@ Beside = Literal["similar", "bought-together"]
 
 
 def ask(ctx: Context, fields: dict[str, Any], *, user_id: str | None, url: str | None) -> bytes:
-    """The JSON answer for the fields of `POST /v1/recommendations`. An operator may name anybody."""
+    """Returns the JSON answer for the fields of `POST /v1/recommendations`. An operator may give any user id."""
     if url is not None:
         return _call(ctx, "POST", f"{url.rstrip('/')}/v1/recommendations", body=fields, user_id=user_id)
     query = to_query(_checked(fields), ctx.settings.max_n)._replace(user_id=user_id)
@@ -32,7 +32,7 @@ def ask(ctx: Context, fields: dict[str, Any], *, user_id: str | None, url: str |
 
 
 def ask_beside(ctx: Context, kind: Beside, item_id: str, fields: dict[str, Any], *, url: str | None) -> bytes:
-    """The JSON answer of a list about one item."""
+    """Returns the JSON answer of a list about one item."""
     if url is not None:
         path = f"/v1/items/{quote(item_id, safe='')}/{kind}?{urlencode(fields, doseq=True)}"
         return _call(ctx, "GET", url.rstrip("/") + path)
@@ -147,7 +147,7 @@ def _answer_beside(kind: Beside, item_id: str, fields: dict[str, Any], url: str 
 
 
 def _fields(**given: Any) -> dict[str, Any]:
-    """The fields of a storefront request; what was not given is left out."""
+    """The fields of a storefront request, without those that were not given."""
     return {name: value for name, value in given.items() if value is not None and value != []}
 
 

@@ -1,4 +1,4 @@
-"""What every command does around its work: settings in, an answer or an error out."""
+"""The session of a command: its context, its answer as text or JSON, and its exit status."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Answer with one JSON docum
 
 UNFORESEEN: Final = 1
 LOG_WIDTH: Final = 160
-"""Columns where no window says how many there are."""
+"""Width of the output in columns if it is no terminal."""
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ _STATUS_OF: Final[Mapping[type[RecsysError], int]] = {
 
 
 class Session:
-    """One command's run. People read `console`, which is standard error where `--json` asks for a document."""
+    """The run of one command. `console` is for people; with `--json` it is standard error."""
 
     def __init__(self, as_json: bool) -> None:
         from rich.console import Console
@@ -57,7 +57,7 @@ class Session:
             self.console.width = LOG_WIDTH
 
     def context(self) -> Context:
-        """Where nobody watches, as in a job, the log tells what a function's would. Raises `SettingError`."""
+        """Returns the context, and logs as a function does if no terminal is there. Raises `SettingError`."""
         from common.edges.wiring import make_context
 
         ctx = make_context(os.environ)
@@ -66,7 +66,7 @@ class Session:
         return ctx
 
     def answer(self, document: Any, show: Callable[[Console], None]) -> None:
-        """`document` as JSON, or what `show` prints for people."""
+        """Prints `document` as JSON, or calls `show` to print for people."""
         if self.as_json:
             print(json.dumps(document, default=str, indent=2))  # noqa: T201 (the command's answer)
         else:
@@ -75,7 +75,7 @@ class Session:
 
 @contextmanager
 def session(as_json: bool) -> Iterator[Session]:
-    """Turns the error tree into a message and an exit status. Anything else keeps its traceback."""
+    """Turns errors of the error tree into a message and an exit status. Other errors keep their traceback."""
     current = Session(as_json)
     try:
         yield current

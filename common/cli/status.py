@@ -13,9 +13,9 @@ _AGES: Final = (("day", 86_400), ("hour", 3_600), ("minute", 60))
 _SIZES: Final = (("GB", 10**9), ("MB", 10**6), ("kB", 10**3))
 
 
-def ago(moment: datetime, now: datetime) -> str:
+def ago(time: datetime, now: datetime) -> str:
     """`3 hours ago`, in the largest unit of which there are two, and `just now` under two minutes."""
-    seconds = (now - moment).total_seconds()
+    seconds = (now - time).total_seconds()
     for unit, length in _AGES:
         if seconds >= 2 * length:
             return f"{seconds // length:,.0f} {unit}s ago"
@@ -66,7 +66,7 @@ def _store_line(found: Status) -> str:
     store = found.store
     if store is None:
         return "store     empty"
-    newest = f"newest of {_moment(store.newest_event, found.at)}" if store.newest_event else "no event yet"
+    newest = f"newest of {_when(store.newest_event, found.at)}" if store.newest_event else "no event yet"
     return f"store     {store.events:,} events, {store.items:,} items in {store.segments} files; {newest}"
 
 
@@ -76,17 +76,17 @@ def _serving_line(found: Status) -> str:
         return "serving   nothing is published yet"
     behind = f", {serving.batches_behind} batches behind" if serving.batches_behind else ", up to date"
     return (
-        f"serving   {serving.family} trained {_moment(serving.trained_at, found.at)}, {serving.layers} layers, "
+        f"serving   {serving.family} trained {_when(serving.trained_at, found.at)}, {serving.layers} layers, "
         f"bundle {serving.bundle_id}{behind}"
     )
 
 
 def _version_lines(found: Status) -> list[str]:
-    """What `recsys rollback` can go to."""
+    """The versions to which `recsys rollback` can return."""
     return _listed(
         "versions",
         [
-            f"{version.family} trained {_moment(version.trained_at, found.at)}, "
+            f"{version.family} trained {_when(version.trained_at, found.at)}, "
             f"bundle {version.bundle_id} by {version.created_by}"
             for version in found.versions
         ],
@@ -115,8 +115,8 @@ def _listed(name: str, lines: list[str]) -> list[str]:
     return [f"{name if not number else '':10}{line}" for number, line in enumerate(lines)]
 
 
-def _moment(moment: datetime, now: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M} UTC ({ago(moment, now)})"
+def _when(time: datetime, now: datetime) -> str:
+    return f"{time:%Y-%m-%d %H:%M} UTC ({ago(time, now)})"
 
 
 def _what(run: RunRecord) -> str:

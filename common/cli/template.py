@@ -1,4 +1,4 @@
-"""What the operator's command reads in template.yaml: which keys of the bucket call which function."""
+"""The reading of template.yaml for the key prefixes whose objects call each function."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ BUCKET_EVENTS: Final = "recsys.lite/bucket-events"
 
 
 def event_prefixes(path: Path) -> dict[str, tuple[str, ...]]:
-    """Function → key prefixes, relative to the shop's. Raises `BadRequest` where `path` is no such file."""
+    """Returns the key prefixes by function, relative to the shop's prefix. Raises `BadRequest` for a wrong file."""
     try:
         documents = list(yaml.safe_load_all(path.read_text()))
     except (OSError, yaml.YAMLError) as error:

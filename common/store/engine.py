@@ -19,7 +19,7 @@ Connection = duckdb.DuckDBPyConnection
 STORAGE_VERSION: Final = "v1.5.0"
 
 # (most rows, block size in bytes). A table takes whole blocks, so a small segment is smaller with small blocks, and a
-# large one with large blocks; docs/measurements.md has the sizes.
+# large one with large blocks; docs/measurements-store.md has the sizes.
 _BLOCK_SIZES: Final = ((10_000, 16 << 10), (500_000, 64 << 10))
 _LARGEST_BLOCK: Final = 256 << 10
 

@@ -1,6 +1,6 @@
-"""`make demo`: a real shop's year through the whole system on this machine, then a storefront to look at.
+"""`make demo`: a real shop's year goes through the whole system on this machine, and a storefront shows the result.
 
-`--once` ends after the summary, with exit status 1 if any step did not happen as it should.
+`--once` ends after the summary. The exit status is 1 if a step failed.
 """
 
 from __future__ import annotations
@@ -36,17 +36,19 @@ from infra.local.stack import ROOT, Stack
 
 BUILD = ROOT / "build"
 DIRECTORY = ROOT / ".local" / "demo"
-"""Emptied at every start."""
+"""The demo's directory, which is emptied at every start."""
 
 MARKER = ".recsys-demo"
 
 FAILURES = (DemoError, PortError, StartError, RecsysError)
 INTERRUPTED = 130
 LOG_WIDTH = 140
-"""Columns where nobody's window says how many there are."""
+"""Width of the output in columns if it is no terminal."""
 
 
 class Stopwatch:
+    """The seconds of each step."""
+
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
 
@@ -123,7 +125,7 @@ def _stay(console: Console, url: str) -> None:
 
 
 def _start_afresh(directory: Path) -> None:
-    """A demo is the same every time: without what the one before left."""
+    """Deletes the data of an earlier demo, so that every demo is the same."""
     if directory.exists() and any(directory.iterdir()) and not (directory / MARKER).exists():
         raise DemoError(f"{directory} holds something else than an earlier demo: name another directory")
     shutil.rmtree(directory, ignore_errors=True)

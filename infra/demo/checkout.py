@@ -1,4 +1,4 @@
-"""What the shop does with a paid basket: it uploads the purchases, as an admin with any S3 client would."""
+"""The checkout: the purchases of a paid basket are uploaded to the bucket."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ COLUMNS = ("user_id", "item_id", "ts", "qty", "order_id", "price", "event_type",
 
 @dataclass(frozen=True)
 class Order:
-    """`bundle_id` is what recommend served before the upload; the purchases are in what it serves later."""
+    """An order. `bundle_id` is the bundle that was served before the upload; a later one has the purchases."""
 
     number: str
     item_ids: tuple[str, ...]
@@ -29,19 +29,21 @@ class Order:
     bundle_id: str
 
     def document(self) -> dict[str, Any]:
-        """For a cookie."""
+        """The order as JSON values, for a cookie."""
         return asdict(self)
 
 
 class Checkout:
-    """Bucket events do the rest: nobody calls a function."""
+    """The upload of purchases. Bucket events then call the functions."""
 
     def __init__(self, ctx: Context, client: RecommendClient) -> None:
         self._ctx = ctx
         self._client = client
 
     def buy(self, items: Sequence[Item], user_id: str | None, *, consent: bool) -> Order:
-        """Without consent, or of a guest, the purchases count for what is popular and for nobody's own list."""
+        """Uploads the purchases and returns the order.
+
+        Purchases of a guest, or without consent, count for popularity only and change no personal recommendations."""
         order = Order(
             number=secrets.token_hex(4),
             item_ids=tuple(item.item_id for item in items),

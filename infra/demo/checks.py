@@ -1,13 +1,13 @@
-"""What the demo insists on."""
+"""The demo's checks of its own steps."""
 
 from __future__ import annotations
 
 
 class DemoError(Exception):
-    """A step did not happen as it should; the message says which and what was there instead."""
+    """A step failed; the message says which, and what happened instead."""
 
 
 def require(condition: bool, otherwise: str) -> None:
-    """Raises `DemoError`."""
+    """Raises `DemoError` with the message `otherwise` if `condition` is false."""
     if not condition:
         raise DemoError(otherwise)

@@ -1,6 +1,6 @@
-"""What the storefront answers: pages, pictures, and what a visitor may change.
+"""The storefront's pages and pictures, and the actions of a visitor.
 
-Who visits, what they agreed to and their basket lie in a signed cookie of the shop's own.
+The visitor, their consent and their basket are in a signed cookie of the shop.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from infra.demo.shop import CURRENCY, Item, Person, Shop
 SHOP_NAME = "The Corner Grocer"
 MAX_BASKET = 50
 SHELF = 18
-"""Products on a category's page: what sells best."""
+"""Number of products on a category's page; they are its best sellers."""
 
 PICTURE_AGE_S = 3600
 
@@ -56,7 +56,7 @@ class Pages:
         }
 
     def shared(self) -> dict[str, object]:
-        """What every page knows. The token is the shop's word for who is logged in."""
+        """Values for all pages. The token identifies the visitor to recommend."""
         person = self._person()
         return {
             "shop_name": SHOP_NAME,
@@ -111,7 +111,7 @@ class Pages:
         return redirect(url_for("order"), code=303)
 
     def choose_visitor(self) -> AnyResponse:
-        """Somebody else: the last one's basket and order are not theirs."""
+        """Changes the visitor, and empties the basket and the order of the visitor before."""
         visitor = request.form.get("visitor", "")
         consent = _consents()
         session.clear()

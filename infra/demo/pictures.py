@@ -1,5 +1,7 @@
-"""Flat pictures of the products, drawn from what the catalogue says: the category gives the shape and its colours, the
-item itself the shade, the label and how many stand together. The same item always looks the same.
+"""Flat pictures of the products, drawn from the catalogue.
+
+The category gives the shape and its colours; the item id gives the shade, the label and the number of pieces. An item
+always looks the same.
 """
 
 from __future__ import annotations
@@ -64,10 +66,10 @@ _KINDS: tuple[tuple[str, str, tuple[int, ...]], ...] = (
     (r"snack|chip|popcorn|nut|sugar|flour|rice|frozen", "bag", (48, 10, 205, 130, 285)),
     (r"cereal|breakfast|bak|mix|dinner|food|dough", "box", (40, 205, 355, 130, 270)),
 )
-"""The first pattern that is found in a category tells its shape, and the hues that packs of its kind come in."""
+"""(pattern, shape, hues in degrees). The first pattern that matches a category gives its shape and hues."""
 
 _PACKS = ((r"shredded|grated", "bag"), (r"cream cheese|cottage|spread", "tub"), (r"liquid|syrup", "bottle"))
-"""Words of a title that tell more than the category."""
+"""Shapes of packs by words in the title, which count more than the category."""
 
 _OTHER = ("gift", (205, 270, 150, 350, 30))
 
@@ -78,7 +80,7 @@ _GROUPS = (
     '<use href="#one" transform="translate(72 82) scale(.88)"/>',
 )
 _BROAD = frozenset(("bowl", "candy", "card", "eggs", "fish", "gift", "roll", "sandwich", "wine"))
-"""Shapes that fill the field alone."""
+"""Broad shapes, of which a picture shows only one piece."""
 
 _MOTIFS = 8
 _PICTURE = """<svg xmlns="http://www.w3.org/2000/svg" width="320" height="320" viewBox="0 0 320 320"><style>
@@ -101,7 +103,7 @@ def _drawings() -> dict[str, str]:
 
 
 def picture(item: Item) -> str:
-    """An SVG document of 320 by 320."""
+    """Returns the picture as an SVG document of 320 by 320."""
     shape, hues = _kind(item)
     dice = sha256(item.item_id.encode()).digest()
     return _PICTURE.format(

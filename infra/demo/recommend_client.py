@@ -1,4 +1,4 @@
-"""The recommend function, as a shop's back end calls it."""
+"""A client of the recommend function, as a shop's back end has it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ REASONS = {
 
 @dataclass(frozen=True)
 class Recommended:
-    """A card of an answer. `rung` is the step of the ladder that it came from, `reason` says why it is here."""
+    """An item of an answer. `rung` is the source that it comes from; `reason` says why it is recommended."""
 
     item_id: str
     title: str
@@ -41,10 +41,10 @@ class Recommended:
 
 
 class RecommendClient:
-    """Asks the function at `url`. An answer that does not come, or is no success, is an empty tuple: a shop's page goes
-    on without recommendations.
+    """A client of the function at `url`. Without a successful answer, a list is an empty tuple: the shop's page is then
+    shown without recommendations.
 
-    `token_key` is the secret by which the shop's back end vouches for a user; `titles` are those of its items.
+    `token_key` is the secret with which the shop's back end signs tokens; `titles` are the titles by item id.
     """
 
     def __init__(self, url: str, token_key: str, titles: Mapping[str, str]) -> None:
@@ -60,7 +60,7 @@ class RecommendClient:
         return self._items(self.answer("POST", "/v1/recommendations", body=body))
 
     def for_nobody(self) -> tuple[Recommended, ...]:
-        """What a visitor gets of whom nothing is known."""
+        """The recommendations for an unknown visitor."""
         return self._items(self.answer("GET", "/v1/recommendations", {}))
 
     def similar(self, item_id: str) -> tuple[Recommended, ...]:
@@ -70,7 +70,7 @@ class RecommendClient:
         return self._items(self.answer("GET", "/v1/popular", filters))
 
     def bundle_id(self) -> str:
-        """Of what is served now; empty if that cannot be learnt."""
+        """The id of the served bundle; empty if recommend does not answer."""
         answer = self.answer("GET", "/readyz")
         return str(answer.json()["bundle_id"]) if answer is not None and answer.status == 200 else ""
 
@@ -90,7 +90,7 @@ class RecommendClient:
         return call(method, url, body=json.dumps(body).encode() if body is not None else None, headers=headers)
 
     def token(self, user_id: str) -> str:
-        """By this the recommend function knows a person, for `TOKEN_LIFE`."""
+        """Returns a token that identifies the person to recommend for `TOKEN_LIFE`."""
         return jwt.encode({"sub": user_id, "exp": datetime.now(UTC) + TOKEN_LIFE}, self._token_key, algorithm="HS256")
 
     def _items(self, answer: Answer | None) -> tuple[Recommended, ...]:

@@ -23,7 +23,7 @@ PACKAGES = ("recsys-lite", "functions-framework", "duckdb", "faiss-cpu", "implic
 
 @dataclass(frozen=True)
 class Report:
-    """`ingests` are the runs of the first upload; `seconds` the time of each step."""
+    """The summary. `ingests` are the runs of the first upload; `seconds` is the time of each step."""
 
     ingests: Sequence[RunRecord]
     training: RunRecord
@@ -71,7 +71,7 @@ class Report:
 
 
 def _model(bundle: Bundle) -> str:
-    """The judged metric of the model and of popular, by question."""
+    """The metric of the model and of the popular baseline, for each task of the evaluation."""
     figures = bundle.model.metrics
     if figures.get("judged_by") is None:
         return f"{bundle.model.family}, not judged: {figures.get('reason')}"

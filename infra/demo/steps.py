@@ -23,8 +23,8 @@ from infra.local.calls import call
 from infra.local.stack import Stack
 
 TRAINING = {"families": ["als"], "budget_s": 120}
-"""The search has two minutes, and a trial may take a fifth of what is left. On the grocer's year ALS fits in five
-seconds, BPR and item2vec in more than that fifth: a night has hours for all of them."""
+"""Only ALS is trained, with two minutes for the search. A fit of BPR or item2vec on the grocer's year takes longer than
+a trial may take of that, a fifth of the time left; a nightly training has hours."""
 
 INGEST_S = 300.0
 VISIBLE_S = 60.0
@@ -33,7 +33,7 @@ POLL_S = 0.05
 
 @dataclass(frozen=True)
 class Change:
-    """Seconds from the end of an upload until an answer showed it, and how many of the person's ten were replaced."""
+    """Seconds from each upload until an answer shows it, and how many of ten recommendations were replaced."""
 
     product_s: float
     person_s: float
@@ -42,6 +42,8 @@ class Change:
 
 @dataclass(frozen=True)
 class Demo:
+    """The running demo, whose methods are the steps."""
+
     console: Console
     stack: Stack
     ctx: Context
@@ -49,7 +51,7 @@ class Demo:
     client: RecommendClient
 
     def take_in(self, path: Path, kind: UploadKind) -> RunRecord:
-        """Uploads as an admin would and waits for what the bucket's event set off. Nobody calls ingest."""
+        """Uploads a file and waits for the run of ingest, which the bucket's event starts."""
         since = self.ctx.now()
         item = upload(self.ctx, path, kind)
         records = follow(self.ctx, of_upload(item), since=since, timeout_s=INGEST_S)
@@ -59,7 +61,7 @@ class Demo:
         return run
 
     def train(self) -> RunRecord:
-        """Calls the train function, as the shop would to have recommendations before the first night."""
+        """Calls the train function, as a shop does that does not wait for the first night."""
         since = self.ctx.now()
         function = self.stack.manifest.function("train")
         with drawn(self.console, "train", lambda: find_run(self.ctx, of_function("train"), since)):
@@ -81,7 +83,7 @@ class Demo:
         return run
 
     def served(self) -> Bundle:
-        """Waits until recommend serves what was published."""
+        """Waits until recommend serves the published bundle, and returns it."""
         document = CurrentFile(self.ctx.bucket, self.ctx.keys.serving_current, ServingDocument).read().document
         require(document is not None, "training ended, and nothing is published")
         assert document is not None
@@ -89,7 +91,7 @@ class Demo:
         return document.bundle
 
     def change(self) -> Change:
-        """The second upload: one product that is new, and one person's latest purchases."""
+        """Makes the second upload: a new product and one person's latest purchases."""
         person, item = self.shop.people[0], self.shop.new_item
         upload(self.ctx, self.shop.new_items, UploadKind.ITEMS)
         product_s = self.until(f"{item.title!r} is recommended", lambda: self._finds(item))
@@ -99,11 +101,11 @@ class Demo:
         person_s = self.until(
             f"the recommendations for {person.label} change", lambda: self._list_of(person) not in ([], before)
         )
-        gone = set(before) - set(self._list_of(person))
-        return Change(product_s=product_s, person_s=person_s, replaced=len(gone))
+        replaced = set(before) - set(self._list_of(person))
+        return Change(product_s=product_s, person_s=person_s, replaced=len(replaced))
 
     def until(self, what: str, happened: Callable[[], bool]) -> float:
-        """Seconds until `happened`. Raises `DemoError` after `VISIBLE_S`."""
+        """Waits until `happened` is true and returns the seconds. Raises `DemoError` after `VISIBLE_S`."""
         started = time.monotonic()
         with self.console.status(f"waiting until {what}"):
             while not happened():
@@ -115,6 +117,6 @@ class Demo:
         return [item.item_id for item in self.client.for_person(person.user_id)]
 
     def _finds(self, item: Item) -> bool:
-        """Whether the first person's recommendations of the item's brand hold it: filters search everything served."""
+        """Whether the item is in the first person's recommendations of its brand: a filter searches all items."""
         found = self.client.for_person(self.shop.people[0].user_id, brand=item.brand)
         return item.item_id in {card.item_id for card in found}

@@ -1,6 +1,6 @@
-"""The demo's storefront: a grocer's pages, with the carousel's script and tags in them as any shop has them.
+"""The demo's storefront: a grocer's pages with the carousel's script and tags, as in any shop.
 
-The shop's own pages come from its catalogue; all recommendations are asked for by the visitor's browser.
+The pages come from the shop's catalogue. The visitor's browser requests the recommendations.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from infra.local.ports import HOST
 from infra.local.stack import ROOT
 
 WIDGET = ROOT / "widget" / "dist" / "element" / "recsys-carousel.js"
-"""What `make widget` builds."""
+"""The widget's script, which `make widget` builds."""
 
 
 def create_app(shop: Shop, client: RecommendClient, ctx: Context, script: Path = WIDGET) -> Flask:
-    """`ctx` is the shop's admin, by whom its back end uploads purchases."""
+    """Returns the storefront's application. The shop's back end uploads purchases with `ctx`."""
     app = Flask(__name__)
     app.secret_key = secrets.token_bytes(32)
     app.config["SESSION_COOKIE_SAMESITE"] = "Lax"
@@ -44,7 +44,7 @@ def create_app(shop: Shop, client: RecommendClient, ctx: Context, script: Path =
 
 
 class Storefront:
-    """Serves `app` on `port` of the loopback interface between `with` and its end."""
+    """The server of `app` on `port` of the loopback interface, which runs inside `with`."""
 
     def __init__(self, app: Flask, port: int) -> None:
         self._server = make_server(HOST, port, app, threaded=True)
@@ -62,7 +62,7 @@ class Storefront:
 
 
 def _confined(endpoint: str, response: Response) -> Response:
-    """Scripts, styles and pictures of the shop's own, and requests to the recommend function: nothing else."""
+    """Adds a policy that allows only the shop's own files and requests to the recommend function."""
     response.headers["Content-Security-Policy"] = (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
         f"connect-src {endpoint}; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"

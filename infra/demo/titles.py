@@ -1,4 +1,4 @@
-"""Names that a person can read, from the abbreviations of a till."""
+"""Readable titles, made from the abbreviations of a till."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ABBREVIATIONS: dict[str, str] = {
     "SWEETNERS": "sweeteners", "TISS": "tissue", "TORT": "tortilla", "TRSH": "rubbish", "VEG": "vegetables",
     "WATE": "water", "WHL": "whole", "WHLSM": "wholesome", "WT": "weight", "WTR": "water",
 }  # fmt: skip
-"""What the till of this grocer writes; what says nothing to a customer becomes empty."""
+"""Abbreviations of this grocer's till; those that mean nothing to a customer become empty."""
 
 UNITS: dict[str, str] = {
     "OZ": "oz",
@@ -42,7 +42,7 @@ VAGUE = frozenset((
     "MAINSTREAM", "MISCELLANEOUS", "OTHER", "PREMIUM", "PREMIUM PINTS", "PRIMAL", "REGULAR", "REGULAR GARDEN",
     "SMOKED/COOKED", "STICKS/ENROBED", "SUPER PREMIUM PINTS", "TRADITIONAL", "WHITE",
 ))  # fmt: skip
-"""Product types that say something only together with their category."""
+"""Product types that are meaningful only together with their category."""
 
 _REMARK = re.compile(r"\([^)]*\)?")
 _WORD = re.compile(r"([A-Z']+)\.?")
@@ -58,7 +58,7 @@ def readable(text: str) -> str:
 
 
 def pack(size: str) -> str:
-    """`14.5 OZ` becomes `14.5 oz`; a size that is no size, such as `912386  PK`, becomes empty."""
+    """`14.5 OZ` becomes `14.5 oz`; a wrong size, such as `912386  PK`, becomes empty."""
     match = re.fullmatch(r"(\d{1,4}(?:\.\d+)?) +([A-Z]+)", size.strip())
     if match is None or match[2] not in UNITS:
         return ""

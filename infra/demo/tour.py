@@ -1,4 +1,4 @@
-"""A walk through the storefront: what a visitor's browser would load, without the browser."""
+"""A walk through the storefront: requests the pages that a visitor's browser would, without a browser."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TIMEOUT_S = 10.0
 
 
 def walk(demo: Demo) -> None:
-    """Looks at every kind of page, and buys. Raises `DemoError` where something is not as it should be."""
+    """Requests every kind of page, and buys a basket. Raises `DemoError` if a page is wrong."""
     shop, visitor = demo.shop, _Visitor(demo.stack.url("storefront"))
     visitor.expect("/", "popular", "recently-viewed")
     for path, beginning in (("/recsys-carousel.js", ""), (f"/pictures/{shop.page_item}.svg", "<svg")):
@@ -35,7 +35,7 @@ def walk(demo: Demo) -> None:
 
 
 class _Visitor:
-    """Keeps cookies and follows redirects."""
+    """A client that keeps cookies and follows redirects."""
 
     def __init__(self, url: str) -> None:
         self._url = url

@@ -1,4 +1,4 @@
-"""The four kinds of visitor that a shop has, each with the ten recommendations it gets."""
+"""The four kinds of visitors of a shop, with the ten recommendations for each."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from infra.demo.shop import Shop
 
 @dataclass(frozen=True)
 class Visit:
-    """`about` says what is known of the visitor."""
+    """A visitor with their recommendations. `about` says what is known of the visitor."""
 
     visitor: str
     about: str
@@ -27,7 +27,7 @@ class Visit:
 
 
 def visits(shop: Shop, client: RecommendClient) -> list[Visit]:
-    """Raises `DemoError` unless each of the four gets `N` different items."""
+    """Requests the recommendations of all four. Raises `DemoError` unless each gets `N` different items."""
     known, page = shop.people[0], shop.catalogue[shop.page_item]
     basket = ", ".join(shop.catalogue[item_id].title for item_id in shop.basket)
     asked: list[tuple[str, str, Callable[[], tuple[Recommended, ...]]]] = [

@@ -1,4 +1,4 @@
-"""`python -m infra.local`: the local stack by itself, until Ctrl-C."""
+"""`python -m infra.local`: runs the local stack until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def main() -> int:
 
 
 def run(directory: Path, replacements: list[str], console: Console) -> None:
-    """Starts the stack and stays until a signal unwinds it."""
+    """Starts the stack and waits until a signal ends it."""
     status = console.status("starting")
     with (
         status,

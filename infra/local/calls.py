@@ -1,4 +1,4 @@
-"""HTTP calls on the loopback interface, as values: an answer, or None where nobody answered."""
+"""HTTP calls on the loopback interface. A call returns an answer, or None if there was none."""
 
 from __future__ import annotations
 
@@ -18,11 +18,13 @@ _POOL = urllib3.PoolManager(maxsize=16)
 
 
 class StartError(Exception):
-    """A part of the stack did not come up; the message holds the end of its log."""
+    """A part of the stack did not start; the message says why, or holds the end of the part's log."""
 
 
 @dataclass(frozen=True)
 class Answer:
+    """The status and the body of an HTTP answer."""
+
     status: int
     body: bytes
 
@@ -33,7 +35,7 @@ class Answer:
 def call(
     method: str, url: str, *, body: bytes | None = None, headers: Mapping[str, str] | None = None, timeout_s: float = 10
 ) -> Answer | None:
-    """None if the connection failed, broke or took longer than `timeout_s`."""
+    """Sends a request and returns the answer; None if the connection failed, broke or took over `timeout_s` seconds."""
     try:
         response = _POOL.request(
             method, url, body=body, headers=dict(headers or {}), timeout=timeout_s, retries=False, redirect=False
@@ -44,7 +46,10 @@ def call(
 
 
 def wait_until_healthy(name: str, url: str, child: subprocess.Popen[bytes], log: Path, timeout_s: float) -> None:
-    """Returns once `url` answers below 500. Raises `StartError` if the process ends or `timeout_s` pass."""
+    """Returns as soon as `url` answers with a status below 500.
+
+    Raises `StartError` if the process `child` ends first, or after `timeout_s` seconds.
+    """
     deadline = time.monotonic() + timeout_s
     while True:
         answer = call("GET", url, timeout_s=2)

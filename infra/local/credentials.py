@@ -1,4 +1,4 @@
-"""Values for the Secrets that template.yaml names, made once per stack and kept in a file of mode 0600."""
+"""The values of the Secrets in template.yaml: random values, made once per stack and kept in a private file."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ SECRET_BYTES = 32
 
 
 class Credentials:
-    """`value(ref)` is the same for every start of the stack, so that its data stays readable."""
+    """The secrets of one stack. They are the same at every start, so that the stack's data stays readable."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._values: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
 
     def ensure(self, refs: Iterable[SecretRef]) -> None:
+        """Makes and saves a value for each of `refs` that has none."""
         missing = sorted(_label(ref) for ref in refs if _label(ref) not in self._values)
         if missing:
             self._values |= {label: secrets.token_hex(SECRET_BYTES) for label in missing}
@@ -31,7 +32,7 @@ class Credentials:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Replaces the file as a whole; nobody else may read it at any moment."""
+    """Replaces the file as a whole, with mode 0600, so that no other user can read it at any time."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.part")
     part.unlink(missing_ok=True)

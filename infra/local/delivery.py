@@ -1,4 +1,4 @@
-"""Delivery of events to one function: in order, one at a time, again until it is accepted or given up."""
+"""The delivery of events to one function: in order, one at a time, and repeated until accepted or given up."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """At most `attempts` deliveries of one event, `first_s` apart at first, then twice that, … at most `longest_s`."""
+    """At most `attempts` deliveries of an event. The wait between two is `first_s`, then doubles up to `longest_s`."""
 
     attempts: int = 10
     first_s: float = 0.5
@@ -27,7 +27,7 @@ class RetryPolicy:
 
 @dataclass(frozen=True)
 class Event:
-    """A request body as the bucket sent it. `label` is for the log: the object's key, or what the call is for."""
+    """A request to a function, with the body that the bucket sent. `label` is for the log."""
 
     label: str
     body: bytes
@@ -35,10 +35,10 @@ class Event:
 
 
 class Delivery:
-    """One function's queue and the thread that empties it.
+    """The queue of one function's events, and the thread that delivers them.
 
-    An event leaves the queue when the function answered 2xx, answered that it will never accept it (another 4xx), or
-    `RetryPolicy.attempts` deliveries failed. What is given up is logged; the sweep finds what it announced.
+    An event leaves the queue if the function answers 2xx or a final 4xx, or after `RetryPolicy.attempts` failed
+    deliveries. An event that is given up is logged; the sweep finds its upload later.
     """
 
     def __init__(self, name: str, url: str, token: str, timeout_s: float, policy: RetryPolicy) -> None:
@@ -85,5 +85,5 @@ class Delivery:
 
 
 def _may_work_later(answer: Answer) -> bool:
-    """What Knative Eventing retries: server errors, and the client errors that are about the moment."""
+    """Whether Knative Eventing would retry: after server errors and after temporary client errors."""
     return answer.status >= 500 or answer.status in (404, 408, 409, 429)

@@ -1,4 +1,4 @@
-"""The environment variables of the stack's processes: template.yaml's, with this machine's addresses in place."""
+"""The environment variables of the stack's processes: those of template.yaml, with this machine's addresses."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _OPERATOR_SECRETS = ("RECSYS_TRIGGER_TOKEN", "RECSYS_TOKEN_KEY")
 
 @dataclass(frozen=True)
 class Environment:
-    """`replaced` are settings that whoever started the stack wants otherwise than template.yaml has them."""
+    """The sources of the variables. `replaced` are settings with other values than in template.yaml."""
 
     manifest: Manifest
     directory: Path
@@ -30,7 +30,7 @@ class Environment:
     replaced: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, name: str, container: Container) -> dict[str, str]:
-        """All variables of one process, and a home and a cache directory of its own."""
+        """All variables of one process, which has its own home and cache directory."""
         home = self.directory / "home" / name
         home.mkdir(parents=True, exist_ok=True)
         here = {
@@ -46,24 +46,24 @@ class Environment:
         return inherited | container.env | secrets | here | dict(self.replaced)
 
     def of_operator(self) -> dict[str, str]:
-        """What an operator of this stack has for `recsys` and the use cases: a job's settings and every secret."""
+        """The operator's variables for `recsys` and the use cases: a job's settings and all secrets."""
         return self.of("operator", self.manifest.jobs[0].container) | {
             name: self.secret(name) for name in _OPERATOR_SECRETS
         }
 
     def write_operator_file(self) -> None:
-        """For a shell: `source .local/operator.env` makes `recsys` speak to this stack."""
+        """Writes the operator's variables for a shell: after `source .local/operator.env`, `recsys` uses this stack."""
         settings = {name: value for name, value in self.of_operator().items() if name.startswith("RECSYS_")}
         lines = [f"export {name}={shlex.quote(value)}\n" for name, value in settings.items()]
         write_private(self.directory / OPERATOR_FILE, "".join(lines))
 
     def secret(self, variable: str) -> str:
-        """The value of a variable that template.yaml takes from a Secret."""
+        """The value of a variable that is a Secret in template.yaml."""
         containers = (function.container for function in self.manifest.functions)
         return self._value(next(part.secrets[variable] for part in containers if variable in part.secrets))
 
     def _value(self, ref: SecretRef) -> str:
-        """The object store makes its own identities; all other secrets were made for this stack."""
+        """A secret's value: keys of the object store come from its identities, others from the credentials."""
         store = self.object_store
         identities = {
             SecretRef("recsys-s3-writer", "access-key"): store.access_key,

@@ -1,4 +1,4 @@
-"""How a process of the stack is started: by default from the working tree; `infra.images` starts it from its image."""
+"""The start of the stack's processes: from the working tree, or from their images in `infra.images`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from infra.local.manifest import TEMPLATE, Container
 
 @dataclass(frozen=True)
 class Program:
-    """A command with all its environment variables, and the directory in which it starts."""
+    """A command with its complete environment variables and its working directory."""
 
     command: list[str]
     env: dict[str, str]
@@ -21,12 +21,14 @@ class Program:
 
 
 class Launch(Protocol):
+    """A function that makes the program of a container."""
+
     def __call__(self, container: Container, env: Mapping[str, str]) -> Program:
-        """`env` is what `Environment.of` made of the container's variables for this machine."""
+        """Returns the program. `env` are the container's variables on this machine, from `Environment.of`."""
         ...
 
 
 def launch_here(container: Container, env: Mapping[str, str]) -> Program:
-    """Images have the container's program on their PATH; on this machine it lies beside the interpreter."""
+    """Returns the program in the working tree, where the container's command is beside the interpreter."""
     program, *arguments = container.command
     return Program([str(Path(sys.executable).parent / program), *arguments], dict(env), TEMPLATE.parent)

@@ -1,4 +1,4 @@
-"""What template.yaml says about functions and jobs, as values. The local stack knows them from nowhere else."""
+"""The functions and jobs of template.yaml as values. The local stack has no other description of them."""
 
 from __future__ import annotations
 
@@ -15,19 +15,22 @@ TEMPLATE = Path(__file__).parents[2] / "template.yaml"
 
 
 class ManifestError(Exception):
-    """template.yaml says something that the local stack cannot follow; the message names the document."""
+    """The local stack cannot follow template.yaml; the message names the document."""
 
 
 @dataclass(frozen=True)
 class SecretRef:
+    """A key of a Secret."""
+
     name: str
     key: str
 
 
 @dataclass(frozen=True)
 class Container:
-    """What runs: `image` is the last part of the image's name, without its tag; `env` holds plain values, ConfigMap
-    included; `secrets` the variables whose value a Secret gives."""
+    """A container of a pod. `image` is the last part of the image's name, without its tag.
+
+    `env` holds variables with plain values, those of ConfigMaps included; `secrets` those with values of Secrets."""
 
     image: str
     command: tuple[str, ...]
@@ -37,7 +40,7 @@ class Container:
 
 @dataclass(frozen=True)
 class Function:
-    """A Knative Service. `event_prefixes` are the key prefixes whose objects call it; `timeout_s` bounds a request."""
+    """A Knative Service. New objects under `event_prefixes` call it; `timeout_s` limits a request."""
 
     name: str
     container: Container
@@ -48,8 +51,9 @@ class Function:
 
 @dataclass(frozen=True)
 class Job:
-    """A CronJob. `schedule` is a cron expression of five fields in `time_zone`; `deadline_s` bounds a run, and one that
-    is more than `starting_deadline_s` late is left out."""
+    """A CronJob. `schedule` is a cron expression of five fields in `time_zone`.
+
+    `deadline_s` limits a run. A run that would start more than `starting_deadline_s` late is skipped."""
 
     name: str
     container: Container
@@ -61,6 +65,8 @@ class Job:
 
 @dataclass(frozen=True)
 class Manifest:
+    """The content of template.yaml. `settings` are the values of all ConfigMaps."""
+
     functions: tuple[Function, ...]
     jobs: tuple[Job, ...]
     settings: dict[str, str] = field(default_factory=dict)
@@ -74,7 +80,7 @@ class Manifest:
 
 
 def read_manifest(path: Path = TEMPLATE) -> Manifest:
-    """Raises `ManifestError`."""
+    """Reads template.yaml. Raises `ManifestError`."""
     documents = [document for document in yaml.safe_load_all(path.read_text()) if document]
     config_maps = {doc["metadata"]["name"]: doc["data"] for doc in documents if doc["kind"] == "ConfigMap"}
     services = [doc for doc in documents if doc["kind"] == "Service"]
@@ -113,7 +119,7 @@ def _job(document: Mapping[str, Any], config_maps: Mapping[str, dict[str, str]])
 def _container(
     document: Mapping[str, Any], pod: Mapping[str, Any], config_maps: Mapping[str, dict[str, str]]
 ) -> Container:
-    """The pod's one container, its ConfigMaps unfolded."""
+    """The only container of a pod, with the values of its ConfigMaps."""
     name = document["metadata"]["name"]
     if len(pod["containers"]) != 1:
         raise ManifestError(f"{document['kind']} {name} has {len(pod['containers'])} containers; one is expected")

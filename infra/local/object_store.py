@@ -3,8 +3,8 @@
     with ObjectStore() as store:
         store.endpoint, store.access_key, store.secret_key
 
-Everything it writes is under one directory, its working and home directory. It listens on 127.0.0.1 only, asks for
-signed requests, and calls nothing: telemetry, WebDAV, IAM, Iceberg and the admin interface are off.
+The server writes to one directory only. It listens on 127.0.0.1 only, requires signed requests, and makes no outside
+connection: telemetry, WebDAV, IAM, Iceberg and the admin interface are off.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _FLAGS = (
     "-master.telemetry=false",
     # One master, no election: 2.6 s to start instead of 3.3.
     "-master.peers=none",
-    # What is unsigned by nature is closed as far as S3 can do without it.
+    # The filer's HTTP interface has no signatures, and S3 works without it.
     "-filer.disableHttp",
     # Small volumes that grow with their content, as many as the disk holds; the default preallocates for a data centre.
     "-master.volumeSizeLimitMB=256",
@@ -53,7 +53,7 @@ _FLAGS = (
     "-volume.minFreeSpace=1",
     "-volume.preStopSeconds=0",
 )
-# A bucket is a collection, and a collection grows by this many volumes at a time; seven is the default.
+# The number of volumes by which a bucket grows at a time; the default is seven.
 _MASTER_TOML = "[master.volume_growth]\ncopy_1 = 1\n"
 
 

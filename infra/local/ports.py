@@ -1,4 +1,4 @@
-"""The ports of the local stack: one table, every entry replaceable."""
+"""The ports of the local stack, each of which can be changed."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ DEFAULT_PORTS: dict[str, int] = {
     "router": 8705,
     "s3": 8710,
 }
-"""What listens where on the loopback interface. `s3` is the object store."""
+"""The ports on the loopback interface by part. `s3` is the object store."""
 
-# Below 32768, from where Linux takes the ports of connections: between our look and our use it could take one of these.
+# Below 32768, so that Linux does not give one of these ports to a connection between the check and its use.
 _BLOCKS = range(20_000, 32_000, 200)
 
 
@@ -31,7 +31,7 @@ class PortError(Exception):
 
 
 def choose_ports(replacements: Iterable[str] = ()) -> dict[str, int]:
-    """The table with `name=number` entries of `replacements` in place. Raises `PortError`."""
+    """Returns the default ports, changed by entries `name=number`. Raises `PortError` for a wrong entry."""
     ports = dict(DEFAULT_PORTS)
     for entry in replacements:
         name, _, number = entry.partition("=")
@@ -42,12 +42,12 @@ def choose_ports(replacements: Iterable[str] = ()) -> dict[str, int]:
 
 
 def free_ports() -> dict[str, int]:
-    """The table with ports that nobody listens on just now, for tests and second stacks."""
+    """Returns a free port for each part, for tests and further stacks."""
     return dict(zip(DEFAULT_PORTS, free_numbers(len(DEFAULT_PORTS)), strict=True))
 
 
 def free_numbers(count: int) -> list[int]:
-    """Different ports that nobody listens on just now, and that no other process is given meanwhile."""
+    """Returns `count` different free ports, which no other process gets from this function meanwhile."""
     numbers = list(islice(filter(is_free, islice(_own_block(), _BLOCKS.step)), count))
     if len(numbers) < count:
         raise PortError(f"there are not {count} free ports in a block of {_BLOCKS.step}")
@@ -56,7 +56,7 @@ def free_numbers(count: int) -> list[int]:
 
 @cache
 def _own_block() -> Iterator[int]:
-    """A block of ports over and over. Its first stays taken as long as this process lives, which marks the block."""
+    """The ports of this process's block, repeated without end. The first port stays taken, which marks the block."""
     for first in random.sample(_BLOCKS, len(_BLOCKS)):
         with contextlib.suppress(OSError):
             socket.create_server((HOST, first)).detach()
@@ -73,7 +73,7 @@ def is_free(port: int) -> bool:
 
 
 def require_free(ports: Mapping[str, int]) -> None:
-    """Raises `PortError` naming the first port of `ports` on which somebody listens already."""
+    """Raises `PortError`, which names the port, if one of `ports` is taken."""
     for name, number in ports.items():
         if not is_free(number):
             raise PortError(

@@ -1,8 +1,8 @@
-"""The bucket's notification rules on one machine: SeaweedFS's filer webhook in, the function whose prefix matches out.
+"""The router of bucket events on one machine, in place of the bucket's notification rules.
 
-SeaweedFS has no notification rules of S3, but it posts every change of a file to one address. The router accepts what
-carries its bearer token, answers at once, and hands the body unchanged to every function whose rule matches the key. It
-de-duplicates nothing: that an event may come twice is what the functions are built for.
+SeaweedFS has no notification rules of S3, but it posts every change of a file to one address. The router accepts posts
+with its bearer token, answers at once, and passes the unchanged body to every function whose rule matches the key. It
+does not remove duplicates, because the functions accept an event twice.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ from infra.local.ports import HOST
 log = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 1 << 20
-"""The webhook of a file of 4 GB lists some thousand chunks in about 400 KB."""
+"""Enough for a file of 4 GB, whose webhook lists its chunks in about 400 KB."""
 
 POLL_S = 0.05
-"""How soon the server notices that it is to stop."""
+"""Seconds between the server's checks for its stop."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """Objects whose key starts with one of `prefixes` call the function behind `delivery`."""
+    """A rule: objects whose key starts with one of `prefixes` call the function of `delivery`."""
 
     prefixes: tuple[str, ...]
     delivery: Delivery
 
 
 class Router:
-    """Listens on `port` of the loopback interface between `start` and `stop`."""
+    """The router, which listens on `port` of the loopback interface from `start` to `stop`."""
 
     def __init__(self, *, port: int, token: str, bucket: str, rules: Sequence[Rule]) -> None:
         self._rules = tuple(rules)
@@ -60,12 +60,12 @@ class Router:
             rule.delivery.stop()
 
     def drain(self) -> None:
-        """Calls every function without naming an object: it then takes in what waits, announced or not."""
+        """Calls every function without an object, so that each takes in all that waits."""
         for rule in self._rules:
             rule.delivery.add(Event("all that waits", b"{}", {"Content-Type": "application/json"}))
 
     def route(self, body: bytes) -> None:
-        """Raises `ValueError` if `body` is not a webhook of the filer."""
+        """Passes a webhook to the functions whose rules match. Raises `ValueError` if `body` is no webhook."""
         notice = json.loads(body)
         key = _changed_key(notice, self._root)
         if key is None:
@@ -76,7 +76,7 @@ class Router:
 
 
 def _changed_key(notice: Any, root: str) -> str | None:
-    """The key of the object that was written; None for deletions, directories and what lies outside the bucket."""
+    """The key of the written object; None for deletions, directories and files outside the bucket."""
     match notice:
         case {"key": str(path), "message": {"new_entry": dict(entry)}}:
             inside = path.startswith(root) and not entry.get("is_directory")
@@ -118,6 +118,6 @@ def _handler(token: str, route: Callable[[bytes], None]) -> type[BaseHTTPRequest
             self.end_headers()
 
         def log_message(self, *_args: Any) -> None:
-            """Every delivery is logged where it matters; requests are not."""
+            """Logs nothing: `delivery` logs the deliveries."""
 
     return Handler

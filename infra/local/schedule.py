@@ -1,4 +1,4 @@
-"""The CronJobs of template.yaml on one machine: at each time of its cron expression, a job's command is run."""
+"""The CronJobs of template.yaml on one machine: each job's command runs at the times of its cron expression."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Start = Callable[[Job], "subprocess.Popen[bytes]"]
 
 
 class Schedule:
-    """One job's clock. A run that is still going when the next is due keeps it from starting (`Forbid`)."""
+    """The schedule of one job. A run is skipped if the run before it has not ended (`Forbid`)."""
 
     def __init__(self, job: Job, start: Start, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._job = job
@@ -39,7 +39,7 @@ class Schedule:
             if self._stopping.wait(max(0.0, (due - self._now()).total_seconds())):
                 return
             if self._now() - due > timedelta(seconds=self._job.starting_deadline_s):
-                continue  # the run before lasted past this time, or the machine slept
+                continue  # the earlier run lasted past this time, or the machine slept
             log.info("%s starts", self._job.name)
             self._wait_for(self._start(self._job))
 

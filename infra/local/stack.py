@@ -3,7 +3,7 @@
     with Stack(directory) as stack:
         stack.url("recommend"), stack.environment.of_operator()
 
-Everything it writes is under one directory, everything it listens on is loopback, everything it starts ends with it.
+The stack writes to one directory only, listens on the loopback interface only, and ends all of its processes.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ def _silent(_line: str) -> None:
 
 
 class Stack:
-    """Runs between `with` and its end.
+    """The stack, which runs inside `with`.
 
-    `replaced` are settings to have otherwise than template.yaml has them; `launch` makes a container's process;
-    `say` gets each part's name as it starts.
+    `replaced` are settings with other values than in template.yaml. `launch` makes the program of a container. `say`
+    is called with each part's name when the part starts.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class Stack:
         self.stop()
 
     def stop(self) -> None:
-        """Ends all that was started, the last first; safe to call again."""
+        """Ends all parts, the object store last. A second call does nothing."""
         for schedule in self._schedules:
             schedule.stop()
         if self._router is not None:
@@ -104,7 +104,7 @@ class Stack:
         return {"s3": self._object_store.pid} | self._children.pids()
 
     def run_job(self, name: str) -> int:
-        """Exit status of one run of a CronJob, started as its schedule starts it."""
+        """Runs a CronJob's command once, as its schedule does, and returns the exit status."""
         [job] = [job for job in self.manifest.jobs if job.name == name]
         return self._start_job(job).wait(timeout=job.deadline_s)
 
@@ -122,7 +122,7 @@ class Stack:
             self._await_function(function)
         for schedule in self._schedules:
             schedule.start()
-        # No event tells what happened while the stack was down.
+        # Uploads that came while the stack was down are announced by no event.
         self._router.drain()
 
     def _start_router(self) -> Router:

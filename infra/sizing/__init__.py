@@ -1,1 +1,1 @@
-"""What a shop's size costs: `make sizing` takes made-up shops of growing size through the real functions."""
+"""The cost of a shop's size: `make sizing` takes generated shops of growing size through the real functions."""

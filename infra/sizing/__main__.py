@@ -1,7 +1,7 @@
-"""`make sizing`: made-up shops of growing size through the real functions, in one table and in build/sizing.json.
+"""`make sizing`: measures generated shops of growing size in the real functions; writes a table and build/sizing.json.
 
-What is measured of a size is written as soon as it is there. A size that this machine cannot hold is left out, and
-said so; what a size takes on disk is freed before the next.
+The results of a size are written as soon as they are there. A size that does not fit on this machine is left out, with
+a message. The disk space of a size is freed before the next.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from infra.sizing.stages import TRAIN, measure
 from infra.sizing.table import cells
 
 WIDTH = 160
-"""Columns where nobody's window says how many there are."""
+"""Width of the output in columns if it is no terminal."""
 
 
 def main() -> int:
@@ -83,7 +83,7 @@ def _document(rows: list[Row]) -> dict[str, Any]:
 
 
 def _say(console: Console, row: Row) -> None:
-    """In words, as soon as the row is there."""
+    """Prints a row in words."""
     console.print(str(row.size), style="bold")
     for name, stage in row.stages.items():
         cost = stage.cost

@@ -1,4 +1,4 @@
-"""What a size is held against: the limits of template.yaml, and this machine's memory and disk."""
+"""The limits for a size: those of template.yaml, and this machine's memory and disk."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ RUNS_IN: Final = {
     "ingest of 1,000": ("ingest",),
     "update of 1,000": ("update",),
 }
-"""The functions and jobs of template.yaml that do a stage: the night trains, and so does the function on demand."""
+"""The functions and jobs of template.yaml that run each stage. Both a job and a function train."""
 
 
 def memory_limits() -> dict[str, int]:
-    """Bytes by function and job."""
+    """The memory limits in bytes, by function and job."""
     documents = [document for document in yaml.safe_load_all(TEMPLATE.read_text()) if document]
     return {
         document["metadata"]["name"]: _bytes(_container(document)["resources"]["limits"]["memory"])
@@ -35,7 +35,7 @@ def memory_limits() -> dict[str, int]:
 
 
 def beyond(row: Row, manifest: Manifest) -> list[str]:
-    """In words, what the deployment's limits would not have held."""
+    """Describes which limits of the deployment the row exceeds, one sentence each."""
     memory = memory_limits()
     seconds: dict[str, float] = {function.name: function.timeout_s for function in manifest.functions}
     seconds |= {job.name: job.deadline_s for job in manifest.jobs}
@@ -54,7 +54,7 @@ def beyond(row: Row, manifest: Manifest) -> list[str]:
 
 
 def no_room(before: Row | None, size: Size, directory: Path) -> str | None:
-    """Why `size` would not fit on this machine, by what the row before it took; None if it does."""
+    """The reason why `size` does not fit on this machine, extrapolated from the row before; None if it fits."""
     if before is None or before.disk_bytes is None:
         return None
     times = size.events / before.size.events
@@ -67,7 +67,7 @@ def no_room(before: Row | None, size: Size, directory: Path) -> str | None:
 
 
 def available_memory() -> int:
-    """Bytes that new processes could take."""
+    """The memory in bytes that is available to new processes."""
     [line] = [line for line in Path("/proc/meminfo").read_text().splitlines() if line.startswith("MemAvailable:")]
     return int(line.split()[1]) << 10
 

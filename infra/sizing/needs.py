@@ -1,4 +1,4 @@
-"""What a shop of a measured size needs, worked out from its row of sizing.json."""
+"""The needs of a shop of a measured size, computed from its row of sizing.json."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Any, Final
 from infra.sizing.table import size_of
 
 STORE_BYTES: Final = 500_000_000
-"""What SeaweedFS holds on one host, measured beside the demo's shop."""
+"""Memory of SeaweedFS on one host, measured with the demo's shop."""
 REST_BYTES: Final = 1_000_000_000
-"""The kernel, and what else runs on a host."""
+"""Memory of the kernel and of other programs on a host."""
 _GIB: Final = 1 << 30
 _MISSING: Final = "–"
 
 
 def needs(row: Mapping[str, Any]) -> dict[str, str]:
-    """Name of a line → what it says. One host holds the object store, recommend with its whole bundle in memory, and
-    the largest of the other stages, of which one runs at a time."""
+    """Returns the needs as text by name. One host has the object store, recommend with its whole bundle in memory, and
+    one of the other stages at a time."""
     serving = row["serving"]
     if serving is None:
         return {"memory of one host": _MISSING, "memory of a pod of recommend": _MISSING, "disk of one host": _MISSING}
@@ -32,6 +32,6 @@ def needs(row: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _next_power(count: int) -> int:
-    """GiB, as machines are sold: the next power of two."""
+    """The next power of two in GiB, as machines are sold."""
     gigabytes = -(-count // _GIB)
     return 1 << (gigabytes - 1).bit_length()

@@ -1,4 +1,4 @@
-"""What is measured of one size."""
+"""The measurements of one size."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from infra.sizing.watch import Cost, Held
 
 @dataclass(frozen=True)
 class Stage:
-    """`longest_s` is the longest single call, which a timeout has to hold."""
+    """The cost of one stage. `longest_s` is the longest single call, for which a timeout must suffice."""
 
     cost: Cost
     longest_s: float
@@ -18,9 +18,9 @@ class Stage:
 
 @dataclass(frozen=True)
 class Serving:
-    """`start_s`: from the start of the process until it serves, with the bundle fetched from the bucket; `restart_s`
-    the same with the files in its cache. `median_ms` and `p99_ms` are those of one client that asks again and again;
-    `held` is what the processes hold afterwards."""
+    """The measurements of recommend. `start_s` is the time from the start of the process until it serves, with an empty
+    cache; `restart_s` is the same with a filled cache. `median_ms` and `p99_ms` are the times of answers to one client;
+    `held` is the memory afterwards."""
 
     start_s: float
     restart_s: float
@@ -31,9 +31,11 @@ class Serving:
 
 @dataclass
 class Row:
-    """Filled as the stages end. `bucket` counts bytes by prefix; `bundle_bytes` is what a pod of recommend fetches;
-    `disk_bytes` everything on this machine, object store and caches. `problem` says where the shop stopped, `beyond`
-    what the limits of template.yaml would not have held."""
+    """All measurements of one size, filled as the stages end.
+
+    `bucket` has the bytes by prefix, `bundle_bytes` the bytes that a pod of recommend fetches, `disk_bytes` those of
+    object store and caches together. `problem` says why the measurement ended early, `beyond` which limits of
+    template.yaml it exceeds."""
 
     size: Size
     stages: dict[str, Stage] = field(default_factory=dict)

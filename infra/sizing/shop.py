@@ -1,7 +1,7 @@
-"""A made-up shop of any size, as files to upload.
+"""A generated shop of any size, as files to upload.
 
-Every person buys from three categories, mostly from the first of them; within a category a few items have most of the
-sales. A purchase has three lines on average, of one category each. Everybody buys at least once.
+Every person buys from three categories, mostly from the first of them. Within a category a few items have most of the
+sales. An order has three lines on average, each of one of the categories. Every person buys at least once.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from common.schemas.data import DAY_S, I64
 from infra.sizing.sizes import Size
 
 FILES: Final = 10
-"""A year of purchases comes in so many uploads of equal length."""
+"""Number of uploads of equal length that make up the year."""
 LATER_EVENTS: Final = 1_000
 ITEM_COLUMNS: Final = ("item_id", "category", "brand", "price", "img_url", "title", "url", "currency")
 _YEAR_S: Final = 365 * DAY_S
@@ -28,7 +28,7 @@ _ITEMS_OF_A_CATEGORY: Final = 500
 _FAVOURITES: Final = 3
 _LINES: Final = 3
 _SKEW: Final = 3
-"""The cube of an even number: the first tenth of a category has 46 % of its sales, the first item of 500 has 13 %."""
+"""Exponent of a uniform number: the first tenth of a category has 46 % of its sales, the first of 500 items 13 %."""
 
 _EVENTS: Final = """
 COPY (
@@ -41,7 +41,7 @@ COPY (
 
 @dataclass(frozen=True)
 class Uploads:
-    """Files as a shop would upload them; `later` holds `LATER_EVENTS` purchases made after all others."""
+    """The files to upload. `later` has `LATER_EVENTS` purchases after all others."""
 
     items: Path
     events: tuple[Path, ...]
@@ -54,7 +54,7 @@ def person(number: int) -> str:
 
 
 def write_shop(directory: Path, size: Size, now_s: int, seed: int = 1) -> Uploads:
-    """The year ends two hours before `now_s` (epoch seconds)."""
+    """Writes the files. The year ends two hours before `now_s` (epoch seconds)."""
     directory.mkdir(parents=True)
     purchases = _Purchases(size, np.random.default_rng(seed))
     end_s = now_s - 2 * _LATER_S
@@ -75,12 +75,12 @@ class _Purchases:
         self._size = size
         self._categories = -(-size.items // _ITEMS_OF_A_CATEGORY)
         self._favourites = rng.integers(self._categories, size=(size.people, _FAVOURITES))
-        # How often somebody buys: a tenth of the people make about 40 % of the purchases.
+        # The cumulated frequency of purchases: a tenth of the people make about 40 % of the purchases.
         self._activity = np.cumsum(rng.lognormal(0, 1, size.people))
         self._orders = 0
 
     def write(self, path: Path, count: int, buyers: I64, start_s: int, length_s: int) -> Path:
-        """`count` lines from `start_s` on for `length_s`; each of `buyers` is in them."""
+        """Writes `count` lines between `start_s` and `start_s` + `length_s`, at least one of each of `buyers`."""
         orders = max(count // _LINES, len(buyers))
         drawn = self.rng.random(orders - len(buyers)) * self._activity[-1]
         people = self.rng.permutation(np.concatenate([buyers, np.searchsorted(self._activity, drawn)]))
@@ -101,7 +101,7 @@ class _Purchases:
         return path
 
     def _items(self, people: I64) -> I64:
-        """(n,) int64: an item for each line, of one of its person's categories."""
+        """(n,) int64: an item for each line, from one of the person's categories."""
         which = (_FAVOURITES * self.rng.random(len(people)) ** 2).astype(np.int64)
         start = self._favourites[people, which] * _ITEMS_OF_A_CATEGORY
         width = np.minimum(self._size.items - start, _ITEMS_OF_A_CATEGORY)

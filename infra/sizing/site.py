@@ -1,4 +1,4 @@
-"""One shop's deployment for a measurement: an object store, and the functions of template.yaml one at a time."""
+"""The deployment for a measurement: an object store, and the functions of template.yaml, one at a time."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ from infra.local.ports import HOST, free_ports
 from infra.sizing.watch import Cost, Watch
 
 JOB_S: Final = 3600.0
-"""Longer than this no job is waited for, whatever its own deadline."""
+"""Seconds after which a job is ended, even if its own deadline is later."""
 _START_S: Final = 60.0
 _POLL_S: Final = 0.05
 
 
 class SizingError(Exception):
-    """A shop of this size does not go through; the message says where it stopped."""
+    """A shop of this size cannot be measured; the message says which step failed."""
 
 
 @dataclass(frozen=True)
 class Running:
-    """A function that answers at `url`; its processes are the group `group`. It was healthy after `start_s`."""
+    """A running function: its `url`, its process `group`, and the seconds until it was healthy."""
 
     name: str
     url: str
@@ -45,7 +45,7 @@ class Running:
 
 
 class Site:
-    """Everything lies under `directory`. Each function has a cache of its own, as a pod has."""
+    """The deployment, with all data under `directory`. Each function has its own cache, as a pod has."""
 
     def __init__(self, directory: Path, environment: Environment) -> None:
         self.directory = directory
@@ -55,7 +55,7 @@ class Site:
         setup(self.ctx, S3Bucket.from_settings(self.ctx.settings), rules=[])
 
     def upload(self, prefix: str, path: Path) -> str:
-        """The key of `path` under `prefix`."""
+        """Uploads the file under `prefix` and returns its key."""
         key = f"{prefix}{path.name}"
         self.ctx.bucket.put(key, path)
         return key
@@ -74,7 +74,9 @@ class Site:
             yield Running(name, url, child.pid, time.monotonic() - started)
 
     def trigger(self, function: Running, key: str | None = None) -> dict[str, Any]:
-        """The record of the run that a bucket event about `key`, or a call without one, brings about."""
+        """Calls the function with a bucket event about `key`, or without one, and returns the record of its run.
+
+        Raises `SizingError` if the call or the run fails."""
         token = self.environment.secret("RECSYS_TRIGGER_TOKEN")
         timeout_s = self.manifest.function(function.name).timeout_s
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
@@ -90,7 +92,7 @@ class Site:
         return dict(record)
 
     def job(self, name: str, command: Sequence[str]) -> Cost:
-        """Runs `command` as the CronJob `name` would be run."""
+        """Runs `command` as CronJob `name`, and returns its cost. Raises `SizingError` if it fails."""
         [job] = [job for job in self.manifest.jobs if job.name == name]
         program = launch_here(job.container, self.environment.of(name, job.container))
         deadline = time.monotonic() + min(job.deadline_s, JOB_S)

@@ -1,4 +1,4 @@
-"""The sizes of shop that are measured, from a small one to the largest that one machine is meant to hold."""
+"""The measured sizes of shops, from a small one to the largest that one machine is meant for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The stages of a shop's day, each in the function or job that does it."""
+"""The measured stages of a shop's day, each in its function or job."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from infra.sizing.watch import Watch, held
 
 FAMILY: Final = "als"
 TRAIN: Final = ("train", "--family", FAMILY, "--no-evaluate")
-"""One fit with the family's defaults on everything: the search that comes before it takes what its budget allows."""
+"""One fit with the family's defaults on all data, without a search, whose time depends on its budget only."""
 _PREFIXES: Final = ("store/", "serving/", "models/")
-_QUESTIONS: Final = 300
+_REQUESTS: Final = 300
 _WARM_UP: Final = 20
 _READY_S: Final = 300.0
 
 
 def measure(site: Site, row: Row) -> Iterator[str]:
-    """Fills `row`; yields a stage's name before it begins. Raises `SizingError` where the shop does not go through."""
+    """Measures all stages into `row`, and yields each stage's name before it begins. Raises `SizingError`."""
     yield "shop"
     uploads = write_shop(site.directory / "shop", row.size, int(time.time()))
     yield "ingest"
@@ -45,7 +45,7 @@ def measure(site: Site, row: Row) -> Iterator[str]:
 
 
 def _ingest(site: Site, items: Sequence[Path], events: Sequence[Path]) -> Stage:
-    """One call a file, as bucket events make them."""
+    """Uploads the files and calls ingest once for each, as bucket events do."""
     keys = [site.upload(site.ctx.keys.incoming_items, path) for path in items]
     keys += [site.upload(site.ctx.keys.incoming_events, path) for path in events]
     with site.function("ingest") as function:
@@ -53,7 +53,7 @@ def _ingest(site: Site, items: Sequence[Path], events: Sequence[Path]) -> Stage:
 
 
 def _update(site: Site, uploads: Uploads) -> dict[str, Stage]:
-    """New purchases come in, and are brought to what is served."""
+    """Takes in new purchases and updates the served bundle."""
     taken_in = _ingest(site, [], [uploads.later])
     with site.function("update") as function:
         return {"ingest of 1,000": taken_in, "update of 1,000": _calls(function, [partial(site.trigger, function)])}
@@ -70,7 +70,7 @@ def _calls(function: Running, calls: Sequence[Callable[[], Any]]) -> Stage:
 
 
 def _bucket(site: Site) -> tuple[dict[str, int], int]:
-    """Bytes by prefix, with what waits for its removal, and the bytes of all files of the bundle that is served."""
+    """The bytes by prefix, unreferenced files included, and the bytes of the served bundle's files."""
     prefix = site.ctx.keys.prefix
     sizes = {name: sum(info.size for info in site.ctx.bucket.list(prefix + name)) for name in _PREFIXES}
     document = site.ctx.serving_file.read().document
@@ -81,7 +81,7 @@ def _bucket(site: Site) -> tuple[dict[str, int], int]:
 
 
 def _recommend(site: Site, people: int) -> Serving:
-    """Started twice: with an empty cache, and with the files there."""
+    """Starts recommend twice, with an empty and with a filled cache, and measures it."""
     with site.function("recommend") as function:
         start_s = _until_ready(function)
     with site.function("recommend") as function:
@@ -93,7 +93,7 @@ def _recommend(site: Site, people: int) -> Serving:
 
 
 def _until_ready(function: Running) -> float:
-    """Seconds from the start of the process until a bundle is served."""
+    """The seconds from the start of the process until it serves a bundle."""
     began = time.monotonic()
     while time.monotonic() < began + _READY_S:
         answer = call("GET", f"{function.url}/readyz", timeout_s=_READY_S)
@@ -104,9 +104,9 @@ def _until_ready(function: Running) -> float:
 
 
 def _ask(client: RecommendClient, people: int) -> list[float]:
-    """Milliseconds of each of `_QUESTIONS` questions about people of the shop, the first of whom warm up the maps."""
+    """The milliseconds of each of `_REQUESTS` requests for people of the shop, after a warm-up."""
     millis = []
-    for number in np.linspace(0, people - 1, _WARM_UP + _QUESTIONS).astype(int).tolist():
+    for number in np.linspace(0, people - 1, _WARM_UP + _REQUESTS).astype(int).tolist():
         started = time.perf_counter()
         found = client.for_person(person(number))
         millis.append((time.perf_counter() - started) * 1000)

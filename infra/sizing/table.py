@@ -1,4 +1,4 @@
-"""A run's rows as columns of words, for the terminal and for docs/sizing.md."""
+"""A run's rows as columns of text, for the terminal and for docs/sizing.md."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Row = Mapping[str, Any]
 
 
 def cells(row: Row) -> dict[str, str]:
-    """Name of a line → what it says of `row`, a row of sizing.json."""
+    """Returns the texts of `row`, a row of sizing.json, by name of the table's line."""
     size = row["size"]
     shop = {name: f"{size[name]:,}" for name in ("items", "people", "events")}
     return shop | _stages(row) | _serving(row) | _bytes(row)

@@ -1,4 +1,4 @@
-"""What a process and its children take, read from the kernel while they run."""
+"""The time and memory of a process and its children, read from the kernel while they run."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _PROC = Path("/proc")
 _EVERY_S = 0.05
 _TICKS = os.sysconf("SC_CLK_TCK")
 _GROUP, _CPU = 2, slice(11, 15)
-"""Fields of /proc/<pid>/stat behind the name: the process group; the time of the process and of its dead children."""
+"""Fields of /proc/<pid>/stat after the name: the process group, and the times of the process and its ended children."""
 
 
 @dataclass(frozen=True)
 class Cost:
-    """`peak_bytes` is the largest resident set of one process, mapped files included, as ru_maxrss has it; `own_bytes`
-    the most that it held without mapped files, which is what a container's limit has to hold."""
+    """The cost of a process group. `peak_bytes` is the largest resident set of one process, mapped files included (as
+    ru_maxrss). `own_bytes` is the largest memory without mapped files, for which a container's limit must suffice."""
 
     seconds: float
     cpu_seconds: float
@@ -30,7 +30,7 @@ class Cost:
 
 
 class Watch:
-    """Looks at the process group `group` until the `with` block ends; `cost` is complete then."""
+    """The measurement of the process group `group` inside `with`; `cost` is complete afterwards."""
 
     def __init__(self, group: int) -> None:
         self._group = group
@@ -61,7 +61,7 @@ class Watch:
             self._look()
 
     def _look(self) -> int:
-        """The ticks of processor time so far; a process that has just ended keeps what was last seen of it."""
+        """Reads the group's memory, and returns the ticks of processor time so far, which never decrease."""
         ticks = 0
         for process in members(self._group):
             with suppress(OSError, IndexError):
@@ -75,21 +75,21 @@ class Watch:
 
 @dataclass(frozen=True)
 class Held:
-    """Memory of a process group just now: `own_bytes` without files, `mapped_bytes` pages of files that are in memory
-    and can be dropped and read again."""
+    """The current memory of a process group: `own_bytes` without files, and `mapped_bytes` of files' pages, which the
+    kernel can drop and read again."""
 
     own_bytes: int
     mapped_bytes: int
 
 
 def held(group: int) -> Held:
-    """Pages that several of the group share count once."""
+    """Reads the memory of a process group. Pages that several of its processes share count once."""
     rollups = [_sizes(process / "smaps_rollup") for process in members(group)]
     return Held(sum(sizes["Pss_Anon"] for sizes in rollups), sum(sizes["Pss_File"] for sizes in rollups))
 
 
 def members(group: int) -> Iterator[Path]:
-    """The directories in /proc of the group's processes."""
+    """The directories of the group's processes in /proc."""
     for process in _PROC.iterdir():
         with suppress(OSError, IndexError):
             if process.name.isdecimal() and int(_stat(process)[_GROUP]) == group:
@@ -101,6 +101,6 @@ def _stat(process: Path) -> list[str]:
 
 
 def _sizes(path: Path) -> dict[str, int]:
-    """Name → bytes of the lines that are in kB."""
+    """The sizes in bytes, by name, from the lines in kB."""
     lines = (line.split() for line in path.read_text().splitlines() if line.endswith(" kB"))
     return {name.rstrip(":"): int(size) << 10 for name, size, _ in lines}

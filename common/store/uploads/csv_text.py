@@ -110,7 +110,7 @@ def _header(reader: Iterator[list[str]]) -> tuple[str, ...]:
 
 
 def _rows(reader: Iterator[list[str]], width: int) -> Iterator[tuple[list[str], str]]:
-    """(fields, problem) of every row that is not blank. A row with a problem has empty fields and the problem's code."""
+    """(fields, problem) of every row that is not blank. A bad row has empty fields and the problem's code."""
     refused = [""] * width
     row = 0
     while True:

@@ -18,7 +18,7 @@ _STYLES = {"ok": "green", "warning": "yellow", "failed": "red"}
 
 
 def doctor(as_json: AsJson = False) -> None:
-    """Check settings, object store, what is stored and what is served. Exit status 1 if a check failed."""
+    """Check the settings, the object store, the stored data and the served bundle. Exit status 1 if a check failed."""
     with session(as_json) as current:
         from common.usecases.operate.doctor import CheckState
         from common.usecases.operate.doctor import doctor as examine

@@ -23,7 +23,7 @@ def erase(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Remove people from all that is stored and served, and leave a receipt. Exit status 0: everything is done."""
+    """Erase people from all stored and served data, and leave a receipt. Exit status 0: everything is done."""
     with session(as_json) as current:
         from common.usecases.erase.erase import erase as erase_people
         from common.usecases.erase.erase import forget_tombstones

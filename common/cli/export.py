@@ -22,7 +22,7 @@ def export(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Give out all that is kept of one person as JSON: events, what is served, whether they were erased."""
+    """Print all data of one person as JSON: their events, what is served of them, and whether they were erased."""
     with session(as_json) as current:
         from common.usecases.erase.export import export_person
         from common.usecases.shared.key_check import check_key

@@ -14,7 +14,7 @@ def gc(
     older_than_hours: Annotated[float, typer.Option(help="Spare what was written since; at least 1.")] = 24,
     as_json: AsJson = False,
 ) -> None:
-    """Remove files that nothing refers to any more, as the sweep does, and take nothing in."""
+    """Delete unreferenced files, as the sweep does, without taking in uploads."""
     with session(as_json) as current:
         from common.usecases.shared.garbage import collect_garbage
 

@@ -99,7 +99,7 @@ def recommend(
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what a person, a basket or somebody unknown is recommended."""
+    """Show the recommendations for a person, a basket or an unknown visitor."""
     with session(as_json) as current:
         from common.cli.recommend import ask
 
@@ -118,7 +118,7 @@ def similar(
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what the page of an item recommends."""
+    """Show the recommendations on the page of an item."""
     fields = _fields(n=n, category=category, brand=brand, price_min=price_min, price_max=price_max)
     _answer_beside("similar", item_id, fields, url, as_json)
 
@@ -133,7 +133,7 @@ def bought_together(
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what is bought together with an item, then items like it."""
+    """Show the items that are bought together with an item, then similar items."""
     fields = _fields(n=n, category=category, brand=brand, price_min=price_min, price_max=price_max)
     _answer_beside("bought-together", item_id, fields, url, as_json)
 

@@ -14,7 +14,7 @@ def rollback(
     to: Annotated[str | None, typer.Option(help="A bundle id of the history. Default: the version before.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Serve an earlier version again. Nothing is deleted, and a later train goes on from there."""
+    """Serve an earlier version again. Nothing is deleted, and the next training publishes a new version as usual."""
     with session(as_json) as current:
         from common.usecases.publish.rollback import rollback as point_back
         from common.usecases.update.update import bring_up_to_date

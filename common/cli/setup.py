@@ -32,7 +32,7 @@ def setup(
     ] = Path("template.yaml"),
     as_json: AsJson = False,
 ) -> None:
-    """Make the bucket ready: create it, prove conditional PUT, set notification rules. Safe to repeat."""
+    """Make the bucket ready: create it, test conditional PUT, set notification rules. It may be repeated."""
     with session(as_json) as current:
         from common.bucket.s3 import S3Bucket
         from common.usecases.operate.setup import setup as set_up

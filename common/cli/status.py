@@ -43,7 +43,7 @@ def status(
     runs: Annotated[int, typer.Option(help="How many of the newest runs to list.", min=0)] = 10,
     as_json: AsJson = False,
 ) -> None:
-    """Show what is stored and served, what one can go back to, what waits or was refused, and the newest runs."""
+    """Show the stored data, the served bundle, earlier versions, waiting and refused uploads, and the newest runs."""
     with session(as_json) as current:
         from common.usecases.operate.status import status as look
 

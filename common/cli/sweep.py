@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def sweep(as_json: AsJson = False) -> None:
-    """Take in uploads that no event announced, serve them, and remove files that nothing refers to any more."""
+    """Take in uploads that no event announced, serve them, and delete unreferenced files."""
     with session(as_json) as current:
         from common.usecases.operate.sweep import sweep as clean
 

@@ -27,9 +27,9 @@ def train(
     evaluate: Annotated[bool, typer.Option(help="Judge the models before one is published.")] = True,
     as_json: AsJson = False,
 ) -> None:
-    """Train on all that is stored, and publish the winner if it passes the gate: what the nightly job runs.
+    """Train on all stored data, and publish the best model if it passes the gate, as the nightly job does.
 
-    Exit status 5 if the gate refused it; what was served stays.
+    Exit status 5 if the gate refused it; the served version then stays.
     """
     with session(as_json) as current:
         from common.usecases.train.train import TrainOptions

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
+from typing import Annotated
+
 import typer
 
 from common.cli import doctor, erase, export, gc, recommend, report, rollback, setup, status, sweep, train, upload
@@ -17,7 +20,24 @@ app = typer.Typer(
     epilog=EXIT_STATUS,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"recsys-lite {version('recsys-lite')}")
+        raise typer.Exit
+
+
+@app.callback()
+def before_any_command(
+    _version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Options of `recsys` itself; the help is the app's."""
+
 
 for command in (
     setup.setup,

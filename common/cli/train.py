@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from common.cli.completion import families
 from common.cli.session import AsJson, Session, session, status_of
 from common.errors import RefusedError
 
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
 
 def train(
     family: Annotated[
-        list[str] | None, typer.Option(help="A model family to try; repeat it for several. Default: the setting.")
+        list[str] | None,
+        typer.Option(
+            help="A model family to try; repeat it for several. Default: the setting.", autocompletion=families
+        ),
     ] = None,
     budget_s: Annotated[
         float | None, typer.Option(help="Seconds after which the search ends. Default: RECSYS_TRAIN_BUDGET_S.", min=1)

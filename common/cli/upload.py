@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from common.cli.completion import upload_kinds
 from common.cli.session import AsJson, Session, session
 from common.errors import FileRejected, UnavailableError
 
@@ -21,7 +22,11 @@ if TYPE_CHECKING:
 def upload(
     kind: Annotated[
         str,
-        typer.Argument(help="What the files hold: events, items, or people to erase.", metavar="events|items|erasures"),
+        typer.Argument(
+            help="What the files hold: events, items, or people to erase.",
+            metavar="events|items|erasures",
+            autocompletion=upload_kinds,
+        ),
     ],
     files: Annotated[list[Path], typer.Argument(help="Files ending in .parquet or .csv.")],
     wait: Annotated[

@@ -41,13 +41,14 @@ $(VENV)/.demo: pyproject.toml constraints.txt
 demo: $(VENV)/.demo $(WIDGET) ## the whole job on this machine; ONCE=1 ends after the summary, PORTS="s3=9000 …" moves parts
 	$(PY) -m infra.demo $(if $(ONCE),--once) $(PORTS:%=--port %)
 
-# The carousel's tests mostly wait for the browser, and the set-up for the package index.
-test: ## every fast test, on a real S3 server, real functions and a real browser
+# The carousel's tests mostly wait for the browser, and the set-up for the package index. Where somebody may be asked about
+# packages of the system, that comes first: a question needs the terminal to itself.
+test: $(if $(CI),,php) ## every fast test, on a real S3 server, real functions and a real browser
 	@$(MAKE) --no-print-directory -j2 --output-sync=target setup test-widget
 	$(PY) -m pytest -m "not slow" -n $(WORKERS) --dist loadfile
 
 chromium:
-	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; }
+	@command -v chromium >/dev/null || infra/apt.sh chromium
 
 slow: setup chromium postgres ## the tests that take minutes, of every lane
 	$(PY) -m pytest -m slow
@@ -59,7 +60,7 @@ lane: setup chromium postgres php ## the lanes that are due today; LANE=name,nam
 	$(PY) -m tests.lanes run $(LANE)
 
 postgres:
-	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || { apt-get update -qq && apt-get install -y -qq --no-install-recommends postgresql; }
+	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || infra/apt.sh postgresql
 
 lint: setup lint-widget ## ruff, mypy strict, import-linter, tsc strict, eslint
 	ruff check . && ruff format --check .
@@ -81,7 +82,7 @@ lint-widget: widget/node_modules/.ready
 
 # The template engines of the shop systems that the widget's README has snippets for.
 php: | chromium # one apt at a time
-	@dpkg -s php-cli php-twig smarty4 >/dev/null 2>&1 || { apt-get update -qq && apt-get install -y -qq --no-install-recommends php-cli php-twig smarty4; }
+	@dpkg -s php-cli php-twig smarty4 >/dev/null 2>&1 || infra/apt.sh php-cli php-twig smarty4
 
 screenshots: widget chromium ## every state of the carousel into build/screenshots
 	npm --prefix widget run --silent screenshots
@@ -96,7 +97,7 @@ images: setup image-tools ## the functions' images, the demo's job inside them, 
 
 image-tools:
 	@docker info >/dev/null 2>&1 || dpkg -s buildah mmdebstrap bubblewrap >/dev/null 2>&1 || \
-		{ apt-get update -qq && apt-get install -y -qq --no-install-recommends buildah mmdebstrap bubblewrap; }
+		infra/apt.sh buildah mmdebstrap bubblewrap
 
 bench: setup ## one table of ratios and build/bench.json; ROW=name runs one row
 	$(PY) -m tests.bench $(if $(ROW),--row $(ROW))

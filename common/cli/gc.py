@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from common.cli.session import AsJson, session
+from common.cli.session import AsJson, session, show_notices
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from common.usecases.shared.garbage import Garbage
 
 
 def gc(
@@ -18,7 +23,10 @@ def gc(
     with session(as_json) as current:
         from common.usecases.shared.garbage import collect_garbage
 
-        deleted = collect_garbage(current.context(), timedelta(hours=older_than_hours))
-        current.answer(
-            {"deleted": deleted}, lambda console: console.print(f"{len(deleted)} unreferenced files deleted")
-        )
+        garbage = collect_garbage(current.context(), timedelta(hours=older_than_hours))
+        current.answer(garbage._asdict(), lambda console: _show(console, garbage))
+
+
+def _show(console: Console, garbage: Garbage) -> None:
+    console.print(f"{len(garbage.deleted)} unreferenced files deleted")
+    show_notices(console, garbage.notices)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from common.cli.session import AsJson, session
+from common.cli.session import AsJson, session, show_notices
 
 
 def rollback(
@@ -24,8 +24,7 @@ def rollback(
         line = f"serving {bundle.model.family} trained {bundle.model.trained_at:%Y-%m-%d %H:%M} UTC"
 
         def show(console: Console) -> None:
-            console.print(f"{line}, bundle {bundle.bundle_id}")
-            for notice in notices:
-                console.print(f"note: {notice}")
+            console.print(f"{line}, bundle {bundle.bundle_id}", soft_wrap=True)
+            show_notices(console, notices)
 
         current.answer(document, show)

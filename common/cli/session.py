@@ -6,7 +6,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -82,6 +82,12 @@ def session(as_json: bool) -> Iterator[Session]:
     except RecsysError as error:
         _report(current, error)
         raise typer.Exit(status_of(error)) from None
+
+
+def show_notices(console: Console, notices: Sequence[str]) -> None:
+    """What an operator must know beside the answer, a line each."""
+    for notice in notices:
+        console.print(f"note: {notice}", style="yellow", markup=False, soft_wrap=True)
 
 
 def status_of(error: RecsysError) -> int:

@@ -53,7 +53,11 @@ def status(
 
 def _show(console: Console, found: Status) -> None:
     console.print(f"[bold]{found.shop}[/bold] in bucket {found.bucket}")
-    for line in (_store_line(found), _serving_line(found), *_version_lines(found), *_waiting_lines(found)):
+    for line in (_store_line(found), _serving_line(found), *_version_lines(found)):
+        console.print(line, markup=False, soft_wrap=True)
+    for line in _damage_lines(found):
+        console.print(line, style="yellow", markup=False, soft_wrap=True)
+    for line in _waiting_lines(found):
         console.print(line, markup=False, soft_wrap=True)
     if found.refused:
         console.print(_refused_line(found.refused, found.at), style="yellow", markup=False, soft_wrap=True)
@@ -90,6 +94,14 @@ def _version_lines(found: Status) -> list[str]:
             f"bundle {version.bundle_id} by {version.created_by}"
             for version in found.versions
         ],
+    )
+
+
+def _damage_lines(found: Status) -> list[str]:
+    """What `recsys rollback` passes over; `recsys doctor` says what to do."""
+    return _listed(
+        "damaged",
+        [f"{version.family}, bundle {version.bundle_id}: {version.problem}" for version in found.damaged_versions],
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from common.cli.session import AsJson, session
+from common.cli.session import AsJson, session, show_notices
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,6 +21,7 @@ def sweep(as_json: AsJson = False) -> None:
         document = {
             "runs": [run.model_dump(mode="json") for run in report.runs],
             "deleted": report.deleted,
+            "notices": report.notices,
         }
         current.answer(document, lambda console: _show(console, report))
 
@@ -29,3 +30,4 @@ def _show(console: Console, report: SweepReport) -> None:
     for run in report.runs:
         console.print(f"{run.function}: {run.state}", f"({run.upload.key})" if run.upload else "", soft_wrap=True)
     console.print(f"{len(report.deleted)} unreferenced files deleted")
+    show_notices(console, report.notices)

@@ -91,7 +91,7 @@ def test_sweep_takes_in_what_waits_and_deletes_nothing_young(operator: Filled) -
 
 
 def test_gc_deletes_nothing_young_and_refuses_to(operator: Filled) -> None:
-    assert answer("gc") == {"deleted": []}
+    assert answer("gc") == {"deleted": [], "notices": []}
     assert RUNNER.invoke(app, ["gc", "--older-than-hours", "0.5"]).exit_code == 4
 
 

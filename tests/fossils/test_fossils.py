@@ -137,7 +137,9 @@ def test_the_version_before_is_served_again(shop: Context) -> None:
 
 def test_garbage_is_told_from_what_is_needed(tmp_path: Path) -> None:
     old = shop_of(bucket_of(CURRENT, timedelta(days=3)), tmp_path / "old")
-    assert collect_garbage(old)
+    garbage = collect_garbage(old)
+    assert garbage.deleted
+    assert garbage.notices == ()
     # Without what the local cache holds.
     ctx = shop_of(bucket_of(CURRENT, timedelta(days=3)), tmp_path / "new")
     ctx = replace(ctx, bucket=old.bucket)

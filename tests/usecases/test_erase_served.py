@@ -15,12 +15,14 @@ from common.ids import split_user_key
 from common.serving.rewrite import KEYS_FILE
 from common.testing.faults import FaultyBucket
 from common.testing.memory import MemoryBucket
+from common.usecases.erase.erase import erase as erase_whole
 from common.usecases.erase.served import ServedErasure, erase_served
 from common.usecases.erase.stored import StoreErasure
 from common.usecases.ingest.ingest import drain
 from common.usecases.operate.doctor import CHECKS, CheckState
 from common.usecases.shared.context import Context, utc_now
 from common.usecases.shared.manifests import read_manifest
+from common.usecases.shared.run_watch import recent_runs
 from common.usecases.update.update import update
 from tests.memory import memory_context
 from tests.property.stepping import Stepper
@@ -72,7 +74,7 @@ def test_a_person_is_gone_from_every_layer_and_the_rest_is_the_same(shop: Contex
     before = read_served(shop)
     assert key(shop, "u01") in before.people
     erasure = erase(shop, "u01", tmp_path / "work")
-    assert (erasure.layers, erasure.versions, erasure.dropped) == (3, 1, 0)
+    assert (erasure.layers, erasure.versions, erasure.dropped) == (3, 1, [])
     assert_the_rest_is_the_same(read_served(shop), before, {key(shop, "u01")})
     bundle = served_document(shop).bundle
     assert (bundle.created_by, served_document(shop).erasure) == ("erase", 1)
@@ -121,8 +123,20 @@ def test_who_came_back_is_not_taken_out_with_the_next_one(shop: Context, tmp_pat
 def test_an_earlier_version_that_is_damaged_is_dropped(shop: Context, tmp_path: Path) -> None:
     [ref] = served_document(shop).history
     shop.bucket.delete(ref.key)
-    assert erase(shop, "u01", tmp_path / "work").dropped == 1
+    [dropped] = erase(shop, "u01", tmp_path / "work").dropped
+    assert ref.bundle_id in dropped
+    assert ref.key in dropped
     assert served_document(shop).history == ()
+
+
+def test_the_run_of_an_erasure_names_the_version_that_it_drops(shop: Context) -> None:
+    [ref] = served_document(shop).history
+    shop.bucket.put(ref.key, b"{}")
+    erase_whole(shop, ["u01"])
+    [run] = [run for run in recent_runs(shop, 10) if run.function == "erase"]
+    assert run.counts["versions_dropped"] == 1
+    [notice] = run.notices
+    assert ref.bundle_id in notice
 
 
 def publish_anew(ctx: Context) -> None:

@@ -40,8 +40,13 @@ def test_versions_are_what_rollback_can_go_to(tmp_path: Path) -> None:
     ]
     rollback(ctx, to=found[-1].bundle_id)
     assert served_document(ctx).bundle.model == first.model
-    ctx.bucket.delete(ctx.keys.serving_bundle(second.bundle_id))
-    assert second.bundle_id not in [version.bundle_id for version in status(ctx).versions]
+    gone = ctx.keys.serving_bundle(second.bundle_id)
+    ctx.bucket.delete(gone)
+    seen = status(ctx)
+    assert second.bundle_id not in [version.bundle_id for version in seen.versions]
+    [damaged] = seen.damaged_versions
+    assert (damaged.bundle_id, damaged.family) == (second.bundle_id, "als")
+    assert gone in damaged.problem
 
 
 def test_the_newest_refusal_is_told_with_its_main_reason(tmp_path: Path) -> None:

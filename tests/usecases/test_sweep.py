@@ -44,6 +44,7 @@ def test_takes_in_updates_and_removes(ctx: Context) -> None:
     report = sweep(ctx)
     assert [run.function for run in report.runs] == ["ingest", "update"]
     assert report.deleted == (unused,)
+    assert report.notices == ()
 
 
 def test_an_upload_that_fails_holds_nothing_back(ctx: Context, bucket: FaultyBucket) -> None:

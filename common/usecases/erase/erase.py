@@ -78,8 +78,9 @@ def erase_people(ctx: Context, run: RunLog, people: U64, requested_at: datetime)
         stored = in_store.carry_out()
         run.step("serving", 0.5)
         in_served = erase_served(ctx)
+        run.note(notices=in_served.dropped)
         run.step("leftovers", 0.8)
-        deleted = delete_leftovers(ctx, work)
+        deleted = delete_leftovers(ctx, work, run)
     counts = {
         "people_named": len(people),
         "people_found": in_store.people_found,
@@ -87,7 +88,7 @@ def erase_people(ctx: Context, run: RunLog, people: U64, requested_at: datetime)
         "segments_rewritten": len(in_store.rewritten),
         "layers_rewritten": in_served.layers,
         "versions_rewritten": in_served.versions,
-        "versions_dropped": in_served.dropped,
+        "versions_dropped": len(in_served.dropped),
         "layers_deleted": in_served.deleted,
         **deleted,
     }
@@ -105,7 +106,8 @@ def finish_erasures(ctx: Context) -> list[RunRecord]:
         return []
     with start_run(ctx, "erase") as run:
         erasure = erase_served(ctx)
-        return [run.finish(counts={"layers_rewritten": erasure.layers, "layers_deleted": erasure.deleted})]
+        counts = {"layers_rewritten": erasure.layers, "layers_deleted": erasure.deleted}
+        return [run.finish(counts=counts, notices=erasure.dropped)]
 
 
 def _leave_receipt(ctx: Context, run: RunLog, stored: StoreDocument, requested_at: datetime, until: datetime) -> None:

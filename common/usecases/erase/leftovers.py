@@ -16,6 +16,7 @@ from common.store.segments.tombstones import Tombstones
 from common.usecases.shared.context import Context
 from common.usecases.shared.garbage import collect_garbage
 from common.usecases.shared.report_files import delete_reports
+from common.usecases.shared.runs import RunLog
 from common.usecases.shared.tombstones import read_tombstones
 
 _ROWS_OF_PEOPLE: Final = ("/user_keys.npy", "/user_vectors.npy")
@@ -23,17 +24,21 @@ _EMPTY_ARRAY_BYTES: Final = 128
 """The size of an .npy file without rows, which is only its header."""
 
 
-def delete_leftovers(ctx: Context, work: Path) -> dict[str, int]:
-    """Deletes the leftovers and returns their numbers by kind. It is called after the commits of the erasure."""
+def delete_leftovers(ctx: Context, work: Path, run: RunLog) -> dict[str, int]:
+    """Returns what was deleted, by kind; `run` is told of damage. Call it after the commits of the erasure."""
     document = ctx.store_file.read().document
     tombstones = read_tombstones(ctx, document)
-    return {
+    deleted = {
         "store_files_deleted": _delete_segments(ctx, document, tombstones, work),
         "model_files_emptied": _empty_models(ctx, work),
         "reports_deleted": delete_reports(ctx, tombstones),
         "quarantined_files_deleted": _delete_quarantined(ctx),
         "kept_uploads_deleted": _delete_kept_uploads(ctx, document),
-        "unreferenced_files_deleted": len(collect_garbage(ctx, SHORTEST_AGE)),
+    }
+    garbage = collect_garbage(ctx, SHORTEST_AGE)
+    run.note(notices=garbage.notices)
+    return deleted | {
+        "unreferenced_files_deleted": len(garbage.deleted),
         "object_versions_deleted": _purge(ctx),
     }
 

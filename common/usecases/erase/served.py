@@ -22,7 +22,7 @@ from common.usecases.publish.versions import (
     layer_without_people,
 )
 from common.usecases.shared.context import Context
-from common.usecases.shared.manifests import read_history, read_manifest
+from common.usecases.shared.manifests import read_manifest, read_served
 from common.usecases.shared.tombstones import read_tombstones, read_tombstones_now
 from common.usecases.shared.workspace import workspace
 
@@ -44,17 +44,18 @@ class ServedErasure:
     replaced even if no row is found, so that a writer who has read the store before the erasure loses its commit and
     begins again.
 
-    `layers` and `versions` are the numbers of rewritten layers and earlier versions, `dropped` the number of damaged
-    earlier versions that left the history, `deleted` the number of unserved layers that were deleted.
+    The document is replaced even if nobody is found: whoever is about to publish what they have made of the store as it
+    was before loses to this commit, and begins again. `layers` and `versions` count what was made anew, `deleted` the
+    layers that nobody serves; `dropped` says which earlier versions were damaged and can no longer be gone back to.
     """
 
     ctx: Context
     work: Path
     layers: int = 0
     versions: int = 0
-    dropped: int = 0
     deleted: int = 0
-    _rewritten: dict[tuple[str, int, int], NewLayer | None] = field(default_factory=dict)
+    dropped: list[str] = field(default_factory=list)
+    _made: dict[tuple[str, int, int], NewLayer | None] = field(default_factory=dict)
     _used: set[str] = field(default_factory=set)
 
     def carry_out(self) -> ServingDocument | None:
@@ -66,8 +67,9 @@ class ServedErasure:
 
     def _change(self, snapshot: Snapshot[ServingDocument]) -> Proposal | None:
         served, stored = snapshot.document, self.ctx.store_file.read().document
-        self.layers = self.versions = self.dropped = 0
+        self.layers = self.versions = 0
         self._used = set()
+        self.dropped.clear()
         if served is None or stored is None or served.erasure >= stored.erasure:
             return None
         step = _Step(self, read_tombstones(self.ctx, stored), served.erasure, stored.erasure)
@@ -120,9 +122,9 @@ class _Step:
         The version keeps its time and gets a new id, because a manifest is never changed."""
         try:
             kept = read_manifest(self.of.ctx, ref)
-            bundle = self.rewritten(kept)
-        except CorruptError:
-            self.of.dropped += 1
+            bundle = self.without(kept)
+        except CorruptError as error:
+            self.of.dropped.append(f"bundle {ref.bundle_id} can no longer be gone back to: {error.message}")
             return None
         if bundle == kept:
             return ref
@@ -153,9 +155,12 @@ def delete_unserved(ctx: Context, tombstones: Tombstones, work: Path) -> int:
 
 
 def _served(ctx: Context) -> set[str]:
-    """The ids of the layers of the served version and of the readable earlier versions."""
-    document = ctx.serving_file.read().document
-    bundles = [document.bundle, *(bundle for _, bundle in read_history(ctx, document).readable)] if document else []
+    """The layers of what is served and of what can be gone back to."""
+    found = read_served(ctx)
+    if found is None:
+        return set()
+    document, history = found
+    bundles = [document.bundle, *(bundle for _, bundle in history.readable)]
     return {layer.layer_id for bundle in bundles for layer in bundle.layers}
 
 

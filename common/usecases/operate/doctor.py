@@ -14,8 +14,10 @@ from common.bucket.probe import ROUNDS, WRITERS, prove_conditional_put
 from common.errors import RecsysError
 from common.ids import new_id
 from common.schemas.documents import RunState
+from common.usecases.publish.versions import KEPT_VERSIONS
 from common.usecases.shared.context import Context
 from common.usecases.shared.key_check import check_key
+from common.usecases.shared.manifests import History, read_served
 from common.usecases.shared.run_watch import describe_failure, recent_runs
 
 MAX_SKEW: Final = timedelta(minutes=5)
@@ -130,6 +132,35 @@ def _serving(ctx: Context) -> Finding:
     return Finding("serving", CheckState.OK, f"{document.bundle.model.family}, bundle {document.bundle.bundle_id}")
 
 
+def _versions(ctx: Context) -> Finding:
+    """The earlier versions that `rollback` could serve again."""
+    found = read_served(ctx)
+    history = found[1] if found else History((), ())
+    problems = [f"bundle {version.ref.bundle_id}: {version.problem}" for version in history.damaged]
+    problems += _without_files(ctx, history)
+    if not problems:
+        return Finding("versions", CheckState.OK, f"{len(history.readable)} that one can go back to")
+    advice = (
+        "Restore the manifest and the files from a backup of the bucket, or do nothing: `recsys rollback` passes the "
+        f"version over, and the history no longer lists it after at most {KEPT_VERSIONS} trainings."
+    )
+    return Finding("versions", CheckState.WARNING, "; ".join(problems), advice)
+
+
+def _without_files(ctx: Context, history: History) -> list[str]:
+    there = {info.key for info in ctx.bucket.list(ctx.keys.serving)} if history.readable else set()
+    files = {
+        ref.bundle_id: {file.key for layer in bundle.layers for file in layer.files.values()}
+        for ref, bundle in history.readable
+    }
+    missing = {bundle_id: sorted(keys - there) for bundle_id, keys in files.items()}
+    return [
+        f"bundle {bundle_id}: {len(keys)} of its files are gone, {keys[0]} among them"
+        for bundle_id, keys in missing.items()
+        if keys
+    ]
+
+
 def _waiting(ctx: Context) -> Finding:
     oldest = min((info.modified for info in ctx.bucket.list(ctx.keys.incoming)), default=None)
     if oldest is not None and ctx.now() - oldest > WAITING_TOO_LONG:
@@ -174,6 +205,7 @@ CHECKS: Final[dict[str, Check]] = {
     "cache": _cache,
     "store": _store,
     "serving": _serving,
+    "versions": _versions,
     "uploads": _waiting,
     "erasures": _erasures,
     "runs": _runs,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,13 +10,13 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from common.bucket.keys import Keys
-from common.schemas.documents import LayerRef, RunRecord, ServingDocument, StoreDocument
+from common.schemas.documents import Bundle, BundleRef, LayerRef, RunRecord, ServingDocument, StoreDocument
 from common.schemas.quarantine import QuarantineReport
 from common.serving.layer import LayerFiles
 from common.store.segments.reader import open_store
 from common.usecases.ingest.quarantine import read_report
 from common.usecases.shared.context import Context
-from common.usecases.shared.manifests import read_history
+from common.usecases.shared.manifests import DamagedVersion, read_served
 from common.usecases.shared.run_watch import recent_runs
 from common.usecases.shared.workspace import workspace
 
@@ -61,6 +61,14 @@ class Version(_Part):
     created_by: str
 
 
+class UnusableVersion(_Part):
+    """An earlier version that is listed and that nobody can go back to."""
+
+    bundle_id: str
+    family: str
+    problem: str
+
+
 class Waiting(_Part):
     """An upload that has not been taken in yet."""
 
@@ -81,8 +89,8 @@ class Refused(_Part):
 class Status(_Part):
     """The status of a shop at the time `at`.
 
-    `store` is None before the first batch, `serving` before the first training, `refused` if the quarantine is empty.
-    `versions` are listed newest first. `bytes` is the total size of the objects under each prefix, by its name.
+    `versions` and `damaged_versions` are the newest first; `bytes` is the size of what is under each prefix, by its
+    name.
     """
 
     shop: str
@@ -91,6 +99,7 @@ class Status(_Part):
     store: StoreStatus | None
     serving: ServingStatus | None
     versions: tuple[Version, ...]
+    damaged_versions: tuple[UnusableVersion, ...]
     waiting: tuple[Waiting, ...]
     refused: Refused | None
     bytes: dict[str, int]
@@ -104,7 +113,8 @@ def status(ctx: Context, runs: int = 10) -> Status:
     and `CorruptError`.
     """
     store = ctx.store_file.read().document
-    serving = ctx.serving_file.read().document
+    found = read_served(ctx)
+    serving, history = found or (None, None)
     incoming = ctx.bucket.list(ctx.keys.incoming)
     return Status(
         shop=ctx.shop.name,
@@ -112,7 +122,8 @@ def status(ctx: Context, runs: int = 10) -> Status:
         at=ctx.now(),
         store=_store(ctx, store) if store else None,
         serving=_serving(ctx, serving, store.seq if store else 0) if serving else None,
-        versions=tuple(_versions(ctx, serving)) if serving else (),
+        versions=tuple(map(_version, reversed(history.readable))) if history else (),
+        damaged_versions=tuple(map(_unusable, reversed(history.damaged))) if history else (),
         waiting=tuple(Waiting(key=info.key, bytes=info.size, since=info.modified) for info in incoming),
         refused=_refused(ctx),
         bytes={name: sum(info.size for info in ctx.bucket.list(prefix)) for name, prefix in _prefixes(ctx.keys)},
@@ -166,15 +177,18 @@ def _serving(ctx: Context, document: ServingDocument, seq: int) -> ServingStatus
     )
 
 
-def _versions(ctx: Context, document: ServingDocument) -> Iterator[Version]:
-    """The versions to which `rollback` can return, newest first."""
-    for ref, bundle in reversed(read_history(ctx, document).readable):
-        yield Version(
-            bundle_id=ref.bundle_id,
-            family=ref.family,
-            trained_at=bundle.model.trained_at,
-            created_by=ref.created_by,
-        )
+def _version(listed: tuple[BundleRef, Bundle]) -> Version:
+    ref, bundle = listed
+    return Version(
+        bundle_id=ref.bundle_id,
+        family=ref.family,
+        trained_at=bundle.model.trained_at,
+        created_by=ref.created_by,
+    )
+
+
+def _unusable(version: DamagedVersion) -> UnusableVersion:
+    return UnusableVersion(bundle_id=version.ref.bundle_id, family=version.ref.family, problem=version.problem)
 
 
 def _refused(ctx: Context) -> Refused | None:

@@ -22,10 +22,11 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class SweepReport:
-    """The result of a sweep: the runs of ingest and update, and the deleted keys."""
+    """`runs` of ingest and update, the keys that were deleted, and what the operator must know of what is left."""
 
     runs: tuple[RunRecord, ...]
     deleted: tuple[str, ...]
+    notices: tuple[str, ...]
 
 
 def renew_proof(ctx: Context) -> ConditionalPutProof:
@@ -52,7 +53,8 @@ def sweep(ctx: Context) -> SweepReport:
     results_of("prove conditional put", lambda: [renew_proof(ctx)])
     taken_in = results_of("drain", lambda: drain(ctx))
     updated = results_of("update", lambda: [update(ctx)])
-    deleted = results_of("collect_garbage", lambda: collect_garbage(ctx))
+    collected = results_of("collect_garbage", lambda: [collect_garbage(ctx)])
     if errors:
         raise errors[0]
-    return SweepReport(runs=(*taken_in, *updated), deleted=deleted)
+    [garbage] = collected
+    return SweepReport((*taken_in, *updated), garbage.deleted, garbage.notices)

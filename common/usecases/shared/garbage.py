@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from common.bucket.sweep import SHORTEST_AGE, sweep_unreferenced
 from common.errors import BadRequest
 from common.schemas.documents import Bundle
 from common.usecases.shared.context import Context
-from common.usecases.shared.manifests import read_history
+from common.usecases.shared.manifests import DamagedVersion, read_served
 
 MIN_AGE: Final = timedelta(days=1)
 """Age from which an unreferenced file is deleted. A younger one may belong to a commit that is under way."""
@@ -17,14 +17,24 @@ MIN_AGE: Final = timedelta(days=1)
 KEEP_RUNS: Final = timedelta(days=90)
 
 
-def collect_garbage(ctx: Context, min_age: timedelta = MIN_AGE) -> tuple[str, ...]:
-    """Deletes unreferenced files older than `min_age`, and run records older than `KEEP_RUNS`.
+class Garbage(NamedTuple):
+    """The `deleted` keys, and what the operator must know of what is left."""
 
-    Returns the deleted keys. Raises `BadRequest` for a `min_age` under one hour.
-    """
+    deleted: tuple[str, ...]
+    notices: tuple[str, ...] = ()
+
+
+def collect_garbage(ctx: Context, min_age: timedelta = MIN_AGE) -> Garbage:
+    """Run records are kept for `KEEP_RUNS`. Raises `BadRequest` for an age under an hour."""
     if min_age < SHORTEST_AGE:
         raise BadRequest("a file may belong to a commit under way: give an age of at least one hour")
-    return (*_of_store(ctx, min_age), *_of_versions(ctx, min_age), *_runs(ctx))
+    of_store = _of_store(ctx, min_age)
+    of_versions, damaged = _of_versions(ctx, min_age)
+    notices = tuple(
+        f"nobody can go back to bundle {version.ref.bundle_id}, so its files are not kept: {version.problem}"
+        for version in damaged
+    )
+    return Garbage((*of_store, *of_versions, *_runs(ctx)), notices)
 
 
 def _of_store(ctx: Context, min_age: timedelta) -> list[str]:
@@ -37,21 +47,23 @@ def _of_store(ctx: Context, min_age: timedelta) -> list[str]:
     return sweep_unreferenced(ctx.bucket, ctx.keys.store, referenced, min_age, ctx.now())
 
 
-def _of_versions(ctx: Context, min_age: timedelta) -> list[str]:
-    """Keeps the files and artifacts of the served version and of all versions to which `rollback` can return.
+def _of_versions(ctx: Context, min_age: timedelta) -> tuple[list[str], tuple[DamagedVersion, ...]]:
+    """What is served keeps its files and its artifact, and so do the versions that `rollback` can go back to.
 
-    Of a damaged version only the manifest stays, for inspection, since nobody can return to it.
+    Of a damaged version only the manifest stays, for whoever looks into it: nobody can tell which files were its own.
     """
-    document = ctx.serving_file.read().document
-    if document is None:
-        return []
-    bundles = [document.bundle, *(bundle for _, bundle in read_history(ctx, document).readable)]
+    found = read_served(ctx)
+    if found is None:
+        return [], ()
+    document, history = found
+    bundles = [document.bundle, *(bundle for _, bundle in history.readable)]
     manifests = {ref.key for ref in document.history}
     files = {ref.key for bundle in bundles for layer in bundle.layers for ref in layer.files.values()}
-    return [
+    deleted = [
         *sweep_unreferenced(ctx.bucket, ctx.keys.serving, files | manifests, min_age, ctx.now()),
         *sweep_unreferenced(ctx.bucket, ctx.keys.models, _artifacts(ctx, bundles), min_age, ctx.now()),
     ]
+    return deleted, history.damaged
 
 
 def _artifacts(ctx: Context, bundles: list[Bundle]) -> set[str]:

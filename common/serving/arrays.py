@@ -37,7 +37,7 @@ def map_array(path: Path, name: str) -> npt.NDArray[Any]:
     try:
         # The view drops the memmap subclass, whose indexing costs several times that of a plain array.
         mapped: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False).view(np.ndarray)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError) as error:
         raise CorruptError(f"{name} of a served layer is not a readable .npy file: {error}") from None
     return mapped
 

@@ -37,8 +37,11 @@ def keys_of(ref: LayerRef, path_of: PathOf) -> U64:
 
 
 def keys_in(path: Path) -> U64:
-    """(n, 2) uint64: the keys in a `KEYS_FILE`."""
-    keys: U64 = np.load(path, allow_pickle=False).T
+    """(n, 2) uint64: the keys in a `KEYS_FILE`. Raises `CorruptError` where it is damaged."""
+    try:
+        keys: U64 = np.load(path, allow_pickle=False).T
+    except (OSError, ValueError, EOFError) as error:
+        raise CorruptError(f"{KEYS_FILE} of a layer is not a readable .npy file: {error}") from None
     return keys
 
 

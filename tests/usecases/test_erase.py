@@ -14,14 +14,15 @@ from common.bucket.s3 import S3Bucket
 from common.schemas.documents import RunState
 from common.schemas.erasure import ErasureReceipt
 from common.store.segments.tombstones import Tombstones
+from common.testing.memory import MemoryBucket
 from common.usecases.erase.erase import erase, forget_tombstones, keys_of, read_receipt
 from common.usecases.ingest.compact import compact
 from common.usecases.ingest.ingest import drain, ingest_object
 from common.usecases.recommend.service import Query, RecommendService
-from common.usecases.shared.context import Context
+from common.usecases.shared.context import Context, utc_now
 from common.usecases.train.train import TrainOptions, train
 from common.usecases.update.update import update
-from tests.erika import ERIKA, OTHERS, everybody, filled, filled_bucket, history_of
+from tests.erika import ERIKA, OTHERS, START, everybody, filled, filled_bucket, history_of
 from tests.memory import memory_context
 from tests.store.shop import csv_of, events_csv, ingest, rows_of
 from tests.stored import read_served, rollback, served_document
@@ -155,6 +156,38 @@ def test_a_report_that_shows_somebody_goes_with_them(shop: Context) -> None:
     assert erase(shop, [another]).counts["reports_deleted"] == 0
     assert erase(shop, [min(shown)]).counts["reports_deleted"] == 1
     assert shop.bucket.head(report) is None
+
+
+BEGINNING = b"\x93NUMPY"
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("people.json", b""), ("people.json", b"[]"), ("user_keys.npy", b""), ("user_keys.npy", BEGINNING)],
+)
+def test_a_damaged_file_of_a_model_does_not_stop_an_erasure(shop: Context, name: str, content: bytes) -> None:
+    """Nobody can tell whom it is about, so what may be about the person goes."""
+    version = "20260101T020000Z-00"
+    report, damaged = (shop.keys.model_file(version, file) for file in ("report.html", name))
+    shop.bucket.put(report, b"<p>")
+    shop.bucket.put(damaged, content.ljust(200))
+    erase(shop, [ERIKA])
+    assert history_of(shop, ERIKA) == []
+    assert shop.bucket.head(report) is None
+    if name == "user_keys.npy":
+        assert shop.bucket.head(damaged) is None
+
+
+def test_a_damaged_layer_that_nobody_serves_goes_with_an_erasure(shop: Context) -> None:
+    """Its writer was killed long ago, and who is in it cannot be read."""
+    keys = shop.keys.serving_people_file("20260101T020000Z-00", "user_keys.npy")
+    stored = shop.bucket
+    assert isinstance(stored, MemoryBucket)
+    stored.now = lambda: START
+    stored.put(keys, BEGINNING)
+    stored.now = utc_now
+    assert erase(shop, [ERIKA]).counts["layers_deleted"] >= 1
+    assert stored.head(keys) is None
 
 
 def mark_of(ctx: Context, user: str) -> str:

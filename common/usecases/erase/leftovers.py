@@ -68,7 +68,7 @@ def _holds(ctx: Context, info: ObjectInfo, tombstones: Tombstones, work: Path) -
 
 
 def _empty_models(ctx: Context, work: Path) -> int:
-    """Empties the files of models that hold a row for every person, as earlier releases saved them."""
+    """Models of releases that saved a row for every person. A file that cannot be read is deleted."""
     full = [
         info
         for info in ctx.bucket.list(ctx.keys.models)
@@ -77,9 +77,19 @@ def _empty_models(ctx: Context, work: Path) -> int:
     path = work / "rows.npy"
     for info in full:
         if ctx.bucket.fetch(info.key, path):
-            np.save(path, np.load(path, allow_pickle=False)[:0], allow_pickle=False)
-            ctx.bucket.put(info.key, path.read_bytes())
+            _empty(ctx, info.key, path)
     return len(full)
+
+
+def _empty(ctx: Context, key: str, path: Path) -> None:
+    """`path` holds what is at `key`."""
+    try:
+        rows = np.load(path, allow_pickle=False)
+    except (ValueError, EOFError):
+        ctx.bucket.delete(key)
+        return
+    np.save(path, rows[:0], allow_pickle=False)
+    ctx.bucket.put(key, path.read_bytes())
 
 
 def _delete_quarantined(ctx: Context) -> int:

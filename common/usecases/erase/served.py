@@ -173,12 +173,17 @@ def _layers(ctx: Context) -> dict[str, list[ObjectInfo]]:
 
 
 def _holds(ctx: Context, objects: list[ObjectInfo], tombstones: Tombstones, before: datetime, work: Path) -> bool:
-    """Whether the layer is not newer than `before` and has a row of an erased person."""
+    """Whether the layer was put by `before`, and has a row of somebody who was erased, or one that nobody can read."""
     keys = next((info for info in objects if info.key.endswith(f"/{KEYS_FILE}")), None)
     if keys is None or keys.modified.replace(microsecond=0) > before.replace(microsecond=0):
         return False
     path = work / KEYS_FILE
-    return ctx.bucket.fetch(keys.key, path) is not None and bool(tombstones.named(keys_in(path)).any())
+    if ctx.bucket.fetch(keys.key, path) is None:
+        return False
+    try:
+        return bool(tombstones.named(keys_in(path)).any())
+    except CorruptError:
+        return True
 
 
 def _delete(ctx: Context, objects: list[ObjectInfo]) -> None:

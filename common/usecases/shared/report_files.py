@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
+from common import logs
 from common.errors import NotFound
 from common.store.segments.tombstones import Tombstones
 from common.usecases.shared.context import Context
+
+log = logging.getLogger(__name__)
 
 METRICS_FILE: Final = "metrics.json"
 REPORT_FILE: Final = "report.html"
@@ -30,14 +34,9 @@ def save_page(ctx: Context, version: str, html: str) -> None:
 
 
 def figures_before(ctx: Context, version: str) -> dict[str, Any] | None:
-    """The figures of the newest training before `version`.
-
-    None for the first training, and if an older release has written them in another form."""
+    """Of the newest run before this one; None for a first run, and where they are damaged or an older release's."""
     earlier = [found for found in versions_with(ctx, METRICS_FILE) if found < version]
-    blob = ctx.bucket.get(ctx.keys.model_file(earlier[-1], METRICS_FILE)) if earlier else None
-    if blob is None:
-        return None
-    figures: dict[str, Any] = json.loads(blob.data)
+    figures = _read_json(ctx, ctx.keys.model_file(earlier[-1], METRICS_FILE)) if earlier else {}
     return figures if "data" in figures else None
 
 
@@ -79,5 +78,19 @@ def delete_reports(ctx: Context, tombstones: Tombstones, versions: Sequence[str]
 
 
 def _shows(ctx: Context, version: str, tombstones: Tombstones) -> bool:
-    blob = ctx.bucket.get(ctx.keys.model_file(version, PEOPLE_FILE))
-    return blob is None or not tombstones.of_marks.keys().isdisjoint(json.loads(blob.data)["shown"])
+    """One of which nobody can tell any more whom it shows does."""
+    shown = _read_json(ctx, ctx.keys.model_file(version, PEOPLE_FILE)).get("shown")
+    return shown is None or not tombstones.of_marks.keys().isdisjoint(shown)
+
+
+def _read_json(ctx: Context, key: str) -> dict[str, Any]:
+    """The object's fields; none where it is gone, and none with a line in the log where it is damaged."""
+    blob = ctx.bucket.get(key)
+    try:
+        found = json.loads(blob.data) if blob else {}
+    except ValueError:
+        found = None
+    if isinstance(found, dict):
+        return found
+    logs.event(log, logging.WARNING, "file of a model is damaged", key=key)
+    return {}

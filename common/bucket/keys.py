@@ -127,3 +127,9 @@ class Keys:
     def quarantined(self, upload_key: str) -> str:
         """The key of a refused upload: `incoming/events/a.csv` becomes `quarantine/events/a.csv`."""
         return self.quarantine + upload_key.removeprefix(self.incoming)
+
+
+def is_folder(key: str) -> bool:
+    """Whether the object only marks a folder: consoles and tools that copy directories put such, mostly without a
+    byte in them, and nothing is to be done about any."""
+    return key.endswith("/")

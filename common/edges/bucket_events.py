@@ -15,13 +15,14 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, TypeVar
 from urllib.parse import unquote, unquote_plus
 
 from pydantic import BaseModel, Field, ValidationError
 
+from common.bucket.keys import is_folder
 from common.errors import BadRequest
 
 _CREATED_BY = frozenset({"Put", "Post", "Copy", "CompleteMultipartUpload"})
@@ -33,7 +34,8 @@ M = TypeVar("M", bound=BaseModel)
 
 
 class EventKind(StrEnum):
-    """The kind of an event. CREATED: new content. REMOVED: a deletion. OTHER: a change of tags, retention and so on."""
+    """CREATED: an object has new content. REMOVED: it is gone. OTHER: its tags, retention or the like changed, or it
+    only marks a folder."""
 
     CREATED = "created"
     REMOVED = "removed"
@@ -64,6 +66,10 @@ def parse(headers: Mapping[str, str], body: bytes) -> list[ObjectEvent]:
 
     Raises `BadRequest` for a body in no known dialect. Its message never quotes a header.
     """
+    return [replace(event, kind=EventKind.OTHER) if is_folder(event.key) else event for event in _read(headers, body)]
+
+
+def _read(headers: Mapping[str, str], body: bytes) -> list[ObjectEvent]:
     lower = {name.lower(): value for name, value in headers.items()}
     if "ce-specversion" in lower:
         attributes = {name.removeprefix("ce-"): unquote(value) for name, value in lower.items() if name[:3] == "ce-"}

@@ -29,6 +29,10 @@ EXPECTED = {
     "seaweedfs_rename": (CREATED, "shop-data", "incoming/events/a.csv"),
     "seaweedfs_delete": (REMOVED, "shop-data", "incoming/events/a.csv"),
     "seaweedfs_directory": (OTHER, "shop-data", "incoming/events"),
+    "minio_folder": (OTHER, "shop-data", "incoming/events/"),
+    "ceph_folder": (OTHER, "shop-data", "incoming/events/"),
+    "cloudevent_folder": (OTHER, "shop-data", "incoming/events/"),
+    "seaweedfs_folder": (OTHER, "shop-data", "incoming/events"),
     "seaweedfs_part": (OTHER, "shop-data", ".uploads/0d6a3f17b2/0001.part"),
     "seaweedfs_version": (OTHER, "shop-data", "incoming/events/a.csv.versions/v_6a2f"),
 }
@@ -99,6 +103,12 @@ def test_a_binary_cloudevent_with_the_record_as_data() -> None:
 def test_a_binary_cloudevent_without_data_is_named_by_its_subject_percent_decoded_once() -> None:
     [event] = parse(binary_headers(subject="incoming/events/50%25%20off+.csv"), b"")
     assert short(event) == (CREATED, "shop-data", "incoming/events/50% off+.csv")
+
+
+@pytest.mark.parametrize("data", [b"", read("minio_folder")])
+def test_a_binary_cloudevent_of_a_folder_is_about_no_upload(data: bytes) -> None:
+    [event] = parse(binary_headers(subject="incoming/events/"), data)
+    assert short(event) == (OTHER, "shop-data", "incoming/events/")
 
 
 def test_a_structured_cloudevent_with_base64_data() -> None:

@@ -115,6 +115,14 @@ def test_what_can_never_succeed_is_recorded_and_answered_as_done(function: Flask
     assert keys_under(context, "incoming/") == [stray]
 
 
+@pytest.mark.parametrize("folder", ["", "events/", "events/november/", "items/", "erasures/"])
+def test_an_event_of_a_folder_marker_is_nothing_to_do(function: FlaskClient, context: Context, folder: str) -> None:
+    marker = upload(context, folder, b"")
+    assert runs_of(function.post("/", json=created(context, marker))) == []
+    assert keys_under(context, "runs/") == keys_under(context, "quarantine/") == []
+    assert keys_under(context, "incoming/") == [marker]
+
+
 @pytest.mark.parametrize("body", [b"{", b"[]", b'{"Records": 1}', b'{"Records": [{"s3": {}}]}', b"\xff"])
 def test_a_malformed_webhook_is_the_callers_mistake(function: FlaskClient, context: Context, body: bytes) -> None:
     upload(context, "events/a.csv", events_csv("u,a,2026-01-01,1"))

@@ -92,8 +92,11 @@ def test_a_call_that_names_no_object_does_all_that_waits(body: bytes) -> None:
     assert work.calls == [[]]
 
 
+FOLDERS = ["minio_folder", "ceph_folder", "cloudevent_folder", "seaweedfs_folder"]
+
+
 @pytest.mark.parametrize(
-    "name", ["minio_delete", "minio_tagging", "aws_multipart", "seaweedfs_update", "seaweedfs_part"]
+    "name", ["minio_delete", "minio_tagging", "aws_multipart", "seaweedfs_update", "seaweedfs_part", *FOLDERS]
 )
 def test_events_about_anything_else_are_ignored(name: str) -> None:
     work = Recorder()

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
+from common.usecases.operate.doctor import CHECKS, CheckState
 from common.usecases.operate.status import Refused, status
+from common.usecases.recommend.activity import read_activity
+from common.usecases.shared.context import utc_now
 from common.usecases.update.update import update
 from tests.memory import memory_context
 from tests.shops import Event
@@ -64,6 +69,25 @@ def test_the_newest_refusal_is_told_with_its_main_reason(tmp_path: Path) -> None
     assert (found.reports, found.reason.partition(":")[0]) == (2, "qty_below_one (2 of 6 rows)")
     ctx.bucket.put(found.newest, b"damaged")
     assert "cannot be read" in (status(ctx).refused or found).reason
+
+
+def test_only_what_somebody_will_take_in_waits(tmp_path: Path) -> None:
+    """For status and the doctor as for the alert: no folder, no upload that is kept, none over the limit."""
+    ctx = memory_context(tmp_path, keep_uploads_days=1, max_upload_bytes=200)
+    ingest(ctx, "events/kept.csv", events_csv("u,a,2026-01-01,1"))
+    ingest(ctx, "events/too-large.csv", events_csv(*["u,a,2026-01-01,1"] * 20))
+    for folder in (ctx.keys.incoming, ctx.keys.incoming_events, ctx.keys.erasure_requests, ctx.keys.last_runs):
+        ctx.bucket.put(folder, b"")
+    later = replace(ctx, now=lambda: utc_now() + timedelta(hours=2))
+    assert len(keys_under(ctx, "incoming/")) == 4
+    assert status(later).waiting == ()
+    assert [CHECKS[check](later).outcome for check in ("uploads", "erasures")] == [CheckState.OK, CheckState.OK]
+    assert read_activity(later).oldest_upload_s == 0
+    assert read_activity(later).last_runs.keys() == {("ingest", "done"), ("ingest", "refused")}
+    waiting = f"{ctx.keys.incoming_events}waiting.csv"
+    ctx.bucket.put(waiting, b"x")
+    assert [upload.key for upload in status(later).waiting] == [waiting]
+    assert CHECKS["uploads"](later).outcome is CheckState.WARNING
 
 
 def test_sizes_are_of_what_is_there(tmp_path: Path) -> None:

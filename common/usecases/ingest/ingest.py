@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 from common import logs
+from common.bucket.keys import is_folder
 from common.bucket.port import ObjectInfo
 from common.errors import FileRejected, RefusedError
 from common.schemas.documents import RunRecord, StoreDocument, Upload
@@ -70,10 +71,9 @@ def _take(ctx: Context, info: ObjectInfo) -> RunRecord:
 
 
 def _may_rest(ctx: Context, document: StoreDocument | None, info: ObjectInfo) -> bool:
-    """Whether nothing is to be done for this object.
-
-    That is a folder marker, a committed upload that is kept for some days, or a too large upload with a report."""
-    if info.key.endswith("/"):
+    """Whether nothing is to be done: a folder's marker, an upload that is kept for some days after its commit, or one
+    that is over the limit and was said to be."""
+    if is_folder(info.key):
         return True
     upload = upload_of(info)
     if is_known(document, upload):

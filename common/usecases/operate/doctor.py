@@ -10,7 +10,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from common.bucket.probe import ROUNDS, WRITERS, prove_conditional_put
+from common.bucket.keys import is_folder
+from common.bucket.probe import probe_conditional_put
 from common.errors import RecsysError
 from common.ids import new_id
 from common.schemas.documents import RunState
@@ -19,6 +20,7 @@ from common.usecases.shared.context import Context
 from common.usecases.shared.key_check import check_key
 from common.usecases.shared.manifests import History, read_served
 from common.usecases.shared.run_watch import describe_failure, recent_runs
+from common.usecases.shared.waiting import waiting_uploads
 
 MAX_SKEW: Final = timedelta(minutes=5)
 """S3 refuses signatures that are 15 minutes off; a smaller difference already disturbs the order of run ids."""
@@ -162,7 +164,7 @@ def _without_files(ctx: Context, history: History) -> list[str]:
 
 
 def _waiting(ctx: Context) -> Finding:
-    oldest = min((info.modified for info in ctx.bucket.list(ctx.keys.incoming)), default=None)
+    oldest = min((info.modified for info in waiting_uploads(ctx)), default=None)
     if oldest is not None and ctx.now() - oldest > WAITING_TOO_LONG:
         message = f"an upload has waited since {oldest:%Y-%m-%d %H:%M} UTC"
         return Finding(
@@ -172,8 +174,8 @@ def _waiting(ctx: Context) -> Finding:
 
 
 def _erasures(ctx: Context) -> Finding:
-    """Checks requests for erasure; `_waiting` checks uploads of erasures."""
-    requests = list(ctx.bucket.list(ctx.keys.erasure_requests))
+    """Uploads of erasures are among those that wait."""
+    requests = [info for info in ctx.bucket.list(ctx.keys.erasure_requests) if not is_folder(info.key)]
     stored, served = ctx.store_file.read().document, ctx.serving_file.read().document
     behind = stored is not None and served is not None and served.erasure < stored.erasure
     if behind or any(ctx.now() - info.modified > WAITING_TOO_LONG for info in requests):

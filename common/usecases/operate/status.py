@@ -18,6 +18,7 @@ from common.usecases.ingest.quarantine import read_report
 from common.usecases.shared.context import Context
 from common.usecases.shared.manifests import DamagedVersion, read_served
 from common.usecases.shared.run_watch import recent_runs
+from common.usecases.shared.waiting import waiting_uploads
 from common.usecases.shared.workspace import workspace
 
 
@@ -115,7 +116,6 @@ def status(ctx: Context, runs: int = 10) -> Status:
     store = ctx.store_file.read().document
     found = read_served(ctx)
     serving, history = found or (None, None)
-    incoming = ctx.bucket.list(ctx.keys.incoming)
     return Status(
         shop=ctx.shop.name,
         bucket=ctx.settings.bucket,
@@ -124,7 +124,7 @@ def status(ctx: Context, runs: int = 10) -> Status:
         serving=_serving(ctx, serving, store.seq if store else 0) if serving else None,
         versions=tuple(map(_version, reversed(history.readable))) if history else (),
         damaged_versions=tuple(map(_unusable, reversed(history.damaged))) if history else (),
-        waiting=tuple(Waiting(key=info.key, bytes=info.size, since=info.modified) for info in incoming),
+        waiting=tuple(Waiting(key=info.key, bytes=info.size, since=info.modified) for info in waiting_uploads(ctx)),
         refused=_refused(ctx),
         bytes={name: sum(info.size for info in ctx.bucket.list(prefix)) for name, prefix in _prefixes(ctx.keys)},
         runs=tuple(recent_runs(ctx, runs)),

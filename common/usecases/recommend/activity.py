@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from common.schemas.documents import Upload
+from common.bucket.keys import is_folder
 from common.usecases.shared.context import Context
+from common.usecases.shared.waiting import waiting_uploads
 
 
 @dataclass(frozen=True)
@@ -35,24 +36,16 @@ def read_activity(ctx: Context) -> Activity:
 def _last_runs(ctx: Context) -> dict[tuple[str, str], datetime]:
     ended = {}
     for info in ctx.bucket.list(ctx.keys.last_runs):
+        if is_folder(info.key):
+            continue
         function, _, outcome = info.key.removeprefix(ctx.keys.last_runs).partition("-")
         ended[function, outcome] = info.modified
     return ended
 
 
 def _oldest_upload_s(ctx: Context) -> float:
-    """The wait of the oldest upload. Uploads that stay after their commit do not wait; those over the size limit are
-    never taken in."""
-    limit = ctx.settings.max_upload_bytes
-    incoming = ctx.bucket.list(ctx.keys.incoming)
-    uploads = [info for info in incoming if not info.key.endswith("/") and info.size <= limit]
-    document = ctx.store_file.read().document if uploads else None
-    waiting = [
-        info.modified
-        for info in uploads
-        if document is None or not document.has(Upload(key=info.key, etag=info.etag, modified=info.modified))
-    ]
-    return max(0.0, (ctx.now() - min(waiting)).total_seconds()) if waiting else 0.0
+    since = min((info.modified for info in waiting_uploads(ctx)), default=None)
+    return 0.0 if since is None else max(0.0, (ctx.now() - since).total_seconds())
 
 
 def _quarantine_reports(ctx: Context) -> int:

@@ -12,6 +12,6 @@ def families(incomplete: str) -> list[str]:
 
 def upload_kinds(incomplete: str) -> list[str]:
     """What an upload may hold, as far as it begins with `incomplete`."""
-    from common.usecases.upload import UploadKind
+    from common.usecases.ingest.upload import UploadKind
 
     return [kind.value for kind in UploadKind if kind.startswith(incomplete)]

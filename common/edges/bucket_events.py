@@ -34,8 +34,8 @@ M = TypeVar("M", bound=BaseModel)
 
 
 class EventKind(StrEnum):
-    """CREATED: an object has new content. REMOVED: it is gone. OTHER: its tags, retention or the like changed, or it
-    only marks a folder."""
+    """The kind of an event. CREATED: new content. REMOVED: a deletion. OTHER: changed tags, or a folder
+    marker."""
 
     CREATED = "created"
     REMOVED = "removed"

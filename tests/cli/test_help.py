@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from common.cli.app import app
 from common.models.registry import FAMILIES
-from common.usecases.upload import UploadKind
+from common.usecases.ingest.upload import UploadKind
 
 COMMANDS = [info.callback.__name__.replace("_", "-") for info in app.registered_commands if info.callback]
 

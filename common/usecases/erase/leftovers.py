@@ -25,7 +25,10 @@ _EMPTY_ARRAY_BYTES: Final = 128
 
 
 def delete_leftovers(ctx: Context, work: Path, run: RunLog) -> dict[str, int]:
-    """Returns what was deleted, by kind; `run` is told of damage. Call it after the commits of the erasure."""
+    """Deletes the leftovers and returns their numbers by kind; damage becomes a notice of `run`.
+
+    It is called after the commits of the erasure.
+    """
     document = ctx.store_file.read().document
     tombstones = read_tombstones(ctx, document)
     deleted = {
@@ -68,7 +71,8 @@ def _holds(ctx: Context, info: ObjectInfo, tombstones: Tombstones, work: Path) -
 
 
 def _empty_models(ctx: Context, work: Path) -> int:
-    """Models of releases that saved a row for every person. A file that cannot be read is deleted."""
+    """Empties the files of models that hold a row for every person, as earlier releases saved them; deletes the
+    unreadable ones."""
     full = [
         info
         for info in ctx.bucket.list(ctx.keys.models)

@@ -44,9 +44,8 @@ class ServedErasure:
     replaced even if no row is found, so that a writer who has read the store before the erasure loses its commit and
     begins again.
 
-    The document is replaced even if nobody is found: whoever is about to publish what they have made of the store as it
-    was before loses to this commit, and begins again. `layers` and `versions` count what was made anew, `deleted` the
-    layers that nobody serves; `dropped` says which earlier versions were damaged and can no longer be gone back to.
+    `layers` and `versions` are the numbers of rewritten layers and earlier versions, `deleted` the number of unserved
+    layers that were deleted. `dropped` names the damaged earlier versions that left the history.
     """
 
     ctx: Context
@@ -55,7 +54,7 @@ class ServedErasure:
     versions: int = 0
     deleted: int = 0
     dropped: list[str] = field(default_factory=list)
-    _made: dict[tuple[str, int, int], NewLayer | None] = field(default_factory=dict)
+    _rewritten: dict[tuple[str, int, int], NewLayer | None] = field(default_factory=dict)
     _used: set[str] = field(default_factory=set)
 
     def carry_out(self) -> ServingDocument | None:
@@ -122,7 +121,7 @@ class _Step:
         The version keeps its time and gets a new id, because a manifest is never changed."""
         try:
             kept = read_manifest(self.of.ctx, ref)
-            bundle = self.without(kept)
+            bundle = self.rewritten(kept)
         except CorruptError as error:
             self.of.dropped.append(f"bundle {ref.bundle_id} can no longer be gone back to: {error.message}")
             return None
@@ -173,7 +172,7 @@ def _layers(ctx: Context) -> dict[str, list[ObjectInfo]]:
 
 
 def _holds(ctx: Context, objects: list[ObjectInfo], tombstones: Tombstones, before: datetime, work: Path) -> bool:
-    """Whether the layer was put by `before`, and has a row of somebody who was erased, or one that nobody can read."""
+    """Whether the layer is not newer than `before`, and has a row of an erased person or cannot be read."""
     keys = next((info for info in objects if info.key.endswith(f"/{KEYS_FILE}")), None)
     if keys is None or keys.modified.replace(microsecond=0) > before.replace(microsecond=0):
         return False

@@ -71,8 +71,9 @@ def _take(ctx: Context, info: ObjectInfo) -> RunRecord:
 
 
 def _may_rest(ctx: Context, document: StoreDocument | None, info: ObjectInfo) -> bool:
-    """Whether nothing is to be done: a folder's marker, an upload that is kept for some days after its commit, or one
-    that is over the limit and was said to be."""
+    """Whether nothing is to be done for this object.
+
+    That is a folder marker, a committed upload that is kept for some days, or a too large upload with a report."""
     if is_folder(info.key):
         return True
     upload = upload_of(info)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from common.bucket.keys import is_folder
-from common.bucket.probe import probe_conditional_put
+from common.bucket.probe import ROUNDS, WRITERS, prove_conditional_put
 from common.errors import RecsysError
 from common.ids import new_id
 from common.schemas.documents import RunState
@@ -174,7 +174,7 @@ def _waiting(ctx: Context) -> Finding:
 
 
 def _erasures(ctx: Context) -> Finding:
-    """Uploads of erasures are among those that wait."""
+    """Checks requests for erasure; `_waiting` checks uploads of erasures."""
     requests = [info for info in ctx.bucket.list(ctx.keys.erasure_requests) if not is_folder(info.key)]
     stored, served = ctx.store_file.read().document, ctx.serving_file.read().document
     behind = stored is not None and served is not None and served.erasure < stored.erasure

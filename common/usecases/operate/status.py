@@ -90,8 +90,9 @@ class Refused(_Part):
 class Status(_Part):
     """The status of a shop at the time `at`.
 
-    `versions` and `damaged_versions` are the newest first; `bytes` is the size of what is under each prefix, by its
-    name.
+    `store` is None before the first batch, `serving` before the first training, `refused` if the quarantine is empty.
+    `versions` and `damaged_versions` are listed newest first. `bytes` is the total size of the objects under each
+    prefix, by its name.
     """
 
     shop: str

@@ -22,7 +22,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class SweepReport:
-    """`runs` of ingest and update, the keys that were deleted, and what the operator must know of what is left."""
+    """The result of a sweep: the runs of ingest and update, the deleted keys, and notices for the operator."""
 
     runs: tuple[RunRecord, ...]
     deleted: tuple[str, ...]

@@ -31,7 +31,7 @@ def rollback(ctx: Context, bring_up_to_date: Callable[[Context, RunLog], Bundle]
     `bring_up_to_date` adds the batches that the earlier version does not cover; it belongs to a room above this one, so
     callers hand it in.
 
-    Raises `NotReady` where nothing is published, `NotFound` for a bundle that the history does not list, `CorruptError`
+    Raises `NotReady` where nothing is published, `NotFound` for a bundle that is not in the history, `CorruptError`
     where `to` names a damaged one, `RefusedError` where its files are gone or no earlier one can be served.
     """
     with start_run(ctx, "rollback") as log:

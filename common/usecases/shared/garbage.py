@@ -18,14 +18,17 @@ KEEP_RUNS: Final = timedelta(days=90)
 
 
 class Garbage(NamedTuple):
-    """The `deleted` keys, and what the operator must know of what is left."""
+    """The deleted keys, and notices for the operator."""
 
     deleted: tuple[str, ...]
     notices: tuple[str, ...] = ()
 
 
 def collect_garbage(ctx: Context, min_age: timedelta = MIN_AGE) -> Garbage:
-    """Run records are kept for `KEEP_RUNS`. Raises `BadRequest` for an age under an hour."""
+    """Deletes unreferenced files older than `min_age`, and run records older than `KEEP_RUNS`.
+
+    Raises `BadRequest` for a `min_age` under one hour.
+    """
     if min_age < SHORTEST_AGE:
         raise BadRequest("a file may belong to a commit under way: give an age of at least one hour")
     of_store = _of_store(ctx, min_age)
@@ -48,9 +51,9 @@ def _of_store(ctx: Context, min_age: timedelta) -> list[str]:
 
 
 def _of_versions(ctx: Context, min_age: timedelta) -> tuple[list[str], tuple[DamagedVersion, ...]]:
-    """What is served keeps its files and its artifact, and so do the versions that `rollback` can go back to.
+    """Keeps the files and artifacts of the served version and of all versions to which `rollback` can return.
 
-    Of a damaged version only the manifest stays, for whoever looks into it: nobody can tell which files were its own.
+    Of a damaged version only the manifest stays, for inspection: nobody can tell which files were its own.
     """
     found = read_served(ctx)
     if found is None:

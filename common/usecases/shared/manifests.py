@@ -25,7 +25,10 @@ class DamagedVersion:
 
 @dataclass(frozen=True)
 class History:
-    """The versions that the serving document lists, oldest first."""
+    """The earlier versions that the serving document lists, oldest first.
+
+    The manifest of a `damaged` version is missing or unreadable, so `rollback` cannot return to it.
+    """
 
     readable: tuple[tuple[BundleRef, Bundle], ...]
     damaged: tuple[DamagedVersion, ...]

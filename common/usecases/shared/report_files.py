@@ -34,7 +34,8 @@ def save_page(ctx: Context, version: str, html: str) -> None:
 
 
 def figures_before(ctx: Context, version: str) -> dict[str, Any] | None:
-    """Of the newest run before this one; None for a first run, and where they are damaged or an older release's."""
+    """The figures of the newest training before `version`; None for the first training, and where they are damaged or
+    in the form of an older release."""
     earlier = [found for found in versions_with(ctx, METRICS_FILE) if found < version]
     figures = _read_json(ctx, ctx.keys.model_file(earlier[-1], METRICS_FILE)) if earlier else {}
     return figures if "data" in figures else None

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 
 def families(incomplete: str) -> list[str]:
-    """The model families that begin with `incomplete`."""
-    from common.models.registry import FAMILIES
-
+    """The model families that begin with `incomplete`; none where the libraries that train them are not installed."""
+    try:
+        from common.models.registry import FAMILIES
+    except ModuleNotFoundError:
+        return []
     return [family for family in FAMILIES if family.startswith(incomplete)]
 
 

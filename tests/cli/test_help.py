@@ -6,12 +6,15 @@ import os
 import subprocess
 import sys
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from common.cli import main
 from common.cli.app import app
+from common.cli.completion import families
 from common.models.registry import FAMILIES
 from common.usecases.ingest.upload import UploadKind
 
@@ -59,3 +62,15 @@ def completed(*words: str) -> list[str]:
 )
 def test_a_shell_completes_commands_families_and_kinds(words: tuple[str, ...], offered: list[str]) -> None:
     assert completed(*words) == offered
+
+
+def test_without_the_libraries_of_training_there_is_no_family_to_offer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "common.models.registry", None)
+    assert families("") == []
+
+
+def test_the_package_without_the_extra_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("common.cli.find_spec", lambda name: None if name == "typer" else find_spec(name))
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert "pip install 'recsys-lite[cli]'" in str(ended.value)

@@ -16,10 +16,10 @@ export OPENBLAS_NUM_THREADS ?= 1
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-widget slow lanes lane lint lint-widget widget screenshots php images bench sizing eval docs clean
+.PHONY: help setup demo test test-widget slow lanes lane lint lint-widget widget screenshots php images release-check bench sizing eval docs clean
 
 help: ## this list
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 setup: $(VENV)/.ready ## the virtual environment with every pinned dependency
 
@@ -98,6 +98,9 @@ images: setup image-tools ## the functions' images, the demo's job inside them, 
 image-tools:
 	@docker info >/dev/null 2>&1 || dpkg -s buildah mmdebstrap bubblewrap >/dev/null 2>&1 || \
 		infra/apt.sh buildah mmdebstrap bubblewrap
+
+release-check: setup widget ## wheel, sdist and npm package into build/release, looked into and run; TAG=v0.1.0 REPOSITORY=https://…
+	$(PY) -m infra.release $(if $(TAG),--tag $(TAG)) $(if $(REPOSITORY),--repository $(REPOSITORY))
 
 bench: setup ## one table of ratios and build/bench.json; ROW=name runs one row
 	$(PY) -m tests.bench $(if $(ROW),--row $(ROW))

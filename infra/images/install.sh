@@ -5,13 +5,16 @@ set -eu
 extras=$1
 shift
 
+# lightfm-next is compiled here, by itself with -march=native: another processor than this one may not know the result.
+export LIGHTFM_NO_CFLAGS=1 CFLAGS='-ffast-math -fno-finite-math-only'
+
 python3 -m venv --without-pip /opt/recsys
 in_recsys() { pip --python /opt/recsys/bin/python "$@"; }
 case ",$extras," in
 *,gru4rec,*) python3 torch_cpu.py --python /opt/recsys/bin/python ;;
 esac
 in_recsys install --quiet -c constraints.txt ".[$extras]"
-# lightfm-next was compiled here, and needs the compiler's OpenMP, which slim bases do not have.
+# It needs the compiler's OpenMP, which slim bases do not have.
 cp -L "$(gcc -print-file-name=libgomp.so.1)" /opt/recsys/lib/
 if [ $# -gt 0 ]; then
     in_recsys uninstall --quiet --yes "$@"

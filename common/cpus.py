@@ -6,8 +6,11 @@ import os
 
 
 def usable_cpus() -> int:
-    """Those that the process is bound to, by `taskset` or a container's `--cpuset-cpus`; all of the machine's on a system
-    that binds no process, such as macOS. At least 1."""
+    """The number of CPUs that this process may use, at least 1.
+
+    These are the CPUs that `taskset` or a container binds it to; all of the machine's where no process is bound to any,
+    as on macOS.
+    """
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from common.schemas.documents import RunRecord
-    from common.usecases.operate.status import Refused, Status
+    from common.usecases.operate.status import QuarantineStatus, Status
 
 _STYLES = {"running": "cyan", "done": "green", "refused": "yellow", "failed": "red"}
 
@@ -110,7 +110,7 @@ def _waiting_lines(found: Status) -> list[str]:
     return [f"waiting   {len(uploads)} uploads", *_listed("", uploads)]
 
 
-def _refused_line(refused: Refused, now: datetime) -> str:
+def _refused_line(refused: QuarantineStatus, now: datetime) -> str:
     return (
         f"refused   {refused.reports} reports; the newest, {ago(refused.since, now)}, is {refused.newest}: "
         f"{refused.reason}"

@@ -26,7 +26,7 @@ from common.edges.http_routes import Endpoint, Route
 from common.edges.http_token import Claims, read_token
 from common.edges.problems import problem
 from common.errors import BadRequest, NotReady, Unauthorized
-from common.serving.stages import Laps, Stage
+from common.serving.stages import Stage, StageTimer
 from common.usecases.recommend.answer_cache import Answer
 from common.usecases.recommend.service import Query, RecommendService
 
@@ -101,7 +101,7 @@ class Storefront:
         """Answers a request. Raises errors of `common.errors`, which the caller turns into an answer."""
         if route.endpoint is Endpoint.READYZ:
             return self._readiness(request)
-        laps = Laps()
+        timer = StageTimer()
         subject, body = None, None
         if route.endpoint is Endpoint.RECOMMENDATIONS:
             body = await request.body() if request.method == "POST" else None
@@ -109,19 +109,19 @@ class Storefront:
         cache_key = request.raw_path, request.query_string, body, subject
         answer = self._service.remembered(cache_key)
         if answer is None:
-            answer = await self._make(request, route, body, subject, laps)
+            answer = await self._make(request, route, body, subject, timer)
             self._service.remember(cache_key, answer)
         self._metrics.recommended(answer.rungs)
         return Response(200, JSON, answer.body, [CACHING[route.endpoint]])
 
     async def _make(
-        self, request: Request, route: Route, body: bytes | None, subject: str | None, laps: Laps
+        self, request: Request, route: Route, body: bytes | None, subject: str | None, timer: StageTimer
     ) -> Answer:
         if route.endpoint is Endpoint.ITEMS:
             return self._service.cards(read_query_string(CardFields, request.query_string).item_id)
         query = self._query(request, route, body, subject)
-        laps.end(Stage.PARSE)
-        self._metrics.stages.add(laps)
+        timer.end(Stage.PARSE)
+        self._metrics.stages.add(timer)
         ask = self._use_case(route)
         # A new filter takes milliseconds in the catalogue's files, so that it runs in a thread and other requests need
         # not wait. All other work takes less time than passing it to a thread.

@@ -19,7 +19,8 @@ MAX_K: Final = 20
 PRIMARY: Final = "ndcg@10"
 
 FEW_ITEMS: Final = 5
-"""People with at most so many different items before the cut are also measured alone: a model knows little of them."""
+"""People with at most so many different items before the cut also have figures of their own, because a
+model knows little of them."""
 
 
 @dataclass(frozen=True)

@@ -50,8 +50,8 @@ class Architecture(StrEnum):
 class Item2VecConfig(ModelConfig):
     """Hyperparameters of item2vec.
 
-    Negatives are drawn by count ** ns_exponent, so the library learns how much more often an item occurs in one company
-    than in another. So `popularity` · ln(count) is added to the item's bias, as in BPR.
+    Negatives are drawn by count ** ns_exponent, so the library learns how much more often an item occurs beside some
+    items than beside others. So `popularity` · ln(count) is added to the item's bias, as in BPR.
 
     The defaults reach NDCG@10 .295 of all purchases at a grocer and .256 at a gift shop; gensim's own values reach .255
     and .240 (docs/measurements-models.md). `sample` 1e-4 would leave out nine tenths of what a shop with a hundred

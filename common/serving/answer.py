@@ -12,7 +12,7 @@ from common.serving.evidence import Reason
 from common.serving.ranking import Pick, Rung
 
 _RUNGS: Final = {rung: b'"rung":"%b","reason":{"code":' % rung.encode() for rung in Rung}
-_REASONS: Final = {reason: b'"%b"' % reason.encode() for reason in Reason}
+_REASON_JSON: Final = {reason: b'"%b"' % reason.encode() for reason in Reason}
 
 
 def render(bundle: ServedBundle, picks: list[Pick]) -> bytes:
@@ -25,7 +25,7 @@ def render(bundle: ServedBundle, picks: list[Pick]) -> bytes:
     pieces: list[bytes] = []
     for rank, (item_no, rung, (reason, cause), score) in enumerate(picks, start=1):
         # The card is a JSON object; the fields of this answer come in place of its closing brace.
-        pieces += (card(item_no)[:-1], b',"rank":%d,' % rank, _RUNGS[rung], _REASONS[reason])
+        pieces += (card(item_no)[:-1], b',"rank":%d,' % rank, _RUNGS[rung], _REASON_JSON[reason])
         if cause is not None:
             pieces += (b",", mention(cause))
         pieces.append(b"}}," if score is None else b'},"score":%.6g},' % score)

@@ -31,8 +31,8 @@ class Reason(StrEnum):
     NEW = "new"
 
 
-# `Evidence.kinds` are positions here. The first two are a history's False and True of "has bought it".
-_REASONS: Final = (Reason.SIMILAR_TO, Reason.BECAUSE_YOU_BOUGHT, Reason.IN_YOUR_BASKET)
+# `Evidence.kinds` are positions here. Positions 0 and 1 are the values of `Person.purchased`, False and True.
+_EVIDENCE_REASONS: Final = (Reason.SIMILAR_TO, Reason.BECAUSE_YOU_BOUGHT, Reason.IN_YOUR_BASKET)
 _KIND_OF: Final = {EventType.VIEW: 0, EventType.RETURN: 0, EventType.PURCHASE: 1, EventType.CART: 2}
 
 
@@ -43,7 +43,7 @@ class SessionItem(NamedTuple):
     kind: EventType
 
 
-class Cause(NamedTuple):
+class ItemReason(NamedTuple):
     """Why an item is shown: the reason, and the other item that it names, if any."""
 
     reason: Reason
@@ -55,7 +55,7 @@ class Evidence(NamedTuple):
 
     items: (m,) int32 numbers
     weights: (m,) float32
-    kinds: (m,) int8, positions in `_REASONS`
+    kinds: (m,) int8, positions in `_EVIDENCE_REASONS`
     vector: (dim,) float32, where the query vector is known already
     """
 
@@ -90,14 +90,14 @@ class Evidence(NamedTuple):
             return self.vector
         return bundle.encode(self.items, self.weights)
 
-    def causes(self, bundle: ServedBundle, item_nos: I32) -> list[Cause]:
+    def causes(self, bundle: ServedBundle, item_nos: I32) -> list[ItemReason]:
         """For each item, the piece of evidence that adds most to its score."""
         if not len(self.items):
-            return [Cause(Reason.POPULAR)] * len(item_nos)
+            return [ItemReason(Reason.POPULAR)] * len(item_nos)
         if len(self.items) > MAX_CAUSES:
             latest = slice(-MAX_CAUSES, None)
             return Evidence(self.items[latest], self.weights[latest], self.kinds[latest]).causes(bundle, item_nos)
         added = bundle.influence(item_nos, self.items) * self.weights
         strongest: npt.NDArray[np.intp] = added.argmax(1)
-        reasons = map(_REASONS.__getitem__, self.kinds[strongest].tolist())
-        return list(map(Cause, reasons, self.items[strongest].tolist()))
+        reasons = map(_EVIDENCE_REASONS.__getitem__, self.kinds[strongest].tolist())
+        return list(map(ItemReason, reasons, self.items[strongest].tolist()))

@@ -3,8 +3,8 @@
 A layer of up to `FLAT_MAX` rows is scanned whole. Above that, rows are grouped into lists around L2 centroids, and a
 search reads the `nprobe` most promising lists. Matrix-factorisation vectors differ in length by orders of magnitude,
 and the best item for a person is often a long vector far from its centroid. So each centroid carries `RADIUS_WEIGHT` ×
-the radius of its list in one more dimension, and each query its own length there: lists are ranked by a bound on their
-best score, not by the score of their centroid. Stored vectors have 0 in that dimension.
+the radius of its list in one more dimension, and each query has its own length there: lists are ranked by a bound on
+their best score, q · centroid + `RADIUS_WEIGHT` |q| radius. Stored vectors have 0 in that dimension.
 
 Lists hold half-precision numbers, because the cost of a search is the memory that it reads. The caller computes the
 exact scores of the rows.

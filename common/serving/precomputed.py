@@ -16,7 +16,7 @@ from common.config import Purchased
 from common.schemas.data import F32
 from common.serving.arrays import save_array
 from common.serving.bundle import ServedBundle
-from common.serving.evidence import Cause, Reason
+from common.serving.evidence import ItemReason, Reason
 from common.serving.people import PRECOMPUTED_PREFIX, Person, Precomputed
 from common.serving.purchased import with_purchased
 from common.serving.ranking import Pick, RankingRequest, Rung, rank
@@ -25,7 +25,7 @@ DEPTH: Final = 24
 """Items of a precomputed answer: two rows of a carousel, and a reserve for items that are removed during the day."""
 
 # Stored by position, so new reasons are added at the end.
-_REASONS: Final = (Reason.SIMILAR_TO, Reason.BECAUSE_YOU_BOUGHT, Reason.BUY_AGAIN)
+_STORED_REASONS: Final = (Reason.SIMILAR_TO, Reason.BECAUSE_YOU_BOUGHT, Reason.BUY_AGAIN)
 _NONE: Final = -1
 
 
@@ -49,7 +49,7 @@ def precompute(bundle: ServedBundle) -> Precomputed:
             precomputed.causes[row, span] = [
                 _NONE if pick.cause.item_no is None else pick.cause.item_no for pick in picks
             ]
-            precomputed.reasons[row, span] = [_REASONS.index(pick.cause.reason) for pick in picks]
+            precomputed.reasons[row, span] = [_STORED_REASONS.index(pick.cause.reason) for pick in picks]
     return precomputed
 
 
@@ -73,7 +73,7 @@ def precomputed_picks(bundle: ServedBundle, person: Person, n: int) -> list[Pick
             return None
         if unchanged[item_no]:
             named = None if cause == _NONE else cause
-            picks.append(Pick(item_no, Rung.PERSONAL, Cause(_REASONS[reason], named), score))
+            picks.append(Pick(item_no, Rung.PERSONAL, ItemReason(_STORED_REASONS[reason], named), score))
             if len(picks) == n:
                 return None if _is_beaten(bundle, person, score) else picks
     return None

@@ -16,13 +16,13 @@ import numpy as np
 
 from common.schemas.data import F32, I32, EventType
 from common.serving.bundle import ServedBundle
-from common.serving.evidence import Cause, Evidence, Reason, SessionItem
+from common.serving.evidence import Evidence, ItemReason, Reason, SessionItem
 from common.serving.filters import AVAILABLE, Filter
 from common.serving.people import Person
 from common.serving.promotions import Promotion, promote, promoted
 from common.serving.search import Hits, Raised, nearest, search, search_raised
 from common.serving.selection import Selection
-from common.serving.stages import Laps, Stage
+from common.serving.stages import Stage, StageTimer
 from common.serving.variety import ANY, DEEPEST, Quota, Variety, depth_of, diversify
 
 _PIECE: Final = 256
@@ -48,7 +48,7 @@ class Pick(NamedTuple):
 
     item_no: int
     rung: Rung
-    cause: Cause
+    cause: ItemReason
     score: float | None = None
 
 
@@ -75,31 +75,31 @@ class RankingRequest(NamedTuple):
     promotions: tuple[Promotion, ...] = ()
 
 
-def rank(bundle: ServedBundle, request: RankingRequest, laps: Laps | None = None) -> list[Pick]:
+def rank(bundle: ServedBundle, request: RankingRequest, timer: StageTimer | None = None) -> list[Pick]:
     """The picks, best first: `n` of them, or all items that are allowed.
 
-    `laps` records the time of each stage. Raises `CorruptError` where a layer's catalogue cannot be read.
+    `timer` records the time of each stage. Raises `CorruptError` where a layer's catalogue cannot be read.
     """
-    laps = laps or Laps()
-    ladder = _Ladder(bundle, request, laps)
+    timer = timer or StageTimer()
+    ladder = _Ladder(bundle, request, timer)
     general = (ladder.related, ladder.popular_in_category, ladder.popular, ladder.newest)
     for rung in (ladder.own, ladder.bought_together, *general):
         rung()
         if ladder.missing == 0:
             break
-    laps.end(Stage.RANK)
+    timer.end(Stage.RANK)
     return ladder.picks
 
 
 class _Ladder:
     """Fills `picks` rung by rung. `taken` (m,) int32 are items that must not come, or not again."""
 
-    def __init__(self, bundle: ServedBundle, request: RankingRequest, laps: Laps) -> None:
+    def __init__(self, bundle: ServedBundle, request: RankingRequest, timer: StageTimer) -> None:
         self.bundle = bundle
         self.request = request
-        self.laps = laps
+        self.timer = timer
         self.selection = bundle.selections.of(request.wanted)
-        laps.end(Stage.FILTER)
+        timer.end(Stage.FILTER)
         self.picks: list[Pick] = []
         self.taken = request.hide
         self.quota = Quota(request.variety.max_per_category)
@@ -118,11 +118,11 @@ class _Ladder:
             return
         evidence = self._evidence_of_request()
         query = evidence.query(self.bundle)
-        self.laps.end(Stage.ENCODE)
+        self.timer.end(Stage.ENCODE)
         if query is None:
             return
         hits = self._varied(partial(self._search, query))
-        self.laps.end(Stage.SEARCH)
+        self.timer.end(Stage.SEARCH)
         scores = hits.scores.tolist()
         if not any(scores):
             return  # the query is zero, for a person who has only returns
@@ -167,7 +167,7 @@ class _Ladder:
         bought = Raised(person.items[person.purchased], gains)
         return search_raised(self.bundle.items, query, n, selection, self.taken, bought)
 
-    def _causes(self, evidence: Evidence, item_nos: I32) -> list[Cause]:
+    def _causes(self, evidence: Evidence, item_nos: I32) -> list[ItemReason]:
         causes = evidence.causes(self.bundle, item_nos)
         person = self.request.person
         if person is None:
@@ -176,7 +176,7 @@ class _Ladder:
         numbers = item_nos.tolist()
         if bought.isdisjoint(numbers):
             return causes
-        again = Cause(Reason.BUY_AGAIN)
+        again = ItemReason(Reason.BUY_AGAIN)
         return [again if item_no in bought else cause for item_no, cause in zip(numbers, causes, strict=True)]
 
     def _evidence_of_request(self) -> Evidence:
@@ -194,13 +194,13 @@ class _Ladder:
         page = self.request.page
         if self.request.bought_together and page is not None:
             listed = self.bundle.bought_together(page)
-            self._take(listed, Rung.BOUGHT_TOGETHER, Cause(Reason.BOUGHT_TOGETHER, page))
+            self._take(listed, Rung.BOUGHT_TOGETHER, ItemReason(Reason.BOUGHT_TOGETHER, page))
 
     def related(self) -> None:
         """Items similar to the page's item or, without a page, to the newest items of the session.
 
         An item's stored list keeps its order, because it was made from more than vectors: an item with few buyers is
-        compared by its group. Behind it come the allowed items of the filter's gathered part, by cosine.
+        compared by its group. After the list come other allowed items, sorted by cosine.
         """
         if not self.bundle.personal:
             return
@@ -217,13 +217,13 @@ class _Ladder:
     def _nearest(self, item_no: int, n: int) -> Hits:
         return nearest(self.bundle.items, item_no, n, self.selection, self.taken)
 
-    def _seeds(self) -> list[Cause]:
+    def _seeds(self) -> list[ItemReason]:
         if self.request.page is not None:
-            return [Cause(Reason.SIMILAR_TO, self.request.page)]
+            return [ItemReason(Reason.SIMILAR_TO, self.request.page)]
         carts = [item.kind is EventType.CART for item in self.request.session]
         reasons = [Reason.IN_YOUR_BASKET if cart else Reason.SIMILAR_TO for cart in carts]
         seeds = zip(reasons, self.request.session, strict=True)
-        return [Cause(reason, item.item_no) for reason, item in seeds][::-1]
+        return [ItemReason(reason, item.item_no) for reason, item in seeds][::-1]
 
     def popular_in_category(self) -> None:
         """The popular items of the one category that the filter names, or of the categories of the page and the
@@ -231,7 +231,7 @@ class _Ladder:
         for category in self._categories():
             if self.missing:
                 listed = self.bundle.popular_in(category)
-                self._take(listed, Rung.POPULAR_IN_CATEGORY, Cause(Reason.POPULAR_IN_CATEGORY))
+                self._take(listed, Rung.POPULAR_IN_CATEGORY, ItemReason(Reason.POPULAR_IN_CATEGORY))
 
     def _categories(self) -> list[str]:
         filtered = self.request.wanted.categories
@@ -242,17 +242,17 @@ class _Ladder:
         return [category for category in categories if category]
 
     def popular(self) -> None:
-        self._take(self.bundle.popular, Rung.POPULAR, Cause(Reason.POPULAR))
+        self._take(self.bundle.popular, Rung.POPULAR, ItemReason(Reason.POPULAR))
 
     def newest(self) -> None:
         """The list of new items, and behind it every other allowed item, the latest first."""
-        self._take(self.bundle.newest, Rung.NEWEST, Cause(Reason.NEW))
+        self._take(self.bundle.newest, Rung.NEWEST, ItemReason(Reason.NEW))
         if self.missing:
             rest = self.selection.all_items()
             latest_first = np.argsort(-self.bundle.items.born_at(rest), kind="stable")
-            self._take(rest[latest_first], Rung.NEWEST, Cause(Reason.NEW))
+            self._take(rest[latest_first], Rung.NEWEST, ItemReason(Reason.NEW))
 
-    def _take(self, listed: I32, rung: Rung, cause: Cause) -> None:
+    def _take(self, listed: I32, rung: Rung, cause: ItemReason) -> None:
         taken = set(self.taken.tolist())
         allowed = (item_no for item_no in self._allowed(listed) if item_no not in taken)
         chosen = list(islice(self._within_quota(allowed), self.missing))

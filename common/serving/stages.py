@@ -29,7 +29,7 @@ class Stage(StrEnum):
     WRITE = "write"  # the answer's JSON
 
 
-class Laps:
+class StageTimer:
     """A stopwatch for the stages of one answer, one after the other."""
 
     def __init__(self) -> None:
@@ -58,9 +58,9 @@ class Stages:
         self._sums = dict.fromkeys(Stage, 0.0)
         self._lock = threading.Lock()
 
-    def add(self, laps: Laps) -> None:
+    def add(self, timer: StageTimer) -> None:
         with self._lock:
-            for stage, seconds in laps.seconds.items():
+            for stage, seconds in timer.seconds.items():
                 self._counts[stage][bisect_left(BOUNDS_S, seconds)] += 1
                 self._sums[stage] += seconds
 

@@ -13,7 +13,7 @@ import pytest
 from common.schemas.data import F32
 from common.serving.answer import render, render_cards
 from common.serving.bundle import ServedBundle
-from common.serving.evidence import Cause, Reason
+from common.serving.evidence import ItemReason, Reason
 from common.serving.ranking import Pick, Rung
 from tests.bundles import Goods, layer_content, open_layers
 
@@ -29,20 +29,20 @@ def bundle(tmp_path: Path) -> ServedBundle:
     return open_layers([replace(layer_content(goods), cards=stored)], tmp_path)
 
 
-def reason_of(bundle: ServedBundle, cause: Cause) -> dict[str, Any]:
+def reason_of(bundle: ServedBundle, cause: ItemReason) -> dict[str, Any]:
     answer = json.loads(render(bundle, [Pick(0, Rung.PERSONAL, cause)]))
     reason: dict[str, Any] = answer["items"][0]["reason"]
     return reason
 
 
 def test_reason_names_the_item_by_its_title(bundle: ServedBundle) -> None:
-    reason = reason_of(bundle, Cause(Reason.BECAUSE_YOU_BOUGHT, 1))
+    reason = reason_of(bundle, ItemReason(Reason.BECAUSE_YOU_BOUGHT, 1))
     assert reason == {"code": "because_you_bought", "item_id": "i1", "title": TITLES[1]}
 
 
 def test_reason_without_a_title(bundle: ServedBundle) -> None:
-    assert reason_of(bundle, Cause(Reason.SIMILAR_TO, 2)) == {"code": "similar_to", "item_id": "i2"}
-    assert reason_of(bundle, Cause(Reason.POPULAR)) == {"code": "popular"}
+    assert reason_of(bundle, ItemReason(Reason.SIMILAR_TO, 2)) == {"code": "similar_to", "item_id": "i2"}
+    assert reason_of(bundle, ItemReason(Reason.POPULAR)) == {"code": "popular"}
 
 
 def test_cards_come_in_the_order_asked(bundle: ServedBundle) -> None:

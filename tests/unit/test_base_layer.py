@@ -11,8 +11,8 @@ from common.models.base import FitOptions, TrainingData
 from common.models.registry import FAMILIES, make
 from common.schemas.data import U64, Catalogue, EventType, Interactions, LayerContent
 from common.store.segments.co_purchases import CoPurchases
-from common.usecases.publish.layers.base import MIN_NEIGHBOURS, Stock, base_content
-from common.usecases.publish.layers.extras import Extras
+from common.usecases.publish.layers.base import MIN_NEIGHBOURS, StoreContent, base_content
+from common.usecases.publish.layers.extras import BaseArrays
 from common.usecases.publish.layers.items import take
 from tests.shops import NOON, Event, catalogue, interactions
 
@@ -45,7 +45,7 @@ def fit(data: Interactions, family: str = "als") -> Artifact:
 def base(
     data: Interactions, items: Catalogue = CATALOGUE, changed: U64 = NOBODY, artifact: Artifact | None = None
 ) -> LayerContent:
-    return base_content(artifact or fit(data), Stock(data, items, NOW, NO_PAIRS), changed, threads=1)
+    return base_content(artifact or fit(data), StoreContent(data, items, NOW, NO_PAIRS), changed, threads=1)
 
 
 def number(content: LayerContent, item_id: str) -> int:
@@ -134,7 +134,7 @@ def test_neighbours_have_buyers_enough_where_the_shop_has_such_items(monkeypatch
     data = interactions([*EVENTS, Event("u00", "rare", 1)])
     items = catalogue([*((item_id, "c", "b", 1.0) for item_id in (*TEA, *SHOES, "rare"))])
     few = base(data, items)
-    assert Extras.of(few.encoder).neighbours.all(), f"fewer than {MIN_NEIGHBOURS} items: all are neighbours"
+    assert BaseArrays.of(few.encoder).neighbours.all(), f"fewer than {MIN_NEIGHBOURS} items: all are neighbours"
     monkeypatch.setattr("common.usecases.publish.layers.base.MIN_NEIGHBOURS", 3)
     monkeypatch.setattr("common.usecases.publish.layers.base.NEIGHBOUR_PEOPLE", 2)
     many = base(data, items)

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from common.schemas.data import DAY_S, EventType
-from common.usecases.publish.layers.rankings import HALF_LIFE_DAYS, Shelf, category_codes, popularity
+from common.usecases.publish.layers.rankings import HALF_LIFE_DAYS, RankedItems, category_codes, popularity
 from tests.shops import NOON, Event, interactions
 
 
-def shelf(scores: Sequence[float], categories: str = "", available: Sequence[bool] = ()) -> Shelf:
+def shelf(scores: Sequence[float], categories: str = "", available: Sequence[bool] = ()) -> RankedItems:
     n = len(scores)
     codes, names = category_codes(list(categories or "a" * n))
-    return Shelf(
+    return RankedItems(
         scores=np.array(scores, dtype=np.float64),
         available=np.array(available or [True] * n, dtype=np.bool_),
         created_at=np.arange(n, dtype=np.int64),

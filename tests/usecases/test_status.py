@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from common.usecases.operate.doctor import CHECKS, CheckState
-from common.usecases.operate.status import Refused, status
+from common.usecases.operate.status import QuarantineStatus, status
 from common.usecases.recommend.activity import read_activity
 from common.usecases.shared.context import utc_now
 from common.usecases.update.update import update
@@ -64,7 +64,7 @@ def test_the_newest_refusal_is_told_with_its_main_reason(tmp_path: Path) -> None
     rows = ["u,a,2026-01-01,1", "u,b,2026-01-02,1", "u,c,2026-01-03,1", "u,d,yesterday,1", "u,e,2026-01-03,0"]
     ingest(ctx, "events/rows.csv", events_csv(*rows, "u,f,2026-01-03,-1"))
     found = status(ctx).refused
-    assert isinstance(found, Refused)
+    assert isinstance(found, QuarantineStatus)
     assert found.newest in keys_under(ctx, "quarantine/events/rows")
     assert (found.reports, found.reason.partition(":")[0]) == (2, "qty_below_one (2 of 6 rows)")
     ctx.bucket.put(found.newest, b"damaged")

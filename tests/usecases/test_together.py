@@ -12,7 +12,7 @@ import pytest
 
 from common.schemas.data import ItemLists
 from common.store.segments.co_purchases import CoPurchases
-from common.usecases.publish.layers.together import TOGETHER_DEPTH, Kept, Pairs, list_pairs
+from common.usecases.publish.layers.together import TOGETHER_DEPTH, Pairs, StoredCoPurchases, list_pairs
 from common.usecases.shared.context import Context
 from common.usecases.update.update import update
 from tests.memory import memory_context
@@ -148,7 +148,7 @@ def test_updated_scores_count_all_orders_by_hand() -> None:
         ("0", "1", "2"), np.array([20, 12, 50]), 100, at, np.array([1, 2], np.int32), *[np.array([10, 8])] * 2
     )
     categories = np.full(3, -1, np.int32)
-    kept = Kept.counted(found, np.arange(3, dtype=np.int32), categories)
+    kept = StoredCoPurchases.counted(found, np.arange(3, dtype=np.int32), categories)
     assert listed_of(kept.lists, 0) == [1, 2]  # 10 / (2.4 + 10) and 8 / (10 + 10)
     later = replace(
         found, orders=np.array([20, 0, 20]), n_orders=20, together=np.array([0, 20]), people=np.array([1, 1])

@@ -16,7 +16,7 @@ from common.store.segments.duplicates import Duplicates
 from common.store.segments.segment import EVENT_COLUMNS, SegmentFile, finish, new_segment
 from common.store.segments.tombstones import NEVER, Tombstones
 from common.store.uploads.draft import Draft
-from common.store.uploads.unattributed import settle
+from common.store.uploads.unattributed import add_unattributed
 
 PathOf = Callable[[FileRef], Path]
 
@@ -62,7 +62,7 @@ class EventBatch:
         self._work = work
         attach_existing(connection, "draft", draft.segment)
         attach_existing(connection, "scratch", draft.scratch)
-        repeats, notices = settle(connection) if draft.rows_unattributed else (0, [])
+        repeats, notices = add_unattributed(connection) if draft.rows_unattributed else (0, [])
         self._whole = finish(connection, "draft", draft.segment)
         attach_read_only(connection, "draft", draft.segment)
         self._repeats = Duplicates(connection)

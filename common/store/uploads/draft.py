@@ -60,7 +60,7 @@ def drafting(source: Source, work: Path, memory_bytes: int) -> Iterator[tuple[Co
         connection.close()
 
 
-def keep_refused(connection: Connection, refused: str) -> int:
+def write_refused_rows(connection: Connection, refused: str) -> int:
     """Stores the rows of the relation `refused` (row, code, value, …) in the scratch database. Returns their number."""
     return number(connection, f"CREATE TABLE scratch.refused AS {refused}")
 

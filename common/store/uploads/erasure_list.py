@@ -11,7 +11,7 @@ from common.errors import FileRejected
 from common.schemas.data import U64
 from common.store.engine import attach_read_only, connect_trusted
 from common.store.uploads.columns import ERASURES, match
-from common.store.uploads.draft import Draft, ReadOptions, drafting, keep_refused
+from common.store.uploads.draft import Draft, ReadOptions, drafting, write_refused_rows
 from common.store.uploads.fields import Field, identifier
 from common.store.uploads.files import Source, Table
 from common.store.uploads.pseudonyms import number_ids, write_users
@@ -29,7 +29,7 @@ def read_erasures(source: Source, work: Path, options: ReadOptions) -> Draft:
         place = match([column.name for column in table.columns], ERASURES)[_COLUMN]
         field = identifier(_COLUMN, table.columns[place].raw, table.columns[place].kind)
         number_ids(connection, table, field, "user_no")
-        refused = keep_refused(connection, _refused(table, field))
+        refused = write_refused_rows(connection, _refused(table, field))
         connection.execute("DELETE FROM user_ids WHERE problem IS NOT NULL")
         write_users(connection, options.pseudonymizer, everybody=True)
     return Draft(

@@ -12,7 +12,7 @@ from common.store.engine import Connection, number
 from common.store.segments.segment import EVENT_COLUMNS
 from common.store.uploads.columns import EVENTS, match
 from common.store.uploads.decimals import decimal, decimal_problems, has_comma_decimals
-from common.store.uploads.draft import Draft, ReadOptions, drafting, keep_refused
+from common.store.uploads.draft import Draft, ReadOptions, drafting, write_refused_rows
 from common.store.uploads.fields import Field, absent, boolean, event_type, identifier, shape, unreadable
 from common.store.uploads.files import Column, Source, Table
 from common.store.uploads.pseudonyms import keyed_hash, number_ids, set_secret, write_users
@@ -68,7 +68,7 @@ def parsed_events(table: Table, fields: Fields, now: datetime, secrets: str = ""
     keyed = ", ".join(_keyed(fields[name], key, secrets + secret) for name, key, secret in _KEYED)
     joins = " ".join(f"LEFT JOIN {name}s ON {name}s.{name} = {fields[name].value}" for name, _ in _NUMBERED)
     values = f"{table.row} AS row, {table.problem} AS row_problem, {ids}, {typed}, {keyed}"
-    return f"SELECT *, {_problem(fields, now)} AS problem FROM (SELECT {values} FROM {table.relation} {joins})"
+    return f"SELECT *, {_refusal_code(fields, now)} AS problem FROM (SELECT {values} FROM {table.relation} {joins})"
 
 
 def refused_events(parsed: str) -> str:
@@ -96,7 +96,7 @@ def _keyed(field: Field, key: str, secret: str) -> str:
     return f"{hashed}, {field.given} AS {field.column}_given, strlen({field.value}) AS {field.column}_bytes"
 
 
-def _problem(fields: Fields, now: datetime) -> str:
+def _refusal_code(fields: Fields, now: datetime) -> str:
     branches = (
         "WHEN row_problem <> '' THEN row_problem",
         _id_problems("user_id", "user_no"),
@@ -116,7 +116,7 @@ def _problem(fields: Fields, now: datetime) -> str:
 
 
 def _id_problems(column: str, no: str) -> str:
-    """SQL of the branches for problems with an id; the table of ids has its own problem of each."""
+    """SQL of the branches for problems with an id. Problems of the id's text are in the table of ids."""
     return (
         f"WHEN NOT {column}_given THEN '{column}_empty' WHEN {no} IS NULL THEN '{column}_not_whole' "
         f"WHEN {column}_problem IS NOT NULL THEN {column}_problem"
@@ -153,7 +153,7 @@ def read_events(source: Source, work: Path, options: ReadOptions) -> Draft:
         kept += unattributed
         refused = 0
         if kept < table.rows:
-            refused = keep_refused(connection, refused_events(parsed_events(table, fields, options.now)))
+            refused = write_refused_rows(connection, refused_events(parsed_events(table, fields, options.now)))
         write_users(connection, options.pseudonymizer, everybody=not (refused or unattributed))
         connection.execute("INSERT INTO draft.item_ids SELECT item_no, item_id FROM item_ids WHERE problem IS NULL")
     unused = [name for position, name in enumerate(names) if table.columns[position] not in found.values()]

@@ -18,7 +18,7 @@ from common.store.segments.tombstones import Tombstones
 from common.store.uploads.batch import NO_ROWS, PathOf
 from common.store.uploads.columns import ITEMS, fold, match
 from common.store.uploads.decimals import decimal, decimal_problems, has_comma_decimals
-from common.store.uploads.draft import Draft, ReadOptions, drafting, keep_refused
+from common.store.uploads.draft import Draft, ReadOptions, drafting, write_refused_rows
 from common.store.uploads.fields import (
     Field,
     absent,
@@ -113,7 +113,7 @@ def parsed_items(table: Table, columns: Columns, fields: Fields, now: datetime) 
     created_at = "CASE WHEN created_at_emptied THEN NULL ELSE created_at END AS created_at"
     available = "CASE WHEN available_given THEN available ELSE true END AS available"
     return (
-        f"SELECT * REPLACE ({emptied}, {created_at}, {available}), {_problem(fields)} AS problem "
+        f"SELECT * REPLACE ({emptied}, {created_at}, {available}), {_refusal_code(fields)} AS problem "
         f"FROM (SELECT *, {flags} FROM ({inner}))"
     )
 
@@ -164,7 +164,7 @@ def _free_name(name: str) -> str:
     return f"{name}_" if fold(name) in _OWN_NAMES else name
 
 
-def _problem(fields: Fields) -> str:
+def _refusal_code(fields: Fields) -> str:
     branches = (
         "WHEN row_problem <> '' THEN row_problem",
         "WHEN NOT item_id_given THEN 'item_id_empty' WHEN item_id IS NULL THEN 'item_id_not_whole'",
@@ -190,7 +190,7 @@ def read_items(source: Source, work: Path, options: ReadOptions) -> Draft:
         flags = ", ".join(f"{name}_emptied" for name in EMPTIED)
         good = f"SELECT row, {_COLUMNS}, {flags} FROM ({rows}) WHERE problem IS NULL"
         kept = number(connection, f"CREATE TABLE scratch.parsed AS {good}")
-        refused = keep_refused(connection, refused_items(table, rows)) if kept < table.rows else 0
+        refused = write_refused_rows(connection, refused_items(table, rows)) if kept < table.rows else 0
     return Draft(work / "draft.duckdb", work / "scratch.duckdb", kept + refused, refused, notices=source.notices)
 
 

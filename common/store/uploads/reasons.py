@@ -1,4 +1,7 @@
-"""The reasons for which rows are refused: stable codes, with the problem and the remedy for an admin."""
+"""The reasons for which rows are refused: stable codes, with the problem and the remedy for an admin.
+
+`_refusal_code` of `events.py` and of `items.py` decides which reason a row has.
+"""
 
 from __future__ import annotations
 
@@ -104,7 +107,7 @@ _ALL: Final = (
     RefusalReason(
         "ts_in_future",
         "ts",
-        f"ts is more than {CLOCK_SKEW.seconds // 60} minutes ahead",
+        f"ts is more than {CLOCK_SKEW.seconds // 60} minutes in the future",
         "a time without zone is read as UTC: add the zone (…+01:00), or export UTC",
     ),
     RefusalReason("ts_too_old", "ts", f"ts is before {EARLIEST.year}", f"write {TS_FORMS}"),

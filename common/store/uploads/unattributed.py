@@ -18,7 +18,7 @@ from common.store.uploads.pseudonyms import keyed_hash, set_secret
 _COLUMNS: Final = ", ".join(EVENT_COLUMNS)
 
 
-def settle(connection: Connection) -> tuple[int, list[str]]:
+def add_unattributed(connection: Connection) -> tuple[int, list[str]]:
     """Moves `scratch.unattributed` into `draft.events`. Returns the number of repeated rows, and notices.
 
     Rows are inserted by time, so that their order does not reveal which belong to one person.

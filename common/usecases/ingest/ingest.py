@@ -50,7 +50,7 @@ def drain(ctx: Context) -> list[RunRecord]:
     records: list[RunRecord] = []
     errors: list[Exception] = []
     for info in sorted(waiting, key=lambda info: info.modified):
-        if _may_rest(ctx, document, info):
+        if _needs_nothing(ctx, document, info):
             continue
         try:
             records.append(_take(ctx, info))
@@ -70,7 +70,7 @@ def _take(ctx: Context, info: ObjectInfo) -> RunRecord:
     return ingest_object(ctx, info.key, info.etag)
 
 
-def _may_rest(ctx: Context, document: StoreDocument | None, info: ObjectInfo) -> bool:
+def _needs_nothing(ctx: Context, document: StoreDocument | None, info: ObjectInfo) -> bool:
     """Whether nothing is to be done for this object.
 
     That is a folder marker, a committed upload that is kept for some days, or a too large upload with a report."""

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from common.schemas.documents import Upload
 from common.schemas.quarantine import QuarantineReport, ReasonCount, RefusedRow
 from common.store.uploads.reasons import REASONS
-from common.store.uploads.refusals import Refusals
+from common.store.uploads.refused_rows import Refusals
 from common.usecases.shared.context import Context
 
 _TAG_LENGTH: Final = 12

@@ -22,7 +22,7 @@ from common.store.uploads.erasure_list import people_of, read_erasures
 from common.store.uploads.events import read_events
 from common.store.uploads.files import prepare
 from common.store.uploads.items import item_batch, read_items
-from common.store.uploads.refusals import Refusals, refusals_of
+from common.store.uploads.refused_rows import Refusals, refusals_of
 from common.usecases.erase.erase import erase_people
 from common.usecases.ingest.commit_batch import BatchCommit, is_known
 from common.usecases.ingest.quarantine import quarantine_file, quarantine_rows
@@ -121,7 +121,7 @@ class Intake:
             self.run.note(counts={"rows_refused": refused}, reasons={"user_erased": erased})
             _forget(self.ctx, info)
         else:
-            settle(self.ctx, info)
+            delete_unless_kept(self.ctx, info)
         return self.run.finish(
             counts={"rows_kept": kept, "rows_repeated": batch.rows - erased - kept},
             notices=(*batch.notices, *notices),
@@ -136,7 +136,7 @@ class Intake:
         return self.run.finish(notices=() if len(people) else ("the file names nobody",))
 
     def _already_in(self, info: ObjectInfo) -> RunRecord:
-        settle(self.ctx, info)
+        delete_unless_kept(self.ctx, info)
         return self.run.finish(notices=[f"{info.key} was ingested already"])
 
     def _tell(self, draft: Draft, refusals: Refusals | None) -> None:
@@ -169,7 +169,7 @@ class Intake:
         return self.ctx.cache.fetch(self.ctx.bucket, ref)
 
 
-def settle(ctx: Context, info: ObjectInfo) -> None:
+def delete_unless_kept(ctx: Context, info: ObjectInfo) -> None:
     """Deletes a committed upload, unless it is kept for some days."""
     if not is_kept(ctx, info):
         _delete(ctx, info)

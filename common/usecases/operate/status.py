@@ -70,7 +70,7 @@ class UnusableVersion(_Part):
     problem: str
 
 
-class Waiting(_Part):
+class WaitingUpload(_Part):
     """An upload that has not been taken in yet."""
 
     key: str
@@ -78,7 +78,7 @@ class Waiting(_Part):
     since: datetime
 
 
-class Refused(_Part):
+class QuarantineStatus(_Part):
     """The quarantine: the number of its reports, and the key, time and main reason of the newest one."""
 
     reports: int
@@ -102,8 +102,8 @@ class Status(_Part):
     serving: ServingStatus | None
     versions: tuple[Version, ...]
     damaged_versions: tuple[UnusableVersion, ...]
-    waiting: tuple[Waiting, ...]
-    refused: Refused | None
+    waiting: tuple[WaitingUpload, ...]
+    refused: QuarantineStatus | None
     bytes: dict[str, int]
     runs: tuple[RunRecord, ...]
 
@@ -125,7 +125,9 @@ def status(ctx: Context, runs: int = 10) -> Status:
         serving=_serving(ctx, serving, store.seq if store else 0) if serving else None,
         versions=tuple(map(_version, reversed(history.readable))) if history else (),
         damaged_versions=tuple(map(_unusable, reversed(history.damaged))) if history else (),
-        waiting=tuple(Waiting(key=info.key, bytes=info.size, since=info.modified) for info in waiting_uploads(ctx)),
+        waiting=tuple(
+            WaitingUpload(key=info.key, bytes=info.size, since=info.modified) for info in waiting_uploads(ctx)
+        ),
         refused=_refused(ctx),
         bytes={name: sum(info.size for info in ctx.bucket.list(prefix)) for name, prefix in _prefixes(ctx.keys)},
         runs=tuple(recent_runs(ctx, runs)),
@@ -192,13 +194,13 @@ def _unusable(version: DamagedVersion) -> UnusableVersion:
     return UnusableVersion(bundle_id=version.ref.bundle_id, family=version.ref.family, problem=version.problem)
 
 
-def _refused(ctx: Context) -> Refused | None:
+def _refused(ctx: Context) -> QuarantineStatus | None:
     reports = [info for info in ctx.bucket.list(ctx.keys.quarantine) if info.key.endswith(".json")]
     if not reports:
         return None
     newest = max(reports, key=lambda info: info.modified)
     report = read_report(ctx, newest.key)
-    return Refused(
+    return QuarantineStatus(
         reports=len(reports),
         newest=newest.key,
         since=newest.modified,

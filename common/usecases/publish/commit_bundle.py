@@ -18,8 +18,7 @@ from common.usecases.shared.tombstones import read_tombstones
 
 @dataclass
 class BundleCommit:
-    """A version on its way to be served: `bundle` with its one layer, the first of `made`, without people of erasures
-    after `erasure`.
+    """The commit of `bundle`. Its one layer is `made[0]`, which has nobody of the erasures up to `erasure`.
 
     The erasures are read after what is served. So a later erasure either sees this version, or commits first, and then
     the change is applied again. Only where nothing was served before, an erasure has nothing to commit against; so

@@ -121,7 +121,7 @@ def _similar(items: Items, numbers: I32) -> I32:
 
 
 def _people(deltas: Sequence[Layer]) -> UserRows:
-    """Everybody in one of the layers, also people with an empty history, which hides an older one."""
+    """Everybody in one of the layers, also people with an empty history, which replaces one of an older layer."""
     parts = [layer.people.rows() for layer in deltas]
     keys, same_as = unique_keys(np.concatenate([part.keys for part in parts]))
     rows = _last_of(same_as, len(keys))

@@ -19,7 +19,7 @@ from common.store.segments.interactions import unique_keys
 from common.store.segments.reader import open_store
 from common.usecases.publish.build_layer import make_layer, one_blas_thread, with_precomputed_answers
 from common.usecases.publish.commit_bundle import BundleCommit
-from common.usecases.publish.layers.base import Stock, base_content
+from common.usecases.publish.layers.base import StoreContent, base_content
 from common.usecases.publish.versions import delete_abandoned_layers, layer_ids
 from common.usecases.shared.context import Context
 from common.usecases.shared.runs import RunLog
@@ -38,7 +38,7 @@ class StoreRead:
 
 
 class FollowUps(NamedTuple):
-    """What may have to follow a new version. Both belong to rooms above this one, so callers hand them in.
+    """What may have to follow a new version. Both are in rooms that import this one, so callers pass them in.
 
     erase_again: takes out people who were erased while a shop's first version was made
     bring_up_to_date: adds the batches that came meanwhile, and returns what is served then
@@ -80,10 +80,12 @@ def publish_base(
         trained_at=now,
     )
     with workspace(ctx) as work:
-        stored, stock, changed = reading_store(ctx, lambda document: _stock(ctx, document, covers_seq, work, read))
-        stock = replace(stock, repeat_half_life_days=repeats.half_life_days if repeats else None)
+        stored, held, changed = reading_store(
+            ctx, lambda document: _store_content(ctx, document, covers_seq, work, read)
+        )
+        held = replace(held, repeat_half_life_days=repeats.half_life_days if repeats else None)
         with one_blas_thread():
-            content = base_content(artifact, stock, changed, ctx.settings.n_threads)
+            content = base_content(artifact, held, changed, ctx.settings.n_threads)
         layer = make_layer(ctx, content, "base", stored.seq, work / "layer")
         bundle = Bundle(
             bundle_id=new_id(now),
@@ -109,9 +111,9 @@ def publish_base(
     return follow_ups.bring_up_to_date(ctx, log)
 
 
-def _stock(
+def _store_content(
     ctx: Context, stored: StoreDocument | None, covers_seq: int, work: Path, read: StoreRead | None
-) -> tuple[StoreDocument, Stock, U64]:
+) -> tuple[StoreDocument, StoreContent, U64]:
     """The data of the store, and the (n, 2) uint64 keys of people whose events differ from those that training has
     seen.
 
@@ -123,12 +125,16 @@ def _stock(
     with open_store(stored, ctx.path_of, work) as reader:
         pairs = reader.co_purchases(ctx.settings.min_pair_people)
         if read is not None and read.commit_id == stored.commit_id:
-            return stored, Stock(read.interactions, read.catalogue, now_s, pairs), np.empty((0, 2), dtype=np.uint64)
-        stock = Stock(reader.interactions(), reader.catalogue(), now_s, pairs)
+            return (
+                stored,
+                StoreContent(read.interactions, read.catalogue, now_s, pairs),
+                np.empty((0, 2), dtype=np.uint64),
+            )
+        held = StoreContent(reader.interactions(), reader.catalogue(), now_s, pairs)
         changed = reader.changed_since(covers_seq).user_keys
-    people = stock.interactions.user_keys
+    people = held.interactions.user_keys
     erased = people[read_tombstones(ctx, stored).named(people, read.erasure if read else 0)]
-    return stored, stock, unique_keys(np.concatenate([changed, erased]))[0]
+    return stored, held, unique_keys(np.concatenate([changed, erased]))[0]
 
 
 def _newest_event_s(stored: StoreDocument, covers_seq: int) -> int:

@@ -28,8 +28,8 @@ def rollback(ctx: Context, bring_up_to_date: Callable[[Context, RunLog], Bundle]
     """Serves an earlier model again: bundle `to` of the history, or else the newest one trained before the served one.
 
     Without `to`, a version whose manifest is damaged or whose files are gone is passed over with a notice.
-    `bring_up_to_date` adds the batches that the earlier version does not cover; it belongs to a room above this one, so
-    callers hand it in.
+    `bring_up_to_date` adds the batches that the earlier version does not cover; it is in a room that imports this one,
+    so callers pass it in.
 
     Raises `NotReady` where nothing is published, `NotFound` for a bundle that is not in the history, `CorruptError`
     where `to` names a damaged one, `RefusedError` where its files are gone or no earlier one can be served.

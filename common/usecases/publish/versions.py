@@ -1,6 +1,6 @@
 """Versions of what is served: the files of their layers, and the commits from one version to the next.
 
-It does not need the index, because ingest uses it to erase people.
+It does not import Faiss, because ingest uses it to erase people and its image has no Faiss.
 """
 
 from __future__ import annotations
@@ -94,8 +94,8 @@ def next_version(
 ) -> Proposal:
     """`bundle` in place of another model's; the manifest of the replaced version is kept for `rollback`.
 
-    `erasure` is the number of the newest erasure that `bundle` has been cleaned of. The versions of the history may not
-    be cleaned of it, so a document with a history keeps its own number.
+    `bundle` has nobody of the erasures up to the number `erasure`. The versions of the history may still have some of
+    them, so a document with a history keeps its own number.
     """
     if document is None:
         return Proposal({"bundle": bundle, "erasure": erasure}, files)

@@ -95,7 +95,12 @@ class BundleWatch:
             self._open_newest()
         except BucketUnavailable as error:
             if self.store_answers:
-                logs.event(log, logging.WARNING, "the bucket does not answer; serving what is open", error=str(error))
+                logs.event(
+                    log,
+                    logging.WARNING,
+                    "the bucket does not answer; the open bundle is served",
+                    error=str(error),
+                )
             self.store_answers = False
         else:
             self.store_answers = True
@@ -136,7 +141,7 @@ class BundleWatch:
         except BucketUnavailable:
             raise
         except Exception as error:
-            # Damage, a full or read-only disk, a document of another release: whatever it is, the old bundle serves on.
+            # Damage, a full or read-only disk, a document of another release: the old bundle is still served.
             self._refuse(info.etag, bundle, error)
 
     def _open(self, bundle: Bundle) -> ServedBundle:

@@ -21,7 +21,7 @@ from common.serving.precomputed import precomputed_picks
 from common.serving.promotions import Promotion, promoted
 from common.serving.purchased import decide, with_purchased
 from common.serving.ranking import Pick, RankingRequest, rank
-from common.serving.stages import Laps, Stage, Stages
+from common.serving.stages import Stage, Stages, StageTimer
 from common.serving.variety import ANY, Variety
 from common.usecases.recommend.answer_cache import Answer, AnswerCache, CacheKey
 from common.usecases.recommend.bundle_watch import BundleWatch
@@ -100,13 +100,13 @@ class RecommendService:
     def recommend(self, query: Query) -> Answer:
         """Recommendations for a person, a session, a page, or everybody. Raises `NotReady` while nothing is
         published."""
-        laps = Laps()
+        timer = StageTimer()
         bundle = self._served()
         person = self._person(bundle, query.user_id)
         picks = self._precomputed(bundle, query, person)
         if picks is not None:
-            laps.end(Stage.ENCODE)
-            return self._written(bundle, picks, laps)
+            timer.end(Stage.ENCODE)
+            return self._written(bundle, picks, timer)
         request = _general_request(bundle, query)._replace(
             person=person,
             session=_session(bundle, query.session),
@@ -114,8 +114,8 @@ class RecommendService:
             promotions=query.promotions,
         )
         request = with_purchased(bundle, request, query.purchased or self._purchased)
-        laps.end(Stage.ENCODE)
-        return self._answer(bundle, request, laps)
+        timer.end(Stage.ENCODE)
+        return self._answer(bundle, request, timer)
 
     def similar(self, item_id: str, query: Query) -> Answer:
         """Items similar to one item; of the query, `n`, `wanted`, `exclude` and `variety` are used.
@@ -131,7 +131,7 @@ class RecommendService:
     def popular(self, query: Query) -> Answer:
         """The most popular items; of the query, `n`, `wanted`, `exclude` and `variety` are used."""
         bundle = self._served()
-        return self._answer(bundle, _general_request(bundle, query), Laps())
+        return self._answer(bundle, _general_request(bundle, query), StageTimer())
 
     def cards(self, item_ids: tuple[str, ...]) -> Answer:
         """The cards of these items, in this order; ids that the catalogue does not have are left out."""
@@ -152,10 +152,10 @@ class RecommendService:
         if page is None:
             raise NotFound("the catalogue has no item of this id")
         request = _general_request(bundle, query)._replace(page=page, bought_together=bought_together)
-        return self._answer(bundle, request, Laps())
+        return self._answer(bundle, request, StageTimer())
 
-    def _answer(self, bundle: ServedBundle, request: RankingRequest, laps: Laps) -> Answer:
-        return self._written(bundle, rank(bundle, request, laps), laps)
+    def _answer(self, bundle: ServedBundle, request: RankingRequest, timer: StageTimer) -> Answer:
+        return self._written(bundle, rank(bundle, request, timer), timer)
 
     def _precomputed(self, bundle: ServedBundle, query: Query, person: Person | None) -> list[Pick] | None:
         if person is None or person.precomputed is None or not query.is_plain():
@@ -164,11 +164,11 @@ class RecommendService:
         same_treatment = purchased is Purchased.AUTO or decide(bundle, purchased) is decide(bundle, Purchased.AUTO)
         return precomputed_picks(bundle, person, query.n) if same_treatment else None
 
-    def _written(self, bundle: ServedBundle, picks: list[Pick], laps: Laps) -> Answer:
+    def _written(self, bundle: ServedBundle, picks: list[Pick], timer: StageTimer) -> Answer:
         rungs = tuple(Counter([pick.rung for pick in picks]).items())
         answer = Answer(render(bundle, picks), rungs, bundle.document.bundle_id)
-        laps.end(Stage.WRITE)
-        self._stages.add(laps)
+        timer.end(Stage.WRITE)
+        self._stages.add(timer)
         return answer
 
     def _person(self, bundle: ServedBundle, user_id: str | None) -> Person | None:

@@ -9,15 +9,15 @@ from common.usecases.shared.context import Context
 
 
 def waiting_uploads(ctx: Context) -> list[ObjectInfo]:
-    """In key order: one listing, and the store's document if anything lies there.
+    """In key order: one listing, and the store's document if there are files.
 
     Markers of folders do not wait, nor do uploads that stay for some days after their commit, nor those that are over
-    the limit: nobody will take them.
+    the limit, which are never taken in.
     """
     limit = ctx.settings.max_upload_bytes
     incoming = ctx.bucket.list(ctx.keys.incoming)
-    lying = [info for info in incoming if not is_folder(info.key) and info.size <= limit]
-    document = ctx.store_file.read().document if lying else None
+    found = [info for info in incoming if not is_folder(info.key) and info.size <= limit]
+    document = ctx.store_file.read().document if found else None
     if document is None:
-        return lying
-    return [info for info in lying if not document.has(Upload(key=info.key, etag=info.etag, modified=info.modified))]
+        return found
+    return [info for info in found if not document.has(Upload(key=info.key, etag=info.etag, modified=info.modified))]

@@ -19,7 +19,7 @@ from common.evaluation.judge import PRIMARY, Judgement
 from common.evaluation.split import Split
 from common.schemas.data import Catalogue
 from common.tuning.records import TrialRecord
-from common.usecases.train.evaluator import POPULAR, Candidate, Decisions, Evaluator, Served, Trial
+from common.usecases.train.evaluator import POPULAR, Candidate, Decisions, Evaluator, ServingSettings, Trial
 from common.usecases.train.gate import FinalEvaluation, evaluate_on_test
 from common.usecases.train.hyperparameter_search import search_settings, select_trial
 from common.usecases.train.leaderboard import LeaderboardRow, RowKind, evaluate_baselines, evaluate_families, reserve_s
@@ -152,7 +152,9 @@ def _with_curve(evaluator: Evaluator, candidate: Candidate, relevance: Relevance
     return replace(evaluator.evaluate(candidate, deadline, note), curve=curve)
 
 
-def _first_rows(final: FinalEvaluation, winner: Trial, relevance: Relevance, served: Served) -> list[LeaderboardRow]:
+def _first_rows(
+    final: FinalEvaluation, winner: Trial, relevance: Relevance, served: ServingSettings
+) -> list[LeaderboardRow]:
     rows = [LeaderboardRow.of_trial(RowKind.CHAMPION, final.winner, winner.score(relevance))]
     if served.repeats.decision != "show" or served.trend:
         rows.append(LeaderboardRow.as_served(final.winner, served.repeats.decision))

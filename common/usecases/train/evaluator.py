@@ -73,13 +73,13 @@ class Decisions:
     trend: Trend
     repeats: RepeatDecision
 
-    def served(self, purchased: Purchased) -> Served:
+    def served(self, purchased: Purchased) -> ServingSettings:
         """The decisions under the shop's setting."""
-        return Served(self.repeats.served(purchased), self.trend.weight)
+        return ServingSettings(self.repeats.served(purchased), self.trend.weight)
 
 
 @dataclass(frozen=True)
-class Served:
+class ServingSettings:
     """How a model is served under the shop's setting; `trend` is the weight that `with_trend` takes."""
 
     repeats: RepeatPurchases
@@ -117,7 +117,7 @@ class Evaluator:
         candidate: Candidate,
         deadline: float = math.inf,
         on_progress: OnProgress | None = None,
-        served: Served | None = None,
+        served: ServingSettings | None = None,
     ) -> Trial:
         """The trial of a candidate on this fold.
 
@@ -159,7 +159,7 @@ class Evaluator:
     def _judge(self, artifact: Artifact) -> Judgement:
         return judge(artifact, self.cases, ENCODERS[artifact.encoder], self._fallback)
 
-    def _judge_as_served(self, artifact: Artifact, served: Served) -> Judgement:
+    def _judge_as_served(self, artifact: Artifact, served: ServingSettings) -> Judgement:
         trending = self._with_trend(artifact, served.trend)
         return judge_as_served(trending, self.cases, ENCODERS[trending.encoder], self._fallback, served.repeats)
 

@@ -1,4 +1,8 @@
-"""The gate: whether the winner of a comparison may be published."""
+"""The gate: whether the winner of a comparison may be published.
+
+It refuses a winner that is worse than popular or clearly worse than the served model; the served model then stays.
+Where nothing is served yet, `model_selection` publishes popular in place of a refused winner.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ from dataclasses import dataclass
 
 from common.evaluation.cases import Relevance
 from common.evaluation.judge import PRIMARY
-from common.usecases.train.evaluator import Evaluator, Served, Trial
+from common.usecases.train.evaluator import Evaluator, ServingSettings, Trial
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,7 @@ class FinalEvaluation:
 
 
 def evaluate_on_test(
-    test_evaluator: Evaluator, evaluator: Evaluator, trials: Sequence[Trial], winner: Trial, as_served: Served
+    test_evaluator: Evaluator, evaluator: Evaluator, trials: Sequence[Trial], winner: Trial, as_served: ServingSettings
 ) -> FinalEvaluation:
     """The test evaluation of the winner, popular and the served model.
 

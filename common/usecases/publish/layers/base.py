@@ -13,12 +13,12 @@ from common.serving.similar import similar_items
 from common.store.segments.co_purchases import CoPurchases
 from common.usecases.publish.layers.cards import cards_of
 from common.usecases.publish.layers.cold import PRIOR_ITEMS, SAMPLE, Groups, learn_groups
-from common.usecases.publish.layers.extras import Extras
+from common.usecases.publish.layers.extras import BaseArrays
 from common.usecases.publish.layers.histories import histories_of
 from common.usecases.publish.layers.items import aligned, first_seen, take, with_birth
 from common.usecases.publish.layers.people import PersonEncoder, Query, find_keys, user_rows
-from common.usecases.publish.layers.rankings import Shelf, category_codes, popularity
-from common.usecases.publish.layers.together import Kept
+from common.usecases.publish.layers.rankings import RankedItems, category_codes, popularity
+from common.usecases.publish.layers.together import StoredCoPurchases
 
 # The vector of an item with few buyers has a random direction. So it is averaged with the direction of its group (see
 # `cold`), which has the weight of `PRIOR_ITEMS` buyers, and only items with several buyers become neighbours.
@@ -62,7 +62,7 @@ def similar_of(own: F32, group: F32, people: I64, trained: Bools, listed: Bools,
 
 
 @dataclass(frozen=True)
-class Stock:
+class StoreContent:
     """The data of the store for a base. `now_s` (epoch seconds) is the time from which recency is counted, as in
     training; `repeat_half_life_days` is as in `repeated`."""
 
@@ -92,25 +92,25 @@ class _Items:
         return mask
 
 
-def base_content(artifact: Artifact, stock: Stock, changed: U64, threads: int) -> LayerContent:
-    """The layer for all of `stock`.
+def base_content(artifact: Artifact, held: StoreContent, changed: U64, threads: int) -> LayerContent:
+    """The layer for all of `held`.
 
     The vectors of people in `changed` (n, 2) uint64, who have events that training has not seen, and of people whom
     training did not know come from their histories.
     """
-    items = _number(artifact, stock)
+    items = _number(artifact, held)
     encoder = PersonEncoder(artifact.encoder, artifact.encoder_params, artifact.encoder_arrays)
-    groups = _learn_groups(artifact, stock, items, encoder)
+    groups = _learn_groups(artifact, held, items, encoder)
     vectors = groups.vectors_of(items.catalogue)
     vectors[items.trained] = artifact.item_vectors
     width = artifact.dim - encoder.n_biases(artifact.item_vectors)
     of_codes = vectors[items.of_codes]
-    users = _people(artifact, stock, items, changed, lambda codes, weights: encoder.query(of_codes[codes], weights))
-    shelf = _shelf(stock, items)
+    users = _people(artifact, held, items, changed, lambda codes, weights: encoder.query(of_codes[codes], weights))
+    shelf = _shelf(held, items)
     people = np.bincount(users.items, minlength=len(items.catalogue))
     neighbours = eligible(people, items.is_trained)
-    together = _together(stock, items, shelf.named_categories())
-    extras = Extras(groups, items.is_trained, neighbours, shelf.scores, shelf.created_at, stock.now_s)
+    together = _together(held, items, shelf.named_categories())
+    extras = BaseArrays(groups, items.is_trained, neighbours, shelf.scores, shelf.created_at, held.now_s)
     return LayerContent(
         item_nos=np.arange(len(items.catalogue), dtype=np.int32),
         item_vectors=vectors,
@@ -133,11 +133,11 @@ def base_content(artifact: Artifact, stock: Stock, changed: U64, threads: int) -
     )
 
 
-def _number(artifact: Artifact, stock: Stock) -> _Items:
-    data = stock.interactions
-    item_ids = sorted({*artifact.item_ids, *stock.catalogue.item_ids, *data.item_ids})
+def _number(artifact: Artifact, held: StoreContent) -> _Items:
+    data = held.interactions
+    item_ids = sorted({*artifact.item_ids, *held.catalogue.item_ids, *data.item_ids})
     nos = {item_id: no for no, item_id in enumerate(item_ids)}
-    catalogue = aligned(stock.catalogue, item_ids, unlisted_available=len(stock.catalogue) == 0)
+    catalogue = aligned(held.catalogue, item_ids, unlisted_available=len(held.catalogue) == 0)
     return _Items(
         catalogue=with_birth(catalogue, first_seen(data)),
         trained=np.array([nos[item_id] for item_id in artifact.item_ids], dtype=np.int32),
@@ -145,26 +145,26 @@ def _number(artifact: Artifact, stock: Stock) -> _Items:
     )
 
 
-def _learn_groups(artifact: Artifact, stock: Stock, items: _Items, encoder: PersonEncoder) -> Groups:
+def _learn_groups(artifact: Artifact, held: StoreContent, items: _Items, encoder: PersonEncoder) -> Groups:
     return learn_groups(
         vectors=artifact.item_vectors,
         catalogue=take(items.catalogue, items.trained),
         n_biases=encoder.n_biases(artifact.item_vectors),
-        people=_queries(artifact, stock, encoder),
+        people=_queries(artifact, held, encoder),
         unseen=take(items.catalogue, np.flatnonzero(~items.is_trained)),
     )
 
 
-def _queries(artifact: Artifact, stock: Stock, encoder: PersonEncoder) -> F32:
+def _queries(artifact: Artifact, held: StoreContent, encoder: PersonEncoder) -> F32:
     """(m, dim) float32: query vectors of some people, as training knew them."""
     if len(artifact.user_vectors):
         return artifact.user_vectors
     row_of = {item_id: row for row, item_id in enumerate(artifact.item_ids)}
-    rows = np.array([row_of.get(item_id, -1) for item_id in stock.interactions.item_ids], dtype=np.int64)
-    sampled = np.zeros(stock.interactions.n_users + 1, dtype=np.bool_)
-    sampled[: -1 : max(stock.interactions.n_users // SAMPLE, 1)] = True
-    data = stock.interactions.where(sampled[stock.interactions.users] & (rows[stock.interactions.items] >= 0))
-    histories = histories_of(data, _weighting(artifact), stock.now_s)
+    rows = np.array([row_of.get(item_id, -1) for item_id in held.interactions.item_ids], dtype=np.int64)
+    sampled = np.zeros(held.interactions.n_users + 1, dtype=np.bool_)
+    sampled[: -1 : max(held.interactions.n_users // SAMPLE, 1)] = True
+    data = held.interactions.where(sampled[held.interactions.users] & (rows[held.interactions.items] >= 0))
+    histories = histories_of(data, _weighting(artifact), held.now_s)
     known = np.flatnonzero(np.diff(histories.offsets))
     vectors = np.empty((len(known), artifact.dim), dtype=np.float32)
     for place, person in enumerate(known):
@@ -177,23 +177,23 @@ def _weighting(artifact: Artifact) -> Weighting:
     return Weighting.model_validate(artifact.params.get("weighting", {}))
 
 
-def _shelf(stock: Stock, items: _Items) -> Shelf:
+def _shelf(held: StoreContent, items: _Items) -> RankedItems:
     scores = np.zeros(len(items.catalogue))
-    scores[items.of_codes] = popularity(stock.interactions, stock.now_s)
+    scores[items.of_codes] = popularity(held.interactions, held.now_s)
     codes, names = category_codes(items.catalogue.categories)
-    return Shelf(scores, items.catalogue.available, items.catalogue.created_at, codes, names)
+    return RankedItems(scores, items.catalogue.available, items.catalogue.created_at, codes, names)
 
 
-def _together(stock: Stock, items: _Items, categories: I32) -> Kept:
+def _together(held: StoreContent, items: _Items, categories: I32) -> StoredCoPurchases:
     nos = {item_id: no for no, item_id in enumerate(items.catalogue.item_ids)}
-    numbers = np.array([nos[item_id] for item_id in stock.co_purchases.item_ids], dtype=np.int32)
-    return Kept.counted(stock.co_purchases, numbers, categories)
+    numbers = np.array([nos[item_id] for item_id in held.co_purchases.item_ids], dtype=np.int32)
+    return StoredCoPurchases.counted(held.co_purchases, numbers, categories)
 
 
-def _people(artifact: Artifact, stock: Stock, items: _Items, changed: U64, query: Query) -> UserRows:
+def _people(artifact: Artifact, held: StoreContent, items: _Items, changed: U64, query: Query) -> UserRows:
     """The rows of everybody with a history."""
-    data = stock.interactions
-    histories = histories_of(data, _weighting(artifact), stock.now_s, stock.repeat_half_life_days)
+    data = held.interactions
+    histories = histories_of(data, _weighting(artifact), held.now_s, held.repeat_half_life_days)
     known = np.flatnonzero(np.diff(histories.offsets))
     keys = data.user_keys[known]
     kept = len(keys) if len(artifact.user_vectors) else 0

@@ -26,15 +26,15 @@ from common.serving.similar import similar_items
 from common.store.segments.co_purchases import CoPurchases
 from common.store.segments.reader import Reader
 from common.usecases.publish.layers.cards import cards_of
-from common.usecases.publish.layers.extras import Extras
+from common.usecases.publish.layers.extras import BaseArrays
 from common.usecases.publish.layers.histories import histories_of
 from common.usecases.publish.layers.items import aligned, take
 from common.usecases.publish.layers.people import PersonEncoder, user_rows
-from common.usecases.publish.layers.rankings import Shelf, popularity
-from common.usecases.publish.layers.together import Kept
+from common.usecases.publish.layers.rankings import RankedItems, popularity
+from common.usecases.publish.layers.together import StoredCoPurchases
 
 
-class Overlay:
+class DeltaItems:
     """The items of a delta with their numbers and vectors.
 
     A known item keeps its number, a new one gets the next free number.
@@ -44,7 +44,7 @@ class Overlay:
     n_all: number of items in all layers, the delta included
     """
 
-    def __init__(self, below: Items, extras: Extras, catalogue: Catalogue) -> None:
+    def __init__(self, below: Items, extras: BaseArrays, catalogue: Catalogue) -> None:
         self.below = below
         self.extras = extras
         numbers = below.find_all(catalogue.item_ids)
@@ -88,7 +88,7 @@ class Overlay:
 
 
 @dataclass(frozen=True)
-class News:
+class DeltaData:
     """What batches add to the layers below.
 
     catalogue: items that are new or described differently, as they are now
@@ -105,13 +105,13 @@ class News:
     touched: tuple[str, ...]
 
 
-def read_news(reader: Reader, below: Items, since_seq: int, base_seq: int, has_catalogue: bool) -> News:
+def read_news(reader: Reader, below: Items, since_seq: int, base_seq: int, has_catalogue: bool) -> DeltaData:
     """What the batches after `since_seq` add; `base_seq` is the newest batch that the base covers."""
     changes = reader.changed_since(since_seq)
     numbers = below.find_all(changes.event_item_ids)
     unknown = [item_id for item_id, number in zip(changes.event_item_ids, numbers, strict=True) if number < 0]
     item_ids = tuple(sorted({*changes.item_ids, *unknown}))
-    return News(
+    return DeltaData(
         catalogue=aligned(reader.catalogue(item_ids), item_ids, unlisted_available=not has_catalogue),
         people=reader.interactions(user_keys=changes.user_keys),
         sold=reader.interactions(since_seq=base_seq),
@@ -120,14 +120,14 @@ def read_news(reader: Reader, below: Items, since_seq: int, base_seq: int, has_c
     )
 
 
-def delta_content(below: Items, model: ModelInfo, news: News, min_pair_people: int, threads: int) -> LayerContent:
+def delta_content(below: Items, model: ModelInfo, news: DeltaData, min_pair_people: int, threads: int) -> LayerContent:
     """The layer that adds `news` to the layers `below`.
 
     Recency is counted from the time of the base, as in the base itself. So a history has the same weights in every
     layer, and fits item vectors that were learned at that time.
     """
     base = below.layers[0]
-    overlay = Overlay(below, Extras.of(base.encoder), news.catalogue)
+    overlay = DeltaItems(below, BaseArrays.of(base.encoder), news.catalogue)
     encoder = PersonEncoder(model.encoder, model.encoder_params, base.encoder)
     shelf = _shelf(overlay, news.sold)
     return LayerContent(
@@ -144,7 +144,7 @@ def delta_content(below: Items, model: ModelInfo, news: News, min_pair_people: i
     )
 
 
-def _people(overlay: Overlay, model: ModelInfo, encoder: PersonEncoder, data: Interactions) -> UserRows:
+def _people(overlay: DeltaItems, model: ModelInfo, encoder: PersonEncoder, data: Interactions) -> UserRows:
     """Everybody with events in the batches, also people whose history is empty now, which hides the older one."""
     weighting = Weighting.model_validate(model.params.get("weighting", {}))
     half_life_days = model.repeats.half_life_days if model.repeats else None
@@ -160,7 +160,7 @@ def _people(overlay: Overlay, model: ModelInfo, encoder: PersonEncoder, data: In
     )
 
 
-def _shelf(overlay: Overlay, sold: Interactions) -> Shelf:
+def _shelf(overlay: DeltaItems, sold: Interactions) -> RankedItems:
     available = np.zeros(overlay.n_all, dtype=np.bool_)
     categories = np.zeros(overlay.n_all, dtype=np.int32)
     codes: dict[str, int] = {}
@@ -170,17 +170,17 @@ def _shelf(overlay: Overlay, sold: Interactions) -> Shelf:
         categories[layer.item_nos] = np.array(of_layer, dtype=np.int32)[layer.category_codes]
     available[overlay.numbers] = overlay.catalogue.available
     categories[overlay.numbers] = [codes.setdefault(name, len(codes)) for name in overlay.catalogue.categories]
-    return Shelf(_scores(overlay, sold), available, _created_at(overlay), categories, tuple(codes))
+    return RankedItems(_scores(overlay, sold), available, _created_at(overlay), categories, tuple(codes))
 
 
-def _scores(overlay: Overlay, sold: Interactions) -> F64:
+def _scores(overlay: DeltaItems, sold: Interactions) -> F64:
     scores = np.zeros(overlay.n_all)
     scores[: len(overlay.extras.popularity)] = overlay.extras.popularity
     scores[overlay.numbers_of(sold.item_ids)] += popularity(sold, overlay.extras.now_s)
     return scores
 
 
-def _created_at(overlay: Overlay) -> I64:
+def _created_at(overlay: DeltaItems) -> I64:
     """(n_all,) int64: items that came after the base are newer than all of its items, in the order in which they
     came."""
     of_base = overlay.extras.created_at
@@ -188,8 +188,8 @@ def _created_at(overlay: Overlay) -> I64:
     return np.concatenate([of_base, of_base.max(initial=0) + later])
 
 
-def _together(overlay: Overlay, news: News, shelf: Shelf, min_people: int) -> ItemLists | None:
-    kept = Kept.of(overlay.below.layers[0])
+def _together(overlay: DeltaItems, news: DeltaData, shelf: RankedItems, min_people: int) -> ItemLists | None:
+    kept = StoredCoPurchases.of(overlay.below.layers[0])
     if kept is None:
         return None
     pairs = news.co_purchases
@@ -197,7 +197,7 @@ def _together(overlay: Overlay, news: News, shelf: Shelf, min_people: int) -> It
     return kept.updated(pairs, numbers, touched, shelf.named_categories(), min_people)
 
 
-def _similar(overlay: Overlay, n_biases: int, available: Bools, threads: int) -> I32:
+def _similar(overlay: DeltaItems, n_biases: int, available: Bools, threads: int) -> I32:
     """Trained items keep their neighbours; the others get those of their vector."""
     base = overlay.below.layers[0]
     similar = np.full((len(overlay.numbers), base.info.similar_k), -1, dtype=np.int32)

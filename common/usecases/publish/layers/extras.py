@@ -17,7 +17,7 @@ Arrays = Mapping[str, npt.NDArray[Any]]
 
 
 @dataclass(frozen=True)
-class Extras:
+class BaseArrays:
     """The arrays of a base for updates.
 
     groups: for the vectors of new items
@@ -51,7 +51,7 @@ class Extras:
         }
 
     @classmethod
-    def of(cls, arrays: Arrays) -> Extras:
+    def of(cls, arrays: Arrays) -> BaseArrays:
         """From the encoder arrays of a base."""
         group_arrays = (arrays[f"group_{name}"] for name in ("keys", "directions", "unknown", "scale"))
         return cls(

@@ -20,7 +20,7 @@ CATEGORY_DEPTH: Final = 1_000
 
 
 @dataclass(frozen=True)
-class Shelf:
+class RankedItems:
     """The items as rankings need them; row i is item number i.
 
     scores: (n,) float64, see `popularity`

@@ -25,25 +25,25 @@ SAME_CATEGORY: Final = 0.5
 
 
 @dataclass(frozen=True)
-class Orders:
+class OrderCounts:
     """The number of orders with each item, of `n_orders` in all. by_item: (n,) int64, by item number."""
 
     by_item: I64
     n_orders: int
 
     @classmethod
-    def of(cls, counts: CoPurchases, numbers: I32, n: int) -> Orders:
+    def of(cls, counts: CoPurchases, numbers: I32, n: int) -> OrderCounts:
         """From counted co-purchases. numbers: (n_items,) int32, the item numbers of counts.item_ids; n: number of
         items."""
         by_item = np.zeros(n, dtype=np.int64)
         by_item[numbers] = counts.orders
         return cls(by_item, counts.n_orders)
 
-    def plus(self, later: Orders) -> Orders:
+    def plus(self, later: OrderCounts) -> OrderCounts:
         """The sum of both; `later` may have more items."""
         by_item = later.by_item.copy()
         by_item[: len(self.by_item)] += self.by_item
-        return Orders(by_item, self.n_orders + later.n_orders)
+        return OrderCounts(by_item, self.n_orders + later.n_orders)
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Pairs:
     def where(self, mask: Bools) -> Pairs:
         return Pairs(self.items[mask], self.others[mask], self.together[mask])
 
-    def scores(self, orders: Orders, categories: I32) -> F64:
+    def scores(self, orders: OrderCounts, categories: I32) -> F64:
         """(m,) float64; categories (n,) int32 are codes, -1 for an item without one."""
         lift = shrunk_lift(self.together, orders.by_item[self.items], orders.by_item[self.others], orders.n_orders)
         own = categories[self.items]
@@ -97,7 +97,7 @@ def list_pairs(pairs: Pairs, scores: F64) -> tuple[ItemLists, I64]:
 
 
 @dataclass(frozen=True)
-class Kept:
+class StoredCoPurchases:
     """What a base stores of its orders, so that an update needs only the later ones.
 
     lists: the lists of its items
@@ -107,23 +107,23 @@ class Kept:
 
     lists: ItemLists
     together: I64
-    orders: Orders
+    orders: OrderCounts
 
     @classmethod
-    def counted(cls, counts: CoPurchases, numbers: I32, categories: I32) -> Kept:
+    def counted(cls, counts: CoPurchases, numbers: I32, categories: I32) -> StoredCoPurchases:
         """From all orders. numbers: (n_items,) int32, those of counts.item_ids; categories: (n,) int32 codes, -1 for an
         item without one."""
-        orders = Orders.of(counts, numbers, len(categories))
+        orders = OrderCounts.of(counts, numbers, len(categories))
         pairs = Pairs.both_ways(counts, numbers)
         lists, together = list_pairs(pairs, pairs.scores(orders, categories))
         return cls(lists, together, orders)
 
     @classmethod
-    def of(cls, base: Layer) -> Kept | None:
+    def of(cls, base: Layer) -> StoredCoPurchases | None:
         """From a base; None where it is from before there were lists."""
         if base.bought_together is None:
             return None
-        orders = Orders(base.encoder["orders"], int(base.encoder["n_orders"][0]))
+        orders = OrderCounts(base.encoder["orders"], int(base.encoder["n_orders"][0]))
         return cls(base.bought_together, base.encoder["orders_together"], orders)
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
@@ -142,7 +142,7 @@ class Kept:
         since = Pairs.both_ways(later, numbers)
         proven = np.tile(later.people, 2) >= min_people
         wanted = np.isin(since.items, touched)
-        orders = self.orders.plus(Orders.of(later, numbers, len(categories)))
+        orders = self.orders.plus(OrderCounts.of(later, numbers, len(categories)))
         pairs = _merged(before, since.where(wanted), proven[wanted])
         return list_pairs(pairs, pairs.scores(orders, categories))[0]
 

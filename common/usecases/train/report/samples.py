@@ -53,21 +53,21 @@ def _by_tenth(counts: I64) -> tuple[float, ...]:
     return tuple(totals.tolist())
 
 
-N: Final = 10
-LAST: Final = 8
+ANSWER_LENGTH: Final = 10
+SHOWN_PURCHASES: Final = 8
 """Last purchases that are shown of a sample person."""
 
-MANY: Final = 1000
+COUNTED_PEOPLE: Final = 1000
 """People whose recommendations are counted: enough to know shares to two percentage points, in a second of processor
 time."""
 
 QUANTILES: Final = {"A": 0.25, "B": 0.5, "C": 0.9}
-"""The sample people, by their place in the order of number of purchases, among people with `LEAST` purchases or
+"""The sample people, by their place in the order of number of purchases, among people with `MIN_PURCHASES` purchases or
 more."""
 
-LEAST: Final = 5
+MIN_PURCHASES: Final = 5
 
-_REASONS: Final = {
+_REASON_WORDS: Final = {
     Reason.BECAUSE_YOU_BOUGHT: "because of {}",
     Reason.BUY_AGAIN: "bought before",
     Reason.SIMILAR_TO: "like {}",
@@ -90,9 +90,9 @@ class Samples:
         self._buyers, self._items = data.users[bought], data.items[bought]
 
     def popularity(self) -> Popularity | None:
-        """The counts over `MANY` people."""
+        """The counts over `COUNTED_PEOPLE` people."""
         known = np.unique(self._data.users[self._data.users != NO_USER])
-        people = self._rng.choice(known, min(MANY, len(known)), replace=False)
+        people = self._rng.choice(known, min(COUNTED_PEOPLE, len(known)), replace=False)
         lists = [np.array([pick.item_no for pick in self._picks(person)], np.int64) for person in people.tolist()]
         return popularity_of(self._sold(), lists)
 
@@ -107,7 +107,7 @@ class Samples:
     @cached_property
     def _chosen(self) -> list[tuple[int, str]]:
         counts = np.bincount(self._buyers, minlength=self._data.n_users)
-        often = np.flatnonzero(counts >= LEAST)
+        often = np.flatnonzero(counts >= MIN_PURCHASES)
         by_count = often[np.lexsort((self._rng.random(len(often)), counts[often]))]
         places = {label: int(quantile * len(by_count)) for label, quantile in QUANTILES.items()}
         chosen = {label: int(by_count[place]) for label, place in places.items() if place < len(by_count)}
@@ -117,7 +117,7 @@ class Samples:
     def _sample(self, label: str, person: int) -> SamplePerson:
         items = self._items[self._buyers == person].tolist()
         times = Counter(items)
-        latest = list(dict.fromkeys(reversed(items)))[:LAST]
+        latest = list(dict.fromkeys(reversed(items)))[:SHOWN_PURCHASES]
         return SamplePerson(
             label=label,
             purchases=len(items),
@@ -128,7 +128,9 @@ class Samples:
 
     def _picks(self, person: int) -> list[Pick]:
         known = self._bundle.find_person(join_user_key(*self._data.user_keys[person].tolist()))
-        return rank(self._bundle, with_purchased(self._bundle, RankingRequest(n=N, person=known), self._purchased))
+        return rank(
+            self._bundle, with_purchased(self._bundle, RankingRequest(n=ANSWER_LENGTH, person=known), self._purchased)
+        )
 
     def _sold(self) -> I64:
         """(n,) int64 by item number of the bundle."""
@@ -145,7 +147,7 @@ class Samples:
     def _recommended(self, pick: Pick) -> Product:
         reason, item = pick.cause
         named = _title(self._card(item)) if item is not None else ""
-        return _product(self._card(pick.item_no), _REASONS[reason].format(named))
+        return _product(self._card(pick.item_no), _REASON_WORDS[reason].format(named))
 
     def _card(self, item_no: int) -> dict[str, Any]:
         card: dict[str, Any] = json.loads(self._bundle.items.card(item_no))

@@ -62,11 +62,12 @@ lane: setup chromium postgres php ## the lanes that are due today; LANE=name,nam
 postgres:
 	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || infra/apt.sh postgresql
 
-lint: setup lint-widget ## ruff, mypy strict, import-linter, tsc strict, eslint
+lint: setup lint-widget ## ruff, mypy strict, import-linter, tsc strict, eslint, schemas and a linter for workflows
 	ruff check . && ruff format --check .
 	mypy
 	for f in functions/*/main.py; do mypy "$$f"; done
 	lint-imports
+	$(PY) -m tests.stack.front_door
 
 widget: $(WIDGET) ## the carousel as a script and as an npm package in widget/dist, within their size limits
 	npm --prefix widget run --silent size

@@ -11,11 +11,13 @@ from typing import Final
 from infra.release.steps import ROOT, ReleaseError
 
 NOT_YET: Final = "not released yet"
+NO_CONTACT: Final = "TO BE FILLED IN"
+"""What SECURITY.md says in the place of a contact."""
 
 
 def version_of(root: Path = ROOT, tag: str | None = None) -> str:
-    """The version that all files name. With `tag`, such as `v0.1.0`, it must be that one, and the changelog must
-    call it released. Raises `ReleaseError` where they differ."""
+    """The version that all files name. With `tag`, such as `v0.1.0`, it must be that one, the changelog must call it
+    released, and SECURITY.md must name a contact. Raises `ReleaseError` where they differ."""
     named = {
         "pyproject.toml": tomllib.loads((root / "pyproject.toml").read_text())["project"]["version"],
         "widget/package.json": json.loads((root / "widget/package.json").read_text())["version"],
@@ -27,6 +29,8 @@ def version_of(root: Path = ROOT, tag: str | None = None) -> str:
         named["the tag"] = tag.removeprefix("v")
         if NOT_YET in _first(r"^## (.+)$", root / "CHANGELOG.md"):
             raise ReleaseError(f"CHANGELOG.md calls its first version {NOT_YET!r}: write the date there")
+        if NO_CONTACT in (root / "SECURITY.md").read_text():
+            raise ReleaseError("SECURITY.md has no contact yet: fill it in")
     if len(set(named.values())) != 1:
         raise ReleaseError(f"the version differs: {', '.join(f'{file} has {said}' for file, said in named.items())}")
     return str(named["pyproject.toml"])

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def test_generated_parts_are_up_to_date() -> None:
@@ -28,7 +28,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_make_target_exists(page: Path) -> None:
     makefile = (ROOT / "Makefile").read_text()
-    named = set(re.findall(r"(?m)^\s*make ([a-z]+)", page.read_text()))
+    named = set(re.findall(r"(?m)^\s*make ([a-z-]+)", page.read_text()))
     assert {target for target in named if not re.search(rf"(?m)^{target}:", makefile)} == set()
 
 
@@ -38,3 +38,10 @@ def test_every_command_exists(page: Path) -> None:
 
     names = {info.callback.__name__.replace("_", "-") for info in app.registered_commands if info.callback}
     assert set(re.findall(r"\brecsys ([a-z][a-z-]*)", page.read_text())) <= names
+
+
+def test_every_path_that_contributors_are_led_to_exists() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    paths = set(re.findall(r"(?<![\w./])(?:common|docs|infra|tests|widget|\.github)/[\w./-]*\w", text))
+    assert len(paths) > 15
+    assert {path for path in paths if not (ROOT / path).exists()} == set()

@@ -127,8 +127,8 @@ def test_the_npm_package_has_the_projects_licence() -> None:
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """The files that name a version, as they are."""
-    for name in NAMES_THE_VERSION:
+    """The files that name a version, as they are, and the one that names a contact."""
+    for name in (*NAMES_THE_VERSION, "SECURITY.md"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     return tmp_path
@@ -143,10 +143,13 @@ def test_every_file_names_the_same_version(file: str, tree: Path) -> None:
         version_of(tree)
 
 
-def test_a_tag_is_of_a_version_that_the_changelog_calls_released(tree: Path) -> None:
+def test_a_tag_is_of_a_version_that_is_called_released_by_people_who_can_be_reached(tree: Path) -> None:
     changelog = tree / "CHANGELOG.md"
     text = re.sub(r"(?m)^## .*$", f"## {VERSION}, 30 November 2026", changelog.read_text(), count=1)
     changelog.write_text(text)
+    with pytest.raises(ReleaseError, match=r"SECURITY\.md has no contact yet"):
+        version_of(tree, f"v{VERSION}")
+    (tree / "SECURITY.md").write_text("Contact: security@example.eu")
     assert version_of(tree, f"v{VERSION}") == VERSION
     with pytest.raises(ReleaseError, match=r"the tag has 9\.9\.9"):
         version_of(tree, "v9.9.9")

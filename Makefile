@@ -65,7 +65,6 @@ postgres:
 lint: setup lint-widget ## ruff, mypy strict, import-linter, tsc strict, eslint, schemas and a linter for workflows
 	ruff check . && ruff format --check .
 	mypy
-	for f in functions/*/main.py; do mypy "$$f"; done
 	lint-imports
 	$(PY) -m tests.stack.front_door
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,8 @@ class Function:
     """One loaded function with an event loop of its own."""
 
     def __init__(self, target: str, source: Path) -> None:
-        self._app: Any = functions_framework.aio.create_asgi_app(target, str(source))
+        create_app: Callable[[str, str], Any] = functions_framework.aio.create_asgi_app
+        self._app = create_app(target, str(source))
         self._module: Any = sys.modules[source.stem]
         self._runner = asyncio.Runner()
 
@@ -44,7 +45,7 @@ class Function:
     ) -> Answer:
         """`body` may be a list of pieces, as they come over a slow line."""
         pieces = [body] if isinstance(body, bytes) else body
-        left = [{"type": "http.request", "body": piece, "more_body": True} for piece in pieces]
+        left: list[dict[str, Any]] = [{"type": "http.request", "body": piece, "more_body": True} for piece in pieces]
         left.append({"type": "http.request", "body": b"", "more_body": False})
         sent = self._runner.run(self._call(method, url, headers or {}, left))
         answered = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
@@ -52,7 +53,10 @@ class Function:
 
     def leave(self, url: str, body: bytes) -> list[dict[str, Any]]:
         """Posts the beginning of a body and goes: what the function sends nevertheless."""
-        left = [{"type": "http.request", "body": body, "more_body": True}, {"type": "http.disconnect"}]
+        left: list[dict[str, Any]] = [
+            {"type": "http.request", "body": body, "more_body": True},
+            {"type": "http.disconnect"},
+        ]
         return self._runner.run(self._call("POST", url, {}, left))
 
     async def _call(

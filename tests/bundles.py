@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -140,7 +140,7 @@ def describe(
     paths: dict[str, Path] = {}
     layers = []
     for number, content in enumerate(contents):
-        kind = "delta" if number else "base"
+        kind: Literal["base", "delta"] = "delta" if number else "base"
         layer_directory = directory / f"layer-{number}"
         layer_directory.mkdir()
         named = write_layer(content, kind, layer_directory, threads=1)

@@ -21,7 +21,7 @@ SETTINGS = {
 }
 
 
-def memory_context(directory: Path, bucket: Bucket | None = None, **settings: object) -> Context:
+def memory_context(directory: Path, bucket: Bucket | None = None, /, **settings: object) -> Context:
     """A shop in memory, its cache under `directory`."""
     replaced = {f"RECSYS_{name.upper()}": str(value) for name, value in settings.items()}
     shop = Shop.from_env({**SETTINGS, "RECSYS_CACHE_DIR": str(directory / "cache"), **replaced})

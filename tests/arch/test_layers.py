@@ -18,7 +18,7 @@ HANDLERS = sorted(ROOT.glob("functions/*/main.py"))
 
 
 def lint_imports(directory: Path) -> subprocess.CompletedProcess[str]:
-    command = [Path(sys.executable).parent / "lint-imports", "--no-cache"]
+    command: list[str | Path] = [Path(sys.executable).parent / "lint-imports", "--no-cache"]
     environment = {**os.environ, "PYTHONPATH": str(directory)}
     return subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True, check=False)
 

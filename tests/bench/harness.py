@@ -119,7 +119,7 @@ def function_program(name: str, env: Mapping[str, str]) -> Program:
     """A function as template.yaml starts it, or the empty one."""
     container = _EMPTY if name == EMPTY else read_manifest().function(name).container
     own = {key: value for key, value in container.env.items() if key.startswith("FUNCTION_")}
-    return launch_here(container, own | env)
+    return launch_here(container, {**own, **env})
 
 
 def listening_on(port: int) -> dict[str, str]:

@@ -139,6 +139,11 @@ def observe(
     return uvloop.run(_observe(port, requests, seconds, connections, on_answer, interval_s))
 
 
+async def _connected(connection: _Connection, port: int) -> _Connection:
+    await asyncio.get_running_loop().create_connection(lambda: connection, HOST, port)
+    return connection
+
+
 async def _observe(
     port: int,
     requests: Iterator[bytes],
@@ -147,12 +152,10 @@ async def _observe(
     on_answer: OnAnswer | None,
     interval_s: float,
 ) -> Load:
-    loop, tally = asyncio.get_running_loop(), _Tally()
+    tally = _Tally()
     connections = []
     for _ in range(n_connections):
-        connection = _Connection(requests, tally, on_answer, interval_s)
-        await loop.create_connection(lambda made=connection: made, HOST, port)
-        connections.append(connection)
+        connections.append(await _connected(_Connection(requests, tally, on_answer, interval_s), port))
         # At a pace, the connections take turns.
         await asyncio.sleep(interval_s / n_connections)
     await asyncio.sleep(WARM_UP_S)

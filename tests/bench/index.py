@@ -16,8 +16,9 @@ import faiss
 import numpy as np
 
 from common.schemas.data import F32, I32, I64
+from common.serving.arrays import INFO_FILE
 from common.serving.index import IndexInfo, VectorIndex, faiss_threads
-from common.serving.layer import INDEX_FILE, INFO_FILE, LayerInfo
+from common.serving.layer import INDEX_FILE, LayerInfo
 from tests.bench.harness import server_core
 from tests.bench.large_shop import DIM, Written, large_shop
 from tests.bench.row import Row

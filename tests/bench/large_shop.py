@@ -16,7 +16,7 @@ import numpy as np
 from common.bucket.keys import Keys
 from common.bucket.port import Bucket
 from common.ids import Pseudonymizer, new_id, split_user_key
-from common.schemas.data import F32, I32, Catalogue, LayerContent, UserRows
+from common.schemas.data import F32, I32, I64, Catalogue, LayerContent, UserRows
 from common.schemas.documents import Bundle, FileRef, ServingDocument
 from common.usecases.publish.layers.cards import cards_of
 from tests.bench.harness import ROOT
@@ -121,7 +121,7 @@ def _normal(rng: np.random.Generator, n: int) -> F32:
     return rng.standard_normal((n, DIM), dtype=np.float32)
 
 
-def _catalogue(rng: np.random.Generator, aisles: I32) -> Catalogue:
+def _catalogue(rng: np.random.Generator, aisles: I64) -> Catalogue:
     n = len(aisles)
     item_ids = tuple(f"sku-{number}" for number in range(n))
     return Catalogue(
@@ -140,12 +140,12 @@ def _catalogue(rng: np.random.Generator, aisles: I32) -> Catalogue:
     )
 
 
-def _users(rng: np.random.Generator, centres: F32, aisles: I32, n: int) -> UserRows:
+def _users(rng: np.random.Generator, centres: F32, aisles: I64, n: int) -> UserRows:
     pseudonymizer = Pseudonymizer(bytes.fromhex(PSEUDONYM_KEY))
     keys = np.array([split_user_key(pseudonymizer.user_key(user_id(person))) for person in range(n)], np.uint64)
     liked = rng.integers(0, len(centres), (n, _AISLES_PER_PERSON))
     vectors = centres[liked].sum(axis=1) + 0.5 * _normal(rng, n)
-    items = _bought(rng, liked, np.searchsorted(aisles, np.arange(len(centres) + 1)))
+    items = _bought(rng, liked, np.searchsorted(aisles, np.arange(len(centres) + 1)).astype(np.int64))
     n_events = items.size
     return UserRows(
         keys=keys[np.lexsort((keys[:, 1], keys[:, 0]))],
@@ -158,8 +158,9 @@ def _users(rng: np.random.Generator, centres: F32, aisles: I32, n: int) -> UserR
     )
 
 
-def _bought(rng: np.random.Generator, liked: I32, bounds: I32) -> I32:
+def _bought(rng: np.random.Generator, liked: I64, bounds: I64) -> I32:
     """(n, _BOUGHT) int32: items of the aisles that each person likes; `bounds` are where aisles begin and end."""
     aisle = np.take_along_axis(liked, rng.integers(0, liked.shape[1], (len(liked), _BOUGHT)), 1)
     low, high = bounds[aisle], np.maximum(bounds[aisle + 1], bounds[aisle] + 1)
-    return np.minimum(rng.integers(low, high), bounds[-1] - 1).astype(np.int32)
+    items: I32 = np.minimum(rng.integers(low, high), bounds[-1] - 1).astype(np.int32)
+    return items

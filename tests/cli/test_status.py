@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -21,7 +20,7 @@ BOUGHT = [f"{user},{item},2026-01-0{day}T12:00:00Z,1" for user in ("ann", "bob")
 
 
 @pytest.fixture
-def shop(environment: dict[str, str], context: Context, monkeypatch: pytest.MonkeyPatch) -> Iterator[Context]:
+def shop(environment: dict[str, str], context: Context, monkeypatch: pytest.MonkeyPatch) -> Context:
     """Two trained versions, an upload that waits and one that was refused."""
     for name, value in environment.items():
         monkeypatch.setenv(name, value)

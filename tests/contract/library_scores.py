@@ -57,7 +57,7 @@ def _als(data: Interactions) -> F32:
     library.fit(matrix, show_progress=False)
     library.partial_fit_users(np.arange(data.n_users), matrix)
     ids, scores = library.recommend(np.arange(data.n_users), matrix, N=data.n_items, filter_already_liked_items=False)
-    by_item = np.empty_like(scores)
+    by_item = np.empty((data.n_users, data.n_items), np.float32)
     np.put_along_axis(by_item, ids, scores, axis=1)
     return by_item
 
@@ -67,7 +67,8 @@ def _bpr(data: Interactions) -> F32:
         factors=4, learning_rate=0.1, regularization=0.01, iterations=200, num_threads=1, random_state=1
     )
     library.fit(_counts(data), show_progress=False)
-    return library.user_factors @ library.item_factors.T
+    scores: F32 = library.user_factors @ library.item_factors.T
+    return scores
 
 
 def _gru4rec(data: Interactions) -> F32:
@@ -106,7 +107,8 @@ def _item2vec(data: Interactions) -> F32:
     )
     rows = np.array([library.wv.key_to_index[str(item)] for item in range(data.n_items)])
     people = [library.wv.vectors[rows[data.items[events]]].mean(axis=0) for events in of_people]
-    return np.stack(people) @ library.syn1neg[rows].T
+    scores: F32 = np.stack(people) @ library.syn1neg[rows].T
+    return scores
 
 
 def _lightfm(data: Interactions) -> F32:
@@ -116,7 +118,8 @@ def _lightfm(data: Interactions) -> F32:
     users, items = np.divmod(np.arange(data.n_users * data.n_items, dtype=np.int32), data.n_items)
     found = library.predict(users, items).reshape(data.n_users, data.n_items)
     # What a person likes in general does not change the order of the items.
-    return found - library.user_biases[:, None]
+    without_bias: F32 = found - library.user_biases[:, None]
+    return without_bias
 
 
 def _popular(data: Interactions) -> F32:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,7 +20,7 @@ import pytest
 import common.bucket
 import common.testing
 from common.bucket.keys import Keys
-from common.bucket.port import CONFLICT, Bucket
+from common.bucket.port import CONFLICT, Bucket, Conflict
 from common.bucket.probe import ProvenBucket
 from common.bucket.s3 import S3Bucket
 from common.testing.faults import FaultyBucket
@@ -227,7 +228,7 @@ class TestConditionalPut:
     def test_of_concurrent_creations_exactly_one_wins(self, place: Place) -> None:
         for round_number in range(2):
             key = place.key(f"document-{round_number}")
-            answers = _at_once(lambda writer, key=key: place.bucket.put_if(key, b"%d" % writer, None))  # type: ignore[misc]
+            answers = _at_once(partial(_create, place.bucket, key))
             winners = [writer for writer, answer in enumerate(answers) if answer is not CONFLICT]
             assert len(winners) == 1
             blob = place.bucket.get(key)
@@ -272,12 +273,19 @@ def test_readers_see_whole_objects_while_they_are_overwritten(place: Place, tmp_
             place.bucket.fetch(key, path)
             yield path.read_bytes()
 
+    def read_all(reader: int) -> set[bytes]:
+        return set(read(reader))
+
     with ThreadPoolExecutor(4) as pool:
-        readers = [pool.submit(lambda reader=reader: set(read(reader))) for reader in range(3)]  # type: ignore[misc]
+        readers = [pool.submit(read_all, reader) for reader in range(3)]
         pool.submit(write).result()
         seen = set().union(*(reader.result() for reader in readers))
     assert seen <= set(versions)
     assert seen
+
+
+def _create(bucket: Bucket, key: str, writer: int) -> str | Conflict:
+    return bucket.put_if(key, b"%d" % writer, None)
 
 
 def _at_once(work: Callable[[int], R]) -> list[R]:

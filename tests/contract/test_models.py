@@ -15,7 +15,7 @@ from common.models.artifact import Artifact
 from common.models.base import FitOptions, TrainingData
 from common.models.matrix import user_items
 from common.models.registry import FAMILIES, make
-from common.schemas.data import DAY_S, F32, NO_USER, Catalogue, Interactions, Weighting
+from common.schemas.data import DAY_S, F32, NO_USER, Catalogue, EventType, Interactions, Weighting
 from common.serving.encoders import ENCODERS
 from tests.contract.library_scores import LIBRARY_SCORES, OWN_PEOPLE, SMALL
 from tests.shops import NOON, TINY, Event, catalogue, checkerboard, interactions
@@ -184,7 +184,9 @@ def shop_with_everything() -> Interactions:
     """60 people, 40 items, repeats, quantities and all kinds of event over 90 days."""
     rng = np.random.default_rng(3)
     kinds = rng.choice(["purchase", "view", "cart", "return"], 1500, p=[0.6, 0.25, 0.1, 0.05])
-    return interactions(
-        Event(f"u{rng.integers(60):02}", f"i{int(40 * rng.random() ** 2):02}", 90 * n / 1500, kind, rng.integers(1, 5))
-        for n, kind in enumerate(kinds)
-    )
+
+    def event(n: int, kind: str) -> Event:
+        user, item = f"u{rng.integers(60):02}", f"i{int(40 * rng.random() ** 2):02}"
+        return Event(user, item, 90 * n / 1500, EventType(kind), int(rng.integers(1, 5)))
+
+    return interactions(event(n, kind) for n, kind in enumerate(kinds))

@@ -101,7 +101,8 @@ def test_two_trainings_share_one_search_and_publish_one_version(
 
 
 def start_training(environment: dict[str, str], cache: Path) -> subprocess.Popen[str]:
-    command = [Path(sys.executable).with_name("recsys"), "train", "--family", "als", "--budget-s", "240", "--json"]
+    recsys = str(Path(sys.executable).with_name("recsys"))
+    command = [recsys, "train", "--family", "als", "--budget-s", "240", "--json"]
     variables = {"PATH": os.environ["PATH"], "OPENBLAS_NUM_THREADS": "1"} | environment
     variables["RECSYS_CACHE_DIR"] = str(cache)
     return subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, text=True)

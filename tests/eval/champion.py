@@ -117,12 +117,14 @@ def _untried(family: str) -> dict[str, Any]:
     return {"family": family, "params": {}, "metrics": {relevance: {} for relevance in Relevance}}
 
 
+def _score(relevance: Relevance, trial: dict[str, Any]) -> float:
+    score: float = trial["metrics"][relevance].get(PRIMARY, 0.0)
+    return score
+
+
 def _evaluate_family(evaluator: Evaluator, trials: list[dict[str, Any]]) -> PerPerson:
     """For each relevance the family's trial that was best on validation, held on the last weeks."""
-    best = {
-        relevance: max(trials, key=lambda trial, asked=relevance: trial["metrics"][asked].get(PRIMARY, 0.0))
-        for relevance in Relevance
-    }
+    best = {relevance: max(trials, key=partial(_score, relevance)) for relevance in Relevance}
     held: dict[str, PerPerson] = {}
     for trial in best.values():
         key = json.dumps(trial["params"])

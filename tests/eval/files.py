@@ -33,11 +33,11 @@ def session_task(train: Path, test: Path, *, mask_train: bool = False) -> Sessio
     pairs = [line.split("\t") for line in test.read_text().splitlines()]
     prefixes, targets = [prefix.split() for prefix, _ in pairs], [target for _, target in pairs]
     flat = [item for session in (*sessions, *prefixes, targets) for item in session]
-    item_ids, codes = np.unique(np.array(flat), return_inverse=True)
+    item_ids, inverse = np.unique(np.array(flat), return_inverse=True)
+    codes = inverse.astype(np.int32)
     lengths = [len(session) for session in sessions]
     n_events, n_asked = sum(lengths), len(targets)
     offsets = np.concatenate([[0], np.cumsum([len(prefix) for prefix in prefixes])])
-    codes = np.asarray(codes, dtype=np.int32)
     return SessionTask(
         train=_interactions(
             users=np.full(n_events, NO_USER),

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-import functions_framework
 import numpy as np
 import pyarrow
 import pyarrow.parquet
@@ -24,8 +23,7 @@ from common.schemas.documents import ModelInfo, RunRecord, RunState, ServingDocu
 from common.usecases.shared.context import Context
 from infra.local.object_store import ObjectStore
 from tests.asgi import Function
-
-FUNCTIONS = Path(__file__).parents[2] / "functions"
+from tests.wsgi import FUNCTIONS, client_of
 
 
 class LiveShop:
@@ -80,8 +78,7 @@ class LiveShop:
         self._ctx.bucket.put(key, path)
 
     def _call(self, function: str, body: dict[str, Any]) -> list[RunRecord]:
-        app = functions_framework.create_app(function, str(FUNCTIONS / function / "main.py"))
-        answer = app.test_client().post("/", json=body, headers={"Authorization": f"Bearer {self._token}"})
+        answer = client_of(function).post("/", json=body, headers={"Authorization": f"Bearer {self._token}"})
         assert answer.status_code == 200, answer.get_data()
         return [RunRecord.model_validate(run) for run in answer.get_json()["runs"]]
 

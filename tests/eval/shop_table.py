@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from common.cpus import usable_cpus
 from common.evaluation.baselines import BASELINES
-from common.evaluation.baselines.base import judge_baseline
+from common.evaluation.baselines.base import Baseline, judge_baseline
 from common.evaluation.cases import Relevance
 from common.evaluation.judge import PRIMARY, Judgement
 from common.evaluation.split import temporal_split
@@ -52,12 +53,20 @@ def rows(data: TrainingData, families: Sequence[str]) -> Iterator[Row]:
     threads = usable_cpus()
     validation, test = (Evaluator(fold, data.catalogue, SEED, threads) for fold in (split.validation, split.test))
     for baseline in BASELINES:
-        yield _timed(baseline.name, lambda baseline=baseline: judge_baseline(baseline(split.test), test.cases))
+        yield _timed(baseline.name, partial(_judge_baseline, baseline, test))
     trials = [_best(validation, family) for family in map(FAMILIES.__getitem__, families)]
     champion = max(trials, key=lambda trial: trial.score(Relevance.NEW))
     for trial in trials:
         mark = " *" if trial is champion else ""
-        yield _timed(f"{trial.candidate}{mark}", lambda one=trial.candidate: test.evaluate(one).judgement)
+        yield _timed(f"{trial.candidate}{mark}", partial(_judge, trial.candidate, test))
+
+
+def _judge_baseline(baseline: type[Baseline], test: Evaluator) -> Judgement:
+    return judge_baseline(baseline(test.cases.fold), test.cases)
+
+
+def _judge(candidate: Candidate, test: Evaluator) -> Judgement:
+    return test.evaluate(candidate).judgement
 
 
 def _best(evaluator: Evaluator, family: type[Model[ModelConfig]]) -> Trial:

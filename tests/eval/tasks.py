@@ -20,8 +20,11 @@ SHARE_HELD_OUT = 0.1
 class Task(Protocol):
     """`train` is what a model may see; the rest is what it is asked."""
 
-    train: Interactions
-    mask_train: bool
+    @property
+    def train(self) -> Interactions: ...
+
+    @property
+    def mask_train(self) -> bool: ...
 
     def queries(self, artifact: Artifact, encode: Encoder) -> F32:
         """(n, dim) float32, zeros where the model can say nothing."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,12 +32,12 @@ def by_command(ctx: Context) -> None:
     erase(ctx, [ERIKA])
 
 
-def is_interrupted(ctx: Context, work: object, turn: int, fault: Fault) -> bool:
+def is_interrupted(ctx: Context, work: Callable[[Context], None], turn: int, fault: Fault) -> bool:
     """Whether the call got so far as to be interrupted at its operation number `turn`."""
     counting = Counting(ctx.bucket)
     counting.at(turn, fault)
     try:
-        work(replace(ctx, bucket=counting))  # type: ignore[operator]
+        work(replace(ctx, bucket=counting))
     except (ProcessKilled, UnavailableError):
         return True
     return counting.turn <= 0
@@ -54,7 +55,7 @@ def is_interrupted(ctx: Context, work: object, turn: int, fault: Fault) -> bool:
     ],
 )
 def test_wherever_it_stops_the_sweep_ends_it(
-    tmp_path: Path, work: object, first: int, every: int, fault: Fault
+    tmp_path: Path, work: Callable[[Context], None], first: int, every: int, fault: Fault
 ) -> None:
     for turn in range(first, 600, every):
         ctx = memory_context(tmp_path / str(turn), filled_bucket())

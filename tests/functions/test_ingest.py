@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote_plus
 
-import functions_framework
 import pytest
 from flask.testing import FlaskClient
 
@@ -18,21 +15,18 @@ from common.edges.wiring import make_context
 from common.usecases.ingest.ingest import drain, ingest_object
 from common.usecases.shared.context import Context
 from tests.store.shop import csv_of, events_csv, keys_under, rows_of, stored
+from tests.wsgi import client_of
 
-SOURCE = Path(__file__).parents[2] / "functions" / "ingest" / "main.py"
 ITEMS = csv_of("item_id,category,brand,price,img_url", "a,food,acme,1,", "b,food,acme,2,")
 
 pytestmark = pytest.mark.s3
 
 
 @pytest.fixture
-def function(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> FlaskClient:
+def function(environment: dict[str, str], fresh_logs: None, monkeypatch: pytest.MonkeyPatch) -> FlaskClient:
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    logger = logging.getLogger("common")
-    for name, value in {"handlers": [], "level": logging.NOTSET, "propagate": True}.items():
-        monkeypatch.setattr(logger, name, value)
-    client: FlaskClient = functions_framework.create_app("ingest", str(SOURCE)).test_client()
+    client = client_of("ingest")
     client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {environment['RECSYS_TRIGGER_TOKEN']}"
     return client
 

@@ -6,7 +6,6 @@ import csv
 import html
 import io
 import json
-import logging
 import re
 import sys
 from collections.abc import Callable, Iterable
@@ -14,11 +13,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import functions_framework
 import numpy as np
 import pytest
 from flask.testing import FlaskClient
 
+from common.bucket.port import Bucket
 from common.errors import BadRequest, BucketUnavailable, SettingError
 from common.models.artifact import Artifact
 from common.models.registry import FAMILIES
@@ -31,10 +30,10 @@ from common.usecases.train.train import TrainOptions, train
 from tests.shops import NOON, Event
 from tests.stored import read_served, served_document
 from tests.unit.test_trend import season_events
+from tests.wsgi import client_of
 
 pytestmark = pytest.mark.s3
 
-SOURCE = Path(__file__).parents[2] / "functions" / "train" / "main.py"
 MakeContext = Callable[..., Context]
 
 
@@ -74,15 +73,11 @@ def shop(context_with: MakeContext) -> Context:
 
 
 @pytest.fixture
-def function(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> FlaskClient:
+def function(environment: dict[str, str], fresh_logs: None, monkeypatch: pytest.MonkeyPatch) -> FlaskClient:
     settings = {f"RECSYS_{name.upper()}": str(value) for name, value in QUICK.items()}
     for name, value in {**environment, **settings}.items():
         monkeypatch.setenv(name, value)
-    logger = logging.getLogger("common")
-    for name, state in {"handlers": [], "level": logging.NOTSET, "propagate": True}.items():
-        monkeypatch.setattr(logger, name, state)
-    client: FlaskClient = functions_framework.create_app("train", str(SOURCE)).test_client()
-    return client
+    return client_of("train")
 
 
 def metrics_file(ctx: Context, run: RunRecord) -> dict[str, Any]:
@@ -203,10 +198,10 @@ def test_a_report_that_the_bucket_does_not_take_fails_nothing(shop: Context, mon
     sell(shop, two_tastes())
     put = type(shop.bucket).put
 
-    def refusing(bucket: object, key: str, data: bytes | Path) -> str:
+    def refusing(bucket: Bucket, key: str, data: bytes | Path) -> str:
         if key.endswith("report.html"):
             raise BucketUnavailable("the object store does not answer")
-        return put(bucket, key, data)  # type: ignore[arg-type]
+        return put(bucket, key, data)
 
     monkeypatch.setattr(type(shop.bucket), "put", refusing)
     run = train(shop, TrainOptions())
@@ -333,10 +328,10 @@ def test_a_run_tells_how_far_it_is(shop: Context, monkeypatch: pytest.MonkeyPatc
     seen: list[RunRecord] = []
     put = type(shop.bucket).put
 
-    def watched(bucket: object, key: str, data: bytes | Path) -> str:
+    def watched(bucket: Bucket, key: str, data: bytes | Path) -> str:
         if key.startswith(shop.keys.runs) and isinstance(data, bytes):
             seen.append(RunRecord.model_validate_json(data))
-        return put(bucket, key, data)  # type: ignore[arg-type]
+        return put(bucket, key, data)
 
     monkeypatch.setattr(type(shop.bucket), "put", watched)
     train(shop, TrainOptions())

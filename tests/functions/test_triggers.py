@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -38,12 +37,9 @@ def record(state: RunState = RunState.DONE) -> RunRecord:
 
 
 @pytest.fixture(autouse=True)
-def settings_and_logs(monkeypatch: pytest.MonkeyPatch) -> None:
+def settings_and_logs(fresh_logs: None, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in ENV.items():
         monkeypatch.setenv(name, value)
-    logger = logging.getLogger("common")
-    for name, value in {"handlers": [], "level": logging.NOTSET, "propagate": True}.items():
-        monkeypatch.setattr(logger, name, value)
 
 
 def client_of(work: Work) -> FlaskClient:

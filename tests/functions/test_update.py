@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import logging
-from pathlib import Path
 
-import functions_framework
 import pytest
 from flask.testing import FlaskClient
 
@@ -15,22 +12,18 @@ from common.usecases.recommend.service import Query, RecommendService
 from common.usecases.shared.context import Context
 from tests.shops import Event
 from tests.stored import Item, add_batch, fit, publish, served_document
+from tests.wsgi import client_of
 
-SOURCE = Path(__file__).parents[2] / "functions" / "update" / "main.py"
 TEA, SHOES = ("tea1", "tea2", "tea3"), ("shoe1", "shoe2", "shoe3")
 EVENTS = [Event(f"u{number}", item, number + 0.1) for number in range(8) for item in (TEA if number % 2 else SHOES)]
 ITEMS = [*(Item(tea, "tea", "assam", 5.0) for tea in TEA), *(Item(shoe, "shoes", "acme", 80.0) for shoe in SHOES)]
 
 
 @pytest.fixture
-def function(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> FlaskClient:
+def function(environment: dict[str, str], fresh_logs: None, monkeypatch: pytest.MonkeyPatch) -> FlaskClient:
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    logger = logging.getLogger("common")
-    for name, value in {"handlers": [], "level": logging.NOTSET, "propagate": True}.items():
-        monkeypatch.setattr(logger, name, value)
-    client: FlaskClient = functions_framework.create_app("update", str(SOURCE)).test_client()
-    return client
+    return client_of("update")
 
 
 def notice(ctx: Context) -> dict[str, object]:

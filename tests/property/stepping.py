@@ -81,6 +81,9 @@ class _Gate:
         self._bucket = bucket
         self._stepper = stepper
 
+    def server(self) -> str:
+        return self._bucket.server()
+
     def get(self, key: str) -> Blob | None:
         self._stepper.before("get")
         return self._bucket.get(key)

@@ -132,7 +132,7 @@ def test_updates_a_training_and_failures_at_the_same_time(seed: int) -> None:
         assert isinstance(store, FaultyBucket)
         # Each on a machine of its own: what one has locked on a disk would stop the others unseen.
         first, second, night = (replace(ctx, cache=FileCache(Path(directory) / name, 1 << 30)) for name in "abc")
-        works = [
+        works: list[Stepper[object]] = [
             Stepper(store, lambda bucket: update(replace(first, bucket=bucket))),
             Stepper(store, lambda bucket: update(replace(second, bucket=bucket))),
             Stepper(store, lambda bucket: publish(replace(night, bucket=bucket), artifact, 1)),

@@ -26,7 +26,8 @@ def library() -> AlternatingLeastSquares:
 
 @pytest.fixture(scope="module")
 def gram(library: AlternatingLeastSquares) -> F32:
-    return (library.YtY + library.regularization * np.eye(DIM)).astype(np.float32)
+    made: F32 = (library.YtY + library.regularization * np.eye(DIM)).astype(np.float32)
+    return made
 
 
 @pytest.mark.parametrize("n_items", [1, 3, 11, 30])

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -191,7 +192,7 @@ def test_item_numbers_that_no_layer_defines_are_refused(tmp_path: Path) -> None:
         open_bundle(bundle, lambda ref: paths[ref.key])
 
 
-def write(directory: Path, **columns: object) -> Files:
+def write(directory: Path, **columns: Any) -> Files:
     return write_layer(replace(layer_content(Goods(range(6), VECTORS)), **columns), "base", directory)
 
 
@@ -204,7 +205,7 @@ def write(directory: Path, **columns: object) -> Files:
         {"item_vectors": np.full((6, 2), np.nan, np.float32)},
     ],
 )
-def test_columns_that_do_not_fit_are_not_written(tmp_path: Path, columns: dict[str, object]) -> None:
+def test_columns_that_do_not_fit_are_not_written(tmp_path: Path, columns: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"item numbers|base|finite"):
         write(tmp_path, **columns)
     assert list(tmp_path.iterdir()) == []

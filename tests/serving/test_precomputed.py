@@ -182,5 +182,6 @@ def test_rewriting_without_people_removes_their_answers(tmp_path: Path) -> None:
     for number, row in enumerate(np.flatnonzero(~gone).tolist()):
         was = before.person(row).precomputed
         assert was is not None
-        for column, name in zip(was.precomputed, was.precomputed._fields, strict=True):
+        for name in was.precomputed._fields:
+            column = getattr(was.precomputed, name)
             assert np.load(kept[f"user_ahead_{name}.npy"])[number].tolist() == column[row].tolist()

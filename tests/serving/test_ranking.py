@@ -130,7 +130,7 @@ def test_a_basket_without_a_person_is_a_session(bundle: ServedBundle) -> None:
 def test_a_basket_changes_what_a_person_gets(bundle: ServedBundle) -> None:
     person = bundle.find_person(ADA)
     assert person is not None
-    faint = person._replace(weights=person.weights / 10)
+    faint = person._replace(weights=person.weights / np.float32(10))
     session = tuple(SessionItem(number, EventType.CART) for number in (3, 5, 7))
     picks = rank(bundle, RankingRequest(n=3, person=faint, session=session))
     assert set(items_of(picks)) == {1, 9, 11}
@@ -141,7 +141,7 @@ def test_a_basket_changes_what_a_person_gets(bundle: ServedBundle) -> None:
 def test_the_page_that_a_person_looks_at_counts_as_a_view(bundle: ServedBundle) -> None:
     person = bundle.find_person(ADA)
     assert person is not None
-    picks = rank(bundle, RankingRequest(n=3, person=person._replace(weights=person.weights / 100), page=3))
+    picks = rank(bundle, RankingRequest(n=3, person=person._replace(weights=person.weights / np.float32(100)), page=3))
     assert 3 not in items_of(picks)
     assert {(pick.rung, pick.cause) for pick in picks} == {(Rung.PERSONAL, (Reason.SIMILAR_TO, 3))}
 

@@ -52,7 +52,7 @@ def _refusals(document: Any) -> list[str]:
 def rendered(overlay: Path) -> tuple[Any, ...]:
     """What kustomize, as kubectl has it, makes of an overlay."""
     kubectl = Path(sysconfig.get_path("scripts")) / "kubectl"
-    command = [kubectl, "kustomize", "--load-restrictor", "LoadRestrictionsNone", overlay]
+    command: list[str | Path] = [kubectl, "kustomize", "--load-restrictor", "LoadRestrictionsNone", overlay]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     return tuple(yaml.safe_load_all(result.stdout))

@@ -31,7 +31,7 @@ def environment(directory: Path, site: str) -> dict[str, str]:
 
 
 def validate(caddyfile: Path, directory: Path) -> subprocess.CompletedProcess[str]:
-    command = [CADDY, "validate", "--adapter", "caddyfile", "--config", caddyfile]
+    command: list[str | Path] = [CADDY, "validate", "--adapter", "caddyfile", "--config", caddyfile]
     env = environment(directory, "recommend.shop.example")
     return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
 

@@ -79,7 +79,7 @@ def port() -> Iterator[int]:
 @pytest.mark.parametrize("kind", ["http", "tcp"])
 def test_health_is_that_of_the_port(kind: str, port: int) -> None:
     def status(number: int) -> int:
-        command = [sys.executable, CONTAINERFILE.with_name("health.py"), kind]
+        command: list[str | Path] = [sys.executable, CONTAINERFILE.with_name("health.py"), kind]
         return subprocess.run(command, env={"PORT": str(number)}, check=False).returncode
 
     assert status(port) == 0

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Final, get_args
 
 import promql_parser
 import pytest
@@ -34,7 +34,7 @@ SCRAPE = yaml.safe_load((MONITORING / "scrape.yaml").read_text())["scrape_config
 OF_KUBERNETES = {"kube_job_status_failed"}
 """Of kube-state-metrics."""
 
-VALUES = {
+VALUES: Final[dict[str, Collection[str]]] = {
     "endpoint": set(Endpoint),
     "rung": set(Rung),
     "function": set(get_args(Function)),

@@ -10,7 +10,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from infra.local.manifest import read_manifest
+from infra.local.manifest import Function, Job, read_manifest
 from infra.sizing import limits
 from infra.sizing.row import Row, Serving, Stage
 from infra.sizing.shop import LATER_EVENTS, Uploads, person, write_shop
@@ -83,8 +83,8 @@ def a_row(own_bytes: int = 100 * MB, longest_s: float = 10.0, recommend_bytes: i
 
 def test_limits_are_those_of_every_part_of_the_template() -> None:
     manifest = read_manifest()
-    parts = {part.name for part in (*manifest.functions, *manifest.jobs)}
-    assert set(limits.memory_limits()) == parts
+    parts: list[Function | Job] = [*manifest.functions, *manifest.jobs]
+    assert set(limits.memory_limits()) == {part.name for part in parts}
     assert limits.memory_limits()["recommend"] == GB
 
 

@@ -16,7 +16,7 @@ DOCUMENTS = list(yaml.safe_load_all(TEMPLATE.read_text()))
 MANIFEST = read_manifest()
 FUNCTIONS = {function.name: function for function in MANIFEST.functions}
 JOBS = {job.name: job for job in MANIFEST.jobs}
-PARTS = [*MANIFEST.functions, *MANIFEST.jobs]
+PARTS: list[Function | Job] = [*MANIFEST.functions, *MANIFEST.jobs]
 SET_BY_KNATIVE = {"PORT", "K_SERVICE", "K_CONFIGURATION", "K_REVISION"}
 START_S = 600
 """What a start may take, and how long Knative waits for a revision (progress-deadline)."""

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from common.bucket.port import Bucket, ObjectInfo
+from common.bucket.port import ObjectInfo
 from common.schemas.documents import RunState
+from common.testing.faults import FaultyBucket
 from common.usecases.ingest.compact import compact
 from common.usecases.ingest.ingest import drain, ingest_object
 from common.usecases.shared.context import Context
@@ -20,7 +23,7 @@ from tests.store.shop import csv_of, events_csv, ingest, parquet_of, reading, re
 HEADER = "item_id,category,brand,price,img_url"
 
 
-def item(shop: Context, item_id: str) -> dict[str, object]:
+def item(shop: Context, item_id: str) -> dict[str, Any]:
     catalogue = stored(shop).catalogue
     row = catalogue.item_ids.index(item_id)
     names = ("categories", "brands", "prices", "img_urls", "titles", "urls", "currencies", "available", "extra")
@@ -52,7 +55,7 @@ def test_every_column_is_kept(shop: Context) -> None:
         "extra": {"colour": "red", "size": "XL"},
     }
     empty = item(shop, "j")
-    assert np.isnan(empty.pop("prices"))  # type: ignore[call-overload]
+    assert np.isnan(empty.pop("prices"))
     assert empty.pop("available")
     assert empty.pop("extra") == {}
     assert set(empty.values()) == {""}
@@ -180,34 +183,30 @@ def test_too_many_columns_refuse_the_file(shop: Context) -> None:
     assert "101 columns of its own" in run.error["message"]
 
 
-class Dated:
+@dataclass
+class Dated(FaultyBucket):
     """A bucket whose objects were uploaded when a test says."""
 
-    def __init__(self, inner: Bucket) -> None:
-        self._inner = inner
-        self.modified: dict[str, datetime] = {}
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._inner, name)
+    modified: dict[str, datetime] = field(default_factory=dict)
 
     def _dated(self, info: ObjectInfo | None) -> ObjectInfo | None:
         return replace(info, modified=self.modified.get(info.key, info.modified)) if info else None
 
     def head(self, key: str) -> ObjectInfo | None:
-        return self._dated(self._inner.head(key))
+        return self._dated(super().head(key))
 
-    def fetch(self, key: str, path: object) -> ObjectInfo | None:
-        return self._dated(self._inner.fetch(key, path))  # type: ignore[arg-type]
+    def fetch(self, key: str, path: Path) -> ObjectInfo | None:
+        return self._dated(super().fetch(key, path))
 
 
 def price_of(shop: Context, item_id: str = "i") -> float:
-    return float(item(shop, item_id)["prices"])  # type: ignore[arg-type]
+    return float(item(shop, item_id)["prices"])
 
 
 @pytest.mark.parametrize("compacted", [False, True])
 def test_the_later_upload_counts_whatever_order_they_are_read_in(shop: Context, compacted: bool) -> None:
     bucket = Dated(shop.bucket)
-    shop = replace(shop, bucket=bucket)  # type: ignore[arg-type]
+    shop = replace(shop, bucket=bucket)
     noon = datetime(2026, 1, 1, 12, tzinfo=UTC)
     for hours, price, newest in ((3, 30, 30), (1, 10, 30), (4, 40, 40), (2, 20, 40)):
         key = f"incoming/items/{hours}.csv"
@@ -226,7 +225,7 @@ def test_the_later_upload_counts_whatever_order_they_are_read_in(shop: Context, 
 
 def test_the_same_content_uploaded_again_later_replaces_what_came_between(shop: Context) -> None:
     bucket = Dated(shop.bucket)
-    shop = replace(shop, bucket=bucket)  # type: ignore[arg-type]
+    shop = replace(shop, bucket=bucket)
     noon = datetime(2026, 1, 1, 12, tzinfo=UTC)
     for hour, (name, price) in enumerate([("a", 1), ("b", 2), ("a", 1)]):
         bucket.modified[f"incoming/items/{name}.csv"] = noon + timedelta(hours=hour)

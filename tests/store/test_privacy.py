@@ -12,7 +12,9 @@ import pytest
 from common.errors import FileRejected
 from common.store.engine import connect_hardened
 from common.store.uploads import draft as drafting_module
-from common.store.uploads.files import damage_is_refused
+from common.store.uploads.draft import Draft, ReadOptions
+from common.store.uploads.events import read_events
+from common.store.uploads.files import Source, damage_is_refused
 from common.usecases.ingest import take_upload as intake
 from common.usecases.ingest.compact import compact
 from common.usecases.shared.context import Context
@@ -75,10 +77,9 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """The files that are in the workspace after an upload was read, the upload and its normalised form left out."""
     uploads = ("upload", "normalised.csv")
     seen: list[Path] = []
-    original = intake.read_events
 
-    def read(source: object, work: Path, options: object) -> object:
-        made = original(source, work, options)  # type: ignore[arg-type]
+    def read(source: Source, work: Path, options: ReadOptions) -> Draft:
+        made = read_events(source, work, options)
         seen.extend(path for path in work.rglob("*") if path.is_file() and path.name not in uploads)
         for path in seen:
             assert b"person-" not in path.read_bytes(), path

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 import duckdb
 import numpy as np
@@ -17,6 +18,7 @@ from common.ids import sha256_of_file, split_user_key
 from common.schemas.data import EVENT_TYPES, U64
 from common.schemas.documents import FileRef, Segment, StoreDocument
 from common.store.engine import STORAGE_VERSION
+from common.store.segments.compaction import fold_events
 from common.store.segments.reader import open_store
 from common.usecases.ingest import compact as compaction
 from common.usecases.ingest.compact import compact
@@ -24,6 +26,8 @@ from common.usecases.shared.context import Context
 from tests.memory import memory_context
 from tests.store.shop import csv_of, events_csv, everything_in, ingest, reading, refilled, rows_of, same, stored
 
+P = ParamSpec("P")
+T = TypeVar("T")
 HEADER = "user_id,item_id,ts,qty,event_type,order_id,price,consent"
 FOSSIL = Path(__file__).parent / "fossils" / "segment-1.duckdb"
 
@@ -192,15 +196,23 @@ def test_retention_drops_old_events_and_those_who_have_no_others(shop_with: Call
     assert document == shop.store_file.read().document
 
 
-def test_an_upload_that_lands_during_compaction_stays_a_delta(filled: Context, monkeypatch: pytest.MonkeyPatch) -> None:
-    original = compaction.fold_events
+def followed_by(then: Callable[[], object], work: Callable[P, T]) -> Callable[P, T]:
+    """`work`, and `then` before its result is used."""
 
-    def slow(*arguments: object) -> object:
-        made = original(*arguments)  # type: ignore[arg-type]
-        ingest(filled, "events/meanwhile.csv", events_csv("new,i,2026-05-01,1"))
+    def both(*args: P.args, **named: P.kwargs) -> T:
+        made = work(*args, **named)
+        then()
         return made
 
-    monkeypatch.setattr(compaction, "fold_events", slow)
+    return both
+
+
+def test_an_upload_that_lands_during_compaction_stays_a_delta(filled: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+
+    def upload() -> None:
+        ingest(filled, "events/meanwhile.csv", events_csv("new,i,2026-05-01,1"))
+
+    monkeypatch.setattr(compaction, "fold_events", followed_by(upload, fold_events))
     document = compact(filled)
     assert document is not None
     assert [delta.events for delta in document.deltas] == [1]
@@ -209,15 +221,12 @@ def test_an_upload_that_lands_during_compaction_stays_a_delta(filled: Context, m
 
 def test_of_two_compactions_one_lands(filled: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     before = stored(filled).interactions
-    original = compaction.fold_events
 
-    def overtaken(*arguments: object) -> object:
-        made = original(*arguments)  # type: ignore[arg-type]
-        monkeypatch.setattr(compaction, "fold_events", original)
+    def overtake() -> None:
+        monkeypatch.setattr(compaction, "fold_events", fold_events)
         compact(filled)
-        return made
 
-    monkeypatch.setattr(compaction, "fold_events", overtaken)
+    monkeypatch.setattr(compaction, "fold_events", followed_by(overtake, fold_events))
     compact(filled)
     document = filled.store_file.read().document
     assert document is not None

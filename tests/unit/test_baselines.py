@@ -6,8 +6,13 @@ import numpy as np
 import pytest
 
 from common.errors import RefusedError
-from common.evaluation.baselines import BASELINES, EASE, ItemKNN, LatestSession, OwnFrequent, RecentPopular, ease
+from common.evaluation.baselines import BASELINES, ease
 from common.evaluation.baselines.base import Baseline, judge_baseline
+from common.evaluation.baselines.ease import EASE
+from common.evaluation.baselines.item_knn import ItemKNN
+from common.evaluation.baselines.latest_session import LatestSession
+from common.evaluation.baselines.own_frequent import OwnFrequent
+from common.evaluation.baselines.recent_popular import RecentPopular
 from common.evaluation.baselines.vs_knn import VSKNN
 from common.evaluation.cases import Relevance, make_cases
 from common.evaluation.split import Fold

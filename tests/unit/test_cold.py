@@ -48,10 +48,11 @@ def test_unseen_items_leave_people_what_they_like(n_unseen: int) -> None:
     rng = np.random.default_rng(1)
     trained = catalogue([(f"i{i:03}", f"c{i % 7}", f"b{i % 3}", 10.0) for i in range(150)])
     middles = rng.standard_normal((7, 8))
-    vectors = middles[[int(name[1:]) for name in trained.categories]] + rng.standard_normal((150, 8)) / 3
+    aisles = [int(name[1:]) for name in trained.categories]
+    vectors = (middles[aisles] + rng.standard_normal((150, 8)) / 3).astype(np.float32)
     people = (middles[rng.integers(0, 7, 60)] + rng.standard_normal((60, 8)) / 3).astype(np.float32)
     unseen = catalogue([(f"new{i:03}", f"c{i % 7}", f"b{i % 3}", 10.0) for i in range(n_unseen)])
-    groups = learn_groups(vectors.astype(np.float32), trained, False, people, unseen)
+    groups = learn_groups(vectors, trained, False, people, unseen)
     found = groups.vectors_of(unseen)
     assert places_taken(vectors, found, people) <= SHARE + 0.01
     assert places_taken(vectors, 10 * found, people) > 2 * SHARE or n_unseen == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -24,12 +25,28 @@ START = datetime(2026, 11, 23, 12, tzinfo=UTC)
 Change = Callable[[Snapshot[StoreDocument]], Proposal | None]
 
 
+@dataclass
+class Observed(FaultyBucket):
+    """Calls `on_read` before each read; `puts` are the keys of the files that were put."""
+
+    on_read: Callable[[], None] = lambda: None
+    puts: list[str] = field(default_factory=list)
+
+    def get(self, key: str) -> Blob | None:
+        self.on_read()
+        return super().get(key)
+
+    def put(self, key: str, data: bytes | Path) -> str:
+        self.puts.append(key)
+        return super().put(key, data)
+
+
 class Writer:
     """One writer of a store's document, whose clock moves when it waits; `pauses` are the seconds it waited."""
 
     def __init__(self, *rules: Rule) -> None:
         self.chain = MemoryBucket()
-        self.store = FaultyBucket(self.chain, list(rules))
+        self.store = Observed(self.chain, list(rules))
         self.current = CurrentFile(self.store, KEY, StoreDocument)
         self.time = 0.0
         self.pauses: list[float] = []
@@ -50,12 +67,11 @@ class Writer:
         """Calls `action` before the store's read of that number, counted from 1."""
         reads = count(1)
 
-        def get(key: str) -> Blob | None:
+        def on_read() -> None:
             if next(reads) == number:
                 action()
-            return FaultyBucket.get(self.store, key)
 
-        self.store.get = get  # type: ignore[method-assign]
+        self.store.on_read = on_read
 
     def overtake(self, times: int = 1) -> None:
         """Another writer commits, undisturbed."""
@@ -122,9 +138,9 @@ def test_a_conflict_applies_the_change_to_the_new_version() -> None:
 
 
 def test_a_file_is_put_once_a_commit_and_again_by_the_next() -> None:
-    writer, puts = Writer(), list[str]()
+    writer = Writer()
+    puts = writer.store.puts
     writer.chain.now = lambda: START + timedelta(seconds=len(puts))
-    writer.store.put = lambda key, data: puts.append(key) or writer.chain.put(key, data)  # type: ignore[method-assign,func-returns-value]
 
     def overtaken_once(snapshot: Snapshot[StoreDocument]) -> Proposal:
         if not puts:
@@ -269,29 +285,27 @@ def test_what_is_no_document_is_never_written_over(data: bytes, problem: str) ->
 
 
 class _Wide(MemoryBucket):
-    """Each file's PUT waits for a second one to be under way."""
+    """Each file's PUT waits for a second one to be under way; `files_before` counts them at each commit."""
 
     at_once = 2
 
     def __init__(self) -> None:
         super().__init__()
         self.meeting = Barrier(2, timeout=20)
+        self.files_before: list[int] = []
 
     def put(self, key: str, data: bytes | Path) -> str:
         if key != KEY:
             self.meeting.wait()
         return super().put(key, data)
 
+    def put_if(self, key: str, data: bytes, expect: str | None) -> str | Conflict:
+        self.files_before.append(len(list(self.list("store/file-"))))
+        return super().put_if(key, data, expect)
+
 
 def test_files_go_up_at_once_where_the_bucket_gains_by_it_and_before_the_document() -> None:
     bucket = _Wide()
     files = tuple(NewFile(f"store/file-{number}", b"x") for number in range(6))
-    seen: list[int] = []
-
-    def put_if(key: str, data: bytes, expect: str | None) -> str | Conflict:
-        seen.append(len(list(bucket.list("store/file-"))))
-        return _Wide.put_if(bucket, key, data, expect)
-
-    bucket.put_if = put_if  # type: ignore[method-assign]
     assert commit(CurrentFile(bucket, KEY, StoreDocument), lambda _: Proposal({}, files), now=lambda: START) is not None
-    assert seen == [6]
+    assert bucket.files_before == [6]

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final, Literal
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ from common.usecases.train.model_selection import ModelSelection, TrainPlan, sel
 from tests.shops import TINY, Event, interactions
 from tests.unit.test_trend import seasons
 
-SMALL_ALS = {"factors": 4, "regularization": 0.1, "weighting": {"half_life_days": None}}
+SMALL_ALS: Final[dict[str, Any]] = {"factors": 4, "regularization": 0.1, "weighting": {"half_life_days": None}}
 SETTINGS = Settings(
     bucket="shop-data",
     s3_endpoint="http://127.0.0.1:9",
@@ -90,8 +90,8 @@ def compare(
     return comparison
 
 
-def als(origin: str = "default", **params: Any) -> Candidate:
-    return Candidate(make("als", SMALL_ALS | params), origin)  # type: ignore[arg-type]
+def als(origin: Literal["default", "served"] = "default", **params: Any) -> Candidate:
+    return Candidate(make("als", SMALL_ALS | params), origin)
 
 
 def test_a_model_that_knows_people_wins_where_tastes_differ() -> None:
@@ -131,7 +131,9 @@ def test_the_champion_as_served_has_the_trend_and_is_better_for_it() -> None:
     champion, as_served = compare(seasons(), [als()], time.monotonic() + 100).leaderboard[:2]
     assert champion.judgement is not None
     assert as_served.judgement is not None
-    without, with_it = (row.judgement.metrics[Relevance.NEW][PRIMARY] for row in (champion, as_served))
+    without, with_it = (
+        judgement.metrics[Relevance.NEW][PRIMARY] for judgement in (champion.judgement, as_served.judgement)
+    )
     assert with_it > 1.5 * without
 
 
@@ -177,7 +179,7 @@ def test_a_slow_family_does_not_use_the_time_of_the_others(monkeypatch: pytest.M
     clock = Clock()
     monkeypatch.setattr(Evaluator, "evaluate", slow)
     monkeypatch.setattr("common.usecases.train.comparison.time.monotonic", lambda: clock.now)
-    bpr = [Candidate(make("bpr", {"factors": factors}), "start") for factors in (4, 8)]  # type: ignore[arg-type]
+    bpr = [Candidate(make("bpr", {"factors": factors}), "start") for factors in (4, 8)]
     comparison = compare(two_tastes(), [als(), *bpr, als(alpha=9.0)], deadline=100.0)
     assert [trial.candidate.model.family for trial in comparison.trials] == ["als", "als", "popular"]
     assert "bpr (start) was not tried: the time budget was spent" in comparison.notices

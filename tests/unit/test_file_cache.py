@@ -5,12 +5,14 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from common.bucket import cache
 from common.bucket.cache import GRACE_S, IDLE_S, FileCache
+from common.bucket.port import ObjectInfo
 from common.errors import BucketUnavailable, CorruptError, UnavailableError
 from common.ids import sha256_of_bytes
 from common.schemas.documents import FileRef
@@ -18,17 +20,26 @@ from common.testing.faults import Fault, FaultyBucket, ProcessKilled, Rule
 from common.testing.memory import MemoryBucket
 
 
+@dataclass
+class Counted(FaultyBucket):
+    """`fetched` are the keys of the files that were fetched from it."""
+
+    fetched: list[str] = field(default_factory=list)
+
+    def fetch(self, key: str, path: Path) -> ObjectInfo | None:
+        self.fetched.append(key)
+        return super().fetch(key, path)
+
+
 class Cache:
     """A cache on a bucket that counts what is fetched from it, with a clock of its own."""
 
     def __init__(self, root: Path, max_bytes: int = 1 << 20) -> None:
         self.root = root
-        self.bucket = FaultyBucket(MemoryBucket())
+        self.bucket = Counted(MemoryBucket())
         self.time = 1_000_000_000.0
         self.files = FileCache(root, max_bytes, lambda: self.time)
-        self.fetched: list[str] = []
-        fetch = self.bucket.fetch
-        self.bucket.fetch = lambda key, path: self.fetched.append(key) or fetch(key, path)  # type: ignore[method-assign,func-returns-value]
+        self.fetched = self.bucket.fetched
 
     def add(self, content: bytes, key: str = "") -> FileRef:
         sha256 = sha256_of_bytes(content)

@@ -15,7 +15,7 @@ VIEW = EventType.VIEW
 def test_weights_of_a_persons_events_with_an_item_are_summed() -> None:
     data = interactions([Event("a", "x"), Event("a", "x", 1), Event("a", "x", 2, VIEW), Event("b", "y", qty=9)])
     matrix = user_items(data, Weighting(), NOON)
-    np.testing.assert_allclose(matrix.cells.toarray(), [[2.2, 0], [0, 1]])
+    np.testing.assert_allclose(matrix.cells.toarray(), [[2.2, 0.0], [0.0, 1.0]])
     assert matrix.cells.dtype == np.float32
     assert matrix.item_ids == ("x", "y")
 

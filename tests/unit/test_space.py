@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from typing import Final
+
 import pytest
 
 from common.models.registry import FAMILIES
-from common.models.space import Categorical, Float, Int, Width, bounded, nested, within
+from common.models.space import Categorical, Float, Int, Space, Width, bounded, nested, within
 
-SPACE = {
+SPACE: Final[Space] = {
     "factors": Width((32, 64, 128)),
     "alpha": Float(1.0, 200.0, log=True),
     "epochs": Int(1, 9),

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import time
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -10,6 +10,7 @@ from common.errors import RefusedError, SettingError
 from common.models.artifact import Artifact
 from common.models.base import Capabilities, FitOptions, Model, ModelConfig, TrainingData
 from common.models.space import Float, Space, Width
+from common.schemas.data import F64
 from common.tuning.best_trial import best_trial
 from common.tuning.records import State, TrialRecord, resampled_means
 from common.tuning.search import SearchPlan, search
@@ -50,9 +51,20 @@ def height(model: Model[ModelConfig], watch: Watch) -> Verdict:
     return Verdict(1 - (config.x - 0.3) ** 2 + PEOPLE, config.width)
 
 
-def plan(**changes: object) -> SearchPlan:
-    defaults = {"name": "test", "seed": 1, "deadline": time.monotonic() + 60, "max_width": 256, "max_trials": 12}
+def plan(**changes: Any) -> SearchPlan:
+    defaults: dict[str, Any] = {
+        "name": "test",
+        "seed": 1,
+        "deadline": time.monotonic() + 60,
+        "max_width": 256,
+        "max_trials": 12,
+    }
     return SearchPlan(**(defaults | changes))
+
+
+def score_of(record: TrialRecord) -> float:
+    assert record.score is not None
+    return record.score
 
 
 def test_the_first_trials_are_the_last_winner_the_defaults_and_the_starts() -> None:
@@ -65,7 +77,7 @@ def test_the_first_trials_are_the_last_winner_the_defaults_and_the_starts() -> N
 def test_the_search_finds_the_top_and_is_the_same_again() -> None:
     first, second = (search([Hill], height, plan(max_trials=30)) for _ in range(2))
     assert [record.params for record in first] == [record.params for record in second]
-    assert max(record.score for record in first) > max(record.score for record in first[:2]) + 0.1
+    assert max(map(score_of, first)) > max(map(score_of, first[:2])) + 0.1
 
 
 def test_families_take_turns_and_one_without_a_space_has_one_trial() -> None:
@@ -102,7 +114,9 @@ def test_a_trial_worse_on_its_way_than_most_is_pruned_with_its_curve() -> None:
     pruned = [record for record in records if record.state is State.PRUNED]
     assert pruned
     assert all(record.curve and record.score is None for record in pruned)
-    assert best_trial(records).state is State.DONE
+    best = best_trial(records)
+    assert best is not None
+    assert best.state is State.DONE
 
 
 def test_a_refused_trial_is_recorded_with_its_reason_and_the_search_goes_on() -> None:
@@ -150,21 +164,21 @@ def test_a_record_is_plain_data() -> None:
     }  # fmt: skip
 
 
-def uneven_gain() -> np.ndarray:
+def uneven_gain() -> F64:
     """A thousandth on average, and fifty times as much up or down for a person."""
     gain = np.random.default_rng(2).normal(0, 0.05, len(PEOPLE))
-    return gain - gain.mean() + 0.001
+    return gain - float(gain.mean()) + 0.001
 
 
 class TestChoice:
     @staticmethod
-    def record(number: int, per_person: np.ndarray, width: int) -> TrialRecord:
+    def record(number: int, per_person: F64, width: int) -> TrialRecord:
         resampled = tuple(resampled_means(per_person, seed=1))
         return TrialRecord("hill", number, {}, State.DONE, 1.0, float(per_person.mean()), width, resampled=resampled)
 
     def test_of_trials_that_cannot_be_told_apart_the_narrowest_is_taken(self) -> None:
         wide, narrow = self.record(0, 1 + PEOPLE + uneven_gain(), 256), self.record(1, 1 + PEOPLE, 32)
-        assert wide.score > narrow.score
+        assert score_of(wide) > score_of(narrow)
         assert best_trial([wide, narrow]) is narrow
 
     def test_a_sure_difference_is_worth_its_width(self) -> None:
@@ -176,7 +190,7 @@ class TestChoice:
         """Five people leave an interval as wide as the scores."""
         few = np.array([0.9, 0.1, 0.5, 0.2, 0.3])
         wide, narrow = self.record(0, few + np.array([-0.3, 0.3, 0.2, 0.3, -0.25]), 256), self.record(1, few, 32)
-        assert wide.score > 1.1 * narrow.score
+        assert score_of(wide) > 1.1 * score_of(narrow)
         assert best_trial([wide, narrow]) is wide
 
     def test_of_equal_widths_the_best_is_taken(self) -> None:

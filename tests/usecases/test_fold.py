@@ -143,7 +143,9 @@ def until_it_folds(ctx: Context, directory: Path, commits: int) -> Stepper[objec
 
 def says(colours: Mapping[int, str], people: Mapping[bytes, list[int]], **lists: object) -> LayerContent:
     """A layer of items, by number, and of histories."""
-    goods = Goods(list(colours), np.ones((len(colours), 2)), extra=[{"colour": colour} for colour in colours.values()])
+    goods = Goods(
+        list(colours), np.ones((len(colours), 2), np.float32), extra=[{"colour": colour} for colour in colours.values()]
+    )
     histories = {UserKey(name): History(items) for name, items in people.items()}
     content = layer_content(goods, histories, {"gram": np.eye(2, dtype=np.float32)}, **lists)
     return replace(content, cards=cards_of(content.catalogue))

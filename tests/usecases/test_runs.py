@@ -13,12 +13,7 @@ from common.errors import RefusedError
 from common.usecases.shared.runs import start_run
 from tests.memory import memory_context
 
-
-@pytest.fixture(autouse=True)
-def _restore(monkeypatch: pytest.MonkeyPatch) -> None:
-    logger = logging.getLogger("common")
-    for name, value in {"handlers": [], "level": logging.NOTSET, "propagate": True}.items():
-        monkeypatch.setattr(logger, name, value)
+pytestmark = pytest.mark.usefixtures("fresh_logs")
 
 
 def test_every_line_within_a_run_names_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

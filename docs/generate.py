@@ -24,6 +24,7 @@ from common.config import PREFIX, Settings  # noqa: E402 (the repository's root 
 from common.edges.bucket_events import Dialect  # noqa: E402
 from common.edges.http_fields import PersonFields, SessionFields  # noqa: E402
 from common.edges.http_openapi import openapi_document  # noqa: E402
+from common.models.registry import FAMILIES  # noqa: E402
 from common.store.uploads.columns import EVENTS, ITEMS, Contract  # noqa: E402
 from common.store.uploads.reasons import REASONS  # noqa: E402
 from docs import words  # noqa: E402
@@ -37,10 +38,10 @@ from tests.eval.published import METRICS, REFERENCES  # noqa: E402
 SETTINGS_HEAD = """\
 # Settings
 
-Every setting is an environment variable. A missing or wrong one stops the start, and the message names it; an empty
-value counts as not set. An unknown variable that starts with `RECSYS_` is refused, because it is a typing error.
+Every setting is an environment variable. If one is missing or wrong, nothing starts, and the message names it. An empty
+value counts as not set. An unknown variable that starts with `RECSYS_` is refused, because it may be a typing error.
 
-This page is made by `python docs/generate.py` from `common/config.py`.
+This page is written by `python docs/generate.py` from `common/config.py`.
 """
 
 
@@ -135,6 +136,17 @@ def columns(contract: Contract, meanings: dict[str, str]) -> str:
     return table(("column", "", "meaning"), rows)
 
 
+def models() -> str:
+    """What each family declares of itself, in the order in which training tries them."""
+    rows = []
+    for family, model in FAMILIES.items():
+        can = model.capabilities
+        answers = [("yes" if able else "no") for able in (can.sessions, can.new_items, can.incremental)]
+        cost = "–" if can.fit_s is None else f"{can.fit_s:.0f} s" if can.fit_s >= 1 else "under 1 s"
+        rows.append((f"`{family}`", "; ".join(can.learns_from), *answers, cost))
+    return table(("family", "learns from", "visits", "new products", "new purchases", "cost"), rows)
+
+
 def reasons() -> str:
     rows = ((f"`{reason.code}`", reason.problem, reason.remedy) for reason in REASONS.values())
     return table(("reason", "what is wrong", "what to do"), rows)
@@ -201,6 +213,7 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "jobs": jobs,
     "required settings": required_settings,
     "commands": commands,
+    "models": models,
     "dialects": dialects,
     "endpoints": endpoints,
     "request fields": request_fields,
@@ -224,10 +237,9 @@ def with_sections(text: str) -> str:
 
 
 def pages() -> dict[Path, str]:
-    written = (ROOT / "README.md", DOCS / "develop.md", DOCS / "uploads.md", DOCS / "sizing.md")
-    made = {page: with_sections(page.read_text()) for page in written}
+    made = {page: with_sections(page.read_text()) for page in (ROOT / "README.md", *DOCS.glob("*.md"))}
     openapi = json.dumps(openapi_document(), indent=2, ensure_ascii=False) + "\n"
-    return {DOCS / "settings.md": settings_page(), DOCS / "openapi.json": openapi, **made}
+    return {**made, DOCS / "settings.md": settings_page(), DOCS / "openapi.json": openapi}
 
 
 def main(arguments: list[str]) -> int:

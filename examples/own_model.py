@@ -19,7 +19,7 @@ from common.evaluation.cases import Relevance
 from common.evaluation.judge import PRIMARY
 from common.evaluation.split import temporal_split
 from common.models.artifact import Artifact
-from common.models.base import Capabilities, FitOptions, Model, ModelConfig, TrainingData
+from common.models.base import Capabilities, FitOptions, LearnsFrom, Model, ModelConfig, TrainingData
 from common.models.matrix import user_items
 from common.models.registry import FAMILIES, make
 from common.models.space import WEIGHTING, Space, Width
@@ -34,7 +34,11 @@ class PureSVDConfig(ModelConfig):
 class PureSVD(Model[PureSVDConfig]):
     family: ClassVar[str] = "puresvd"
     capabilities: ClassVar[Capabilities] = Capabilities(
-        sessions=True, new_items=False, incremental=True, deterministic=True
+        sessions=True,
+        new_items=False,
+        incremental=True,
+        deterministic=True,
+        learns_from=(LearnsFrom.PURCHASES,),
     )
     Config = PureSVDConfig
     search_space: ClassVar[Space] = {"factors": Width((16, 32, 64, 128)), **WEIGHTING}

@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from common.errors import RefusedError
 from common.models.artifact import Artifact
-from common.models.base import Capabilities, FitOptions, Model, ModelConfig, TrainingData
+from common.models.base import Capabilities, FitOptions, LearnsFrom, Model, ModelConfig, TrainingData
 from common.models.matrix import user_items
 from common.models.space import WEIGHTING, Float, Space, Width
 from common.schemas.data import F32, Weighting
@@ -47,7 +47,12 @@ class ALS(Model[ALSConfig]):
 
     family: ClassVar[str] = "als"
     capabilities: ClassVar[Capabilities] = Capabilities(
-        sessions=True, new_items=False, incremental=True, deterministic=True
+        sessions=True,
+        new_items=False,
+        incremental=True,
+        deterministic=True,
+        learns_from=(LearnsFrom.PURCHASES,),
+        fit_s=10.3,
     )
     Config = ALSConfig
     search_space: ClassVar[Space] = {

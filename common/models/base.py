@@ -5,14 +5,24 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from importlib.util import find_spec
-from typing import Any, ClassVar, Generic, Self, TypeVar
+from enum import StrEnum
+from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
 from common.models.artifact import Artifact
 from common.models.space import Space
 from common.schemas.data import Catalogue, Interactions, Weighting
+
+
+class LearnsFrom(StrEnum):
+    """What a family's vectors depend on."""
+
+    PURCHASES = "who bought what"
+    COMPANY = "what is bought together"
+    SEQUENCE = "in which order things are bought or viewed"
+    CATALOGUE = "category, brand and price"
+    COUNTS = "how often things are bought"
 
 
 @dataclass(frozen=True)
@@ -31,6 +41,8 @@ class Capabilities:
     new_items: bool
     incremental: bool
     deterministic: bool
+    learns_from: tuple[LearnsFrom, ...]
+    fit_s: float | None = None
 
 
 class ModelConfig(BaseModel):

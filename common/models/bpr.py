@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from common.errors import RefusedError
 from common.models.artifact import Artifact
-from common.models.base import Capabilities, FitOptions, Model, ModelConfig, TrainingData
+from common.models.base import Capabilities, FitOptions, LearnsFrom, Model, ModelConfig, TrainingData
 from common.models.history_map import QuerySource, fit_history_map
 from common.models.matrix import user_items
 from common.models.space import WEIGHTING, Categorical, Float, Int, Space, Width
@@ -51,7 +51,12 @@ class BPR(Model[BPRConfig]):
 
     family: ClassVar[str] = "bpr"
     capabilities: ClassVar[Capabilities] = Capabilities(
-        sessions=True, new_items=False, incremental=True, deterministic=False
+        sessions=True,
+        new_items=False,
+        incremental=True,
+        deterministic=False,
+        learns_from=(LearnsFrom.PURCHASES,),
+        fit_s=58.0,
     )
     Config = BPRConfig
     search_space: ClassVar[Space] = {

@@ -21,7 +21,7 @@ from threadpoolctl import threadpool_limits
 
 from common.errors import RefusedError
 from common.models.artifact import Artifact
-from common.models.base import Capabilities, FitOptions, Model, ModelConfig, TrainingData
+from common.models.base import Capabilities, FitOptions, LearnsFrom, Model, ModelConfig, TrainingData
 from common.models.history_map import QuerySource, fit_history_map
 from common.models.matrix import weight_matrix
 from common.models.sessions import Sequences, people_of, sessions_of
@@ -80,7 +80,12 @@ class Item2Vec(Model[Item2VecConfig]):
 
     family: ClassVar[str] = "item2vec"
     capabilities: ClassVar[Capabilities] = Capabilities(
-        sessions=True, new_items=False, incremental=True, deterministic=False
+        sessions=True,
+        new_items=False,
+        incremental=True,
+        deterministic=False,
+        learns_from=(LearnsFrom.COMPANY,),
+        fit_s=None,
     )
     Config = Item2VecConfig
     search_space: ClassVar[Space] = {

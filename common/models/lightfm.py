@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from common.errors import RefusedError
 from common.models.artifact import Artifact
-from common.models.base import Capabilities, FitOptions, Model, ModelConfig, TrainingData
+from common.models.base import Capabilities, FitOptions, LearnsFrom, Model, ModelConfig, TrainingData
 from common.models.history_map import QuerySource, fit_history_map
 from common.models.item_features import item_features
 from common.models.matrix import user_items
@@ -44,7 +44,12 @@ class LightFM(Model[LightFMConfig]):
 
     family: ClassVar[str] = "lightfm"
     capabilities: ClassVar[Capabilities] = Capabilities(
-        sessions=True, new_items=True, incremental=True, deterministic=False
+        sessions=True,
+        new_items=True,
+        incremental=True,
+        deterministic=False,
+        learns_from=(LearnsFrom.PURCHASES, LearnsFrom.CATALOGUE),
+        fit_s=None,
     )
     Config = LightFMConfig
     search_space: ClassVar[Space] = {

@@ -11,7 +11,7 @@ import numpy as np
 
 from common.errors import RefusedError
 from common.models.artifact import Artifact
-from common.models.base import Capabilities, FitOptions, Model, ModelConfig, TrainingData
+from common.models.base import Capabilities, FitOptions, LearnsFrom, Model, ModelConfig, TrainingData
 from common.schemas.data import Interactions, Weighting
 
 
@@ -26,7 +26,12 @@ class Popular(Model[PopularConfig]):
 
     family: ClassVar[str] = "popular"
     capabilities: ClassVar[Capabilities] = Capabilities(
-        sessions=False, new_items=False, incremental=True, deterministic=True
+        sessions=False,
+        new_items=False,
+        incremental=True,
+        deterministic=True,
+        learns_from=(LearnsFrom.COUNTS,),
+        fit_s=0.04,
     )
     Config = PopularConfig
 

@@ -12,7 +12,7 @@ import pytest
 
 from common.errors import RefusedError
 from common.models.artifact import Artifact
-from common.models.base import FitOptions, TrainingData
+from common.models.base import FitOptions, LearnsFrom, TrainingData
 from common.models.matrix import user_items
 from common.models.registry import FAMILIES, make
 from common.schemas.data import DAY_S, F32, NO_USER, Catalogue, EventType, Interactions, Weighting
@@ -126,6 +126,13 @@ class TestContract:
         known = "never_sold" in artifact.item_ids
         assert known == FAMILIES[family].capabilities.new_items
         assert not known or artifact.item_vectors[artifact.item_ids.index("never_sold")].any()
+
+    def test_the_catalogue_changes_what_is_learned_if_that_is_declared(self, family: str) -> None:
+        data = checkerboard(8)
+        rows = [(item, "even" if number % 2 else "odd", "brand", 1.0) for number, item in enumerate(data.item_ids)]
+        told, untold = fit(family, data, items=catalogue(rows)), fit(family, data)
+        changed = not np.array_equal(told.item_vectors, untold.item_vectors)
+        assert changed == (LearnsFrom.CATALOGUE in FAMILIES[family].capabilities.learns_from)
 
     def test_a_seed_and_threads_give_the_same_arrays_if_deterministic_is_declared(self, family: str) -> None:
         data = shop_with_everything()

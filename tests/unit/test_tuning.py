@@ -8,7 +8,7 @@ import pytest
 
 from common.errors import RefusedError, SettingError
 from common.models.artifact import Artifact
-from common.models.base import Capabilities, FitOptions, Model, ModelConfig, TrainingData
+from common.models.base import Capabilities, FitOptions, LearnsFrom, Model, ModelConfig, TrainingData
 from common.models.space import Float, Space, Width
 from common.schemas.data import F64
 from common.tuning.best_trial import best_trial
@@ -29,8 +29,8 @@ class Hill(Model[HillConfig]):
     """Best at x = 0.3, whatever the width."""
 
     family: ClassVar[str] = "hill"
-    capabilities: ClassVar[Capabilities] = Capabilities(False, False, False, True)
-    Config = HillConfig
+    capabilities: ClassVar[Capabilities] = Capabilities(False, False, False, True, (LearnsFrom.PURCHASES,))
+    Config: ClassVar[type[ModelConfig]] = HillConfig
     starts: ClassVar[tuple[ModelConfig, ...]] = (HillConfig(x=0.7),)
     search_space: ClassVar[Space] = {"x": Float(0.0, 1.0), "width": Width((32, 64, 128))}
 

@@ -14,10 +14,9 @@ from pygments.lexers.templates import HtmlPhpLexer  # type: ignore[import-untype
 from sphinx.application import Sphinx
 
 CHAPTERS = {
-    "Run a shop": ("docs/install", "docs/uploads", "widget/README", "docs/settings", "docs/sizing", "docs/stores"),
-    "Keep it running": ("docs/runbook", "docs/security", "docs/upgrades", "CHANGELOG"),
-    "How it works": ("docs/models", "docs/serving"),
-    "Work on it": ("docs/develop", "docs/adapters", "docs/measurements-models", "CONTRIBUTING", "SECURITY"),
+    "Set it up": ("docs/install", "docs/uploads", "widget/README", "docs/sizing", "docs/stores", "docs/settings"),
+    "Run it": ("docs/models", "docs/commands", "docs/runbook", "docs/security", "docs/upgrades", "CHANGELOG"),
+    "Work on it": ("docs/develop", "docs/api", "docs/adapters", "docs/serving", "CONTRIBUTING", "SECURITY"),
 }
 FIRST_PAGE = "README"
 ROOT = Path(__file__).parents[1]

@@ -56,5 +56,6 @@ def _draw(progress: Progress, task: TaskID, record: RunRecord) -> None:
 
 
 def _progress(console: Console) -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[step]}"), TimeElapsedColumn())
+    what, step = (TextColumn(text, markup=False) for text in ("{task.description}", "{task.fields[step]}"))
+    columns = (what, BarColumn(), step, TimeElapsedColumn())
     return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)

@@ -45,14 +45,15 @@ _STATUS_OF: Final[Mapping[type[RecsysError], int]] = {
 
 
 class Session:
-    """The run of one command. `console` is for people; with `--json` it is standard error."""
+    """The run of one command. `console` is for people; with `--json` it is standard error. It shows every text as it
+    is, because the name of a file may hold what looks like markup."""
 
     def __init__(self, as_json: bool) -> None:
         from rich.console import Console
 
         logs.configure("recsys", "warning")
         self.as_json = as_json
-        self.console: Console = Console(stderr=as_json, highlight=False)
+        self.console: Console = Console(stderr=as_json, highlight=False, markup=False, emoji=False)
         if not self.console.is_terminal:
             self.console.width = LOG_WIDTH
 
@@ -87,7 +88,7 @@ def session(as_json: bool) -> Iterator[Session]:
 def show_notices(console: Console, notices: Sequence[str]) -> None:
     """What an operator must know beside the answer, a line each."""
     for notice in notices:
-        console.print(f"note: {notice}", style="yellow", markup=False, soft_wrap=True)
+        console.print(f"note: {notice}", style="yellow", soft_wrap=True)
 
 
 def status_of(error: RecsysError) -> int:
@@ -101,4 +102,4 @@ def _report(current: Session, error: RecsysError) -> None:
         document = {"error": {"code": error.code, "message": error.message}}
         current.answer(document, lambda _console: None)
     else:
-        current.console.print(f"{error.code}: {error.message}", style="red", markup=False, soft_wrap=True)
+        current.console.print(f"{error.code}: {error.message}", style="red", soft_wrap=True)

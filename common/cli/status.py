@@ -52,15 +52,17 @@ def status(
 
 
 def _show(console: Console, found: Status) -> None:
-    console.print(f"[bold]{found.shop}[/bold] in bucket {found.bucket}")
+    from rich.text import Text
+
+    console.print(Text(found.shop, style="bold"), f"in bucket {found.bucket}")
     for line in (_store_line(found), _serving_line(found), *_version_lines(found)):
-        console.print(line, markup=False, soft_wrap=True)
+        console.print(line, soft_wrap=True)
     for line in _damage_lines(found):
-        console.print(line, style="yellow", markup=False, soft_wrap=True)
+        console.print(line, style="yellow", soft_wrap=True)
     for line in _waiting_lines(found):
-        console.print(line, markup=False, soft_wrap=True)
+        console.print(line, soft_wrap=True)
     if found.refused:
-        console.print(_refused_line(found.refused, found.at), style="yellow", markup=False, soft_wrap=True)
+        console.print(_refused_line(found.refused, found.at), style="yellow", soft_wrap=True)
     console.print(_size_line(found), soft_wrap=True)
     if found.runs:
         console.print(_runs_table(found.runs))
@@ -140,6 +142,7 @@ def _what(run: RunRecord) -> str:
 
 def _runs_table(runs: tuple[RunRecord, ...]) -> object:
     from rich.table import Table
+    from rich.text import Text
 
     table = Table("started", "function", "state", "what", "seconds", box=None, pad_edge=False)
     for run in runs:
@@ -147,7 +150,7 @@ def _runs_table(runs: tuple[RunRecord, ...]) -> object:
         table.add_row(
             f"{run.started_at:%m-%d %H:%M:%S}",
             run.function,
-            f"[{_STYLES[run.state]}]{run.state}[/]",
+            Text(run.state, style=_STYLES[run.state]),
             _what(run),
             f"{seconds:.1f}" if seconds is not None else "",
         )

@@ -27,7 +27,10 @@ def sweep(as_json: AsJson = False) -> None:
 
 
 def _show(console: Console, report: SweepReport) -> None:
+    from common.usecases.shared.run_watch import describe_failure
+
     for run in report.runs:
-        console.print(f"{run.function}: {run.state}", f"({run.upload.key})" if run.upload else "", soft_wrap=True)
+        told = f"{run.function}: {run.state}" + (f" ({run.upload.key})" if run.upload else "")
+        console.print(f"{told}: {describe_failure(run)}" if run.error else told, soft_wrap=True)
     console.print(f"{len(report.deleted)} unreferenced files deleted")
     show_notices(console, report.notices)

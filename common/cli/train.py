@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from common.cli.completion import families
-from common.cli.session import AsJson, Session, session, status_of
+from common.cli.session import AsJson, Session, session, show_notices, status_of
 from common.errors import RefusedError
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def train(
         ctx = current.context()
         options = TrainOptions(families=tuple(family or ()), evaluate=evaluate, budget_s=budget_s)
         run = _train(current, ctx, options)
-        current.answer(run.model_dump(mode="json"), lambda console: _show(console, run))
+        current.answer(run.model_dump(mode="json"), lambda console: _show(console, run, _report_of(ctx, run)))
     if run.state != "done":
         raise typer.Exit(status_of(RefusedError("")))
 
@@ -56,9 +57,71 @@ def _train(current: Session, ctx: Context, options: TrainOptions) -> RunRecord:
         return fit(ctx, options)
 
 
-def _show(console: Console, run: RunRecord) -> None:
-    console.print(f"{run.state}: run {run.run_id}")
-    for notice in run.notices:
-        console.print(f"  {notice}", markup=False, soft_wrap=True)
-    for name, value in run.details.items():
-        console.print(f"  {name.replace('_', ' ')}: {value}", markup=False, soft_wrap=True)
+def _report_of(ctx: Context, run: RunRecord) -> str | None:
+    from common.usecases.shared.report_files import REPORT_FILE
+
+    key = ctx.keys.model_file(run.run_id, REPORT_FILE)
+    return key if ctx.bucket.head(key) else None
+
+
+def _show(console: Console, run: RunRecord, report: str | None) -> None:
+    """`report` is the key of the run's report, None where it has none."""
+    from common.usecases.shared.run_watch import describe_failure
+
+    if run.error:
+        console.print(f"{run.state}: {describe_failure(run)}", style="red", soft_wrap=True)
+        console.print("Nothing new is published; what was served stays.")
+    else:
+        served = "{family} is served, bundle {bundle_id}".format_map(run.details)
+        console.print(f"{run.state}: {served}", style="green", soft_wrap=True)
+    if run.details.get("model"):
+        _show_figures(console, run.details)
+    for name, text in _facts(run, report).items():
+        console.print(f"  {name:10}{text}", soft_wrap=True)
+    show_notices(console, run.notices)
+
+
+def _show_figures(console: Console, details: Mapping[str, Any]) -> None:
+    """NDCG@10 of the model beside that of popular, by what counts as a hit."""
+    from rich.table import Table
+
+    from common.evaluation.cases import Relevance
+    from common.evaluation.judge import PRIMARY
+    from common.evaluation.report.words import METRICS, PURCHASES, score
+
+    window, gains = details["window"], details["gain_over_popular"]
+    days = f"{window['from'][:10]} to {window['to'][:10]}"
+    console.print(f"\njudged by what {window['people']:,} people bought from {days}", soft_wrap=True)
+    interval = f"gain ({gains['level']:.0%} interval)"
+    table = Table(METRICS[PRIMARY], details.get("family") or "new model", "popular", interval, "", box=None)
+    for relevance in Relevance:
+        found, popular = (details[name][relevance].get(PRIMARY) for name in ("model", "popular"))
+        if found is None:
+            continue
+        gain = "{mean:+.4f} ({low:+.4f} to {high:+.4f})".format_map(gains[relevance])
+        decided = "decides" if details["judged_by"].endswith(f" {relevance}") else ""
+        table.add_row(PURCHASES[relevance], score(found), score(popular), gain, decided)
+    console.print(table)
+    console.print()
+
+
+def _facts(run: RunRecord, report: str | None) -> dict[str, str]:
+    """What else there is to know of the run, by name."""
+    facts = {"run": run.run_id}
+    if run.finished_at:
+        facts["took"] = f"{(run.finished_at - run.started_at).total_seconds():,.0f} s"
+    if run.counts:
+        facts["learned"] = "from " + ", ".join(f"{count:,} {name}" for name, count in run.counts.items())
+    if run.details.get("params"):
+        facts["settings"] = _settings(run.details["params"])
+    if report:
+        facts["report"] = f"`recsys report --version {run.run_id}` fetches {report}"
+    return facts
+
+
+def _settings(params: Mapping[str, Any]) -> str:
+    """`factors 64, alpha 3`, and then each group under its name: `; weighting: view 0.2`."""
+    own = {name: value for name, value in params.items() if not isinstance(value, Mapping)}
+    told = ", ".join(f"{name} {f'{value:.4g}' if isinstance(value, float) else value}" for name, value in own.items())
+    groups = [f"{name}: {_settings(group)}" for name, group in params.items() if name not in own]
+    return "; ".join(filter(None, (told, *groups)))

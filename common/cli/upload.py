@@ -68,7 +68,7 @@ def _show(console: Console, uploads: list[Upload], runs: list[RunRecord]) -> Non
         figures = ", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in run.counts.items())
         console.print(f"{run.state}: {figures}", soft_wrap=True)
         for reason, count in run.reasons.items():
-            console.print(f"  {count:,} refused: {reason}", markup=False, soft_wrap=True)
+            console.print(f"  {count:,} refused: {reason}", soft_wrap=True)
 
 
 def _raise_first_failure(runs: list[RunRecord]) -> None:

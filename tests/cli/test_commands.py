@@ -89,6 +89,14 @@ def test_a_job_logs_its_runs_as_a_function_does(shop: Context, monkeypatch: pyte
     assert run("sweep").stderr == ""
 
 
+def test_the_sweep_says_why_an_upload_was_refused(shop: Context) -> None:
+    key = f"{shop.keys.incoming_events}[/red] :tea: bad.parquet"
+    shop.bucket.put(key, b"no Parquet")
+    shown = run("sweep").stdout
+    assert f"ingest: refused ({key}): {key}: " in shown
+    assert "quarantine/" in shown
+
+
 def test_a_job_that_fails_says_so_in_its_log(shop: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("RECSYS_BUCKET")
     [line] = run("sweep").stderr.splitlines()

@@ -28,7 +28,7 @@ def shop(environment: dict[str, str], context: Context, monkeypatch: pytest.Monk
     artifact = fit(context)
     publish(context, *artifact)
     publish(context, *artifact)
-    ingest(context, "events/refused.csv", csv_of("nothing,known", "1,2"))
+    ingest(context, "events/[/red] :tea: refused.csv", csv_of("nothing,known", "1,2"))
     context.bucket.put(f"{context.keys.incoming_events}[b]waiting.csv", b"x" * 2_500)
     return context
 
@@ -56,6 +56,7 @@ def test_a_program_gets_every_figure_and_a_person_the_same_in_words(shop: Contex
     assert f"just now, is {found['refused']['newest']}: {found['refused']['reason']}" in lines["refused"]
     assert "incoming 2.5 kB" in lines["size"]
     assert "[b]waiting.csv, 2.5 kB, just now" in run()
+    assert "events/[/red] :tea: refused.csv: " in " ".join(run().split())
 
 
 @pytest.mark.parametrize(

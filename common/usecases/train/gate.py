@@ -29,16 +29,15 @@ class FinalEvaluation:
 
     def refusal(self, relevance: Relevance, gate_margin: float) -> str | None:
         """The reason why the winner must not be published; None if it may be."""
+        judged = f"judged by {relevance.replace('_', ' ')}"
         score, floor = self.winner.score(relevance), self.popular.score(relevance)
         if score < floor:
-            return (
-                f"{self.winner.candidate} is worse than popular: {PRIMARY} {score:.4f} against {floor:.4f}, {relevance}"
-            )
+            return f"{self.winner.candidate} is worse than popular: {PRIMARY} {score:.4f} against {floor:.4f}, {judged}"
         served = self.served.score(relevance) if self.served else 0.0
         if score < served * (1 - gate_margin):
             return (
                 f"{self.winner.candidate} is more than {gate_margin:.0%} worse than what is served: "
-                f"{PRIMARY} {score:.4f} against {served:.4f}, {relevance}"
+                f"{PRIMARY} {score:.4f} against {served:.4f}, {judged}"
             )
         return None
 

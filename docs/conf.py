@@ -16,7 +16,16 @@ from sphinx.application import Sphinx
 CHAPTERS = {
     "Set it up": ("docs/install", "docs/uploads", "widget/README", "docs/sizing", "docs/stores", "docs/settings"),
     "Run it": ("docs/models", "docs/commands", "docs/runbook", "docs/security", "docs/upgrades", "CHANGELOG"),
-    "Work on it": ("docs/develop", "docs/api", "docs/adapters", "docs/serving", "CONTRIBUTING", "SECURITY"),
+    "Work on it": (
+        "docs/develop",
+        "docs/api",
+        "docs/adapters",
+        "docs/serving",
+        "docs/measurements-models",
+        "docs/measurements-store",
+        "CONTRIBUTING",
+        "SECURITY",
+    ),
 }
 FIRST_PAGE = "README"
 ROOT = Path(__file__).parents[1]

@@ -12,7 +12,7 @@ from common.cli.session import AsJson, session
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from common.cli.asking import Beside
+    from common.cli.ask import Beside
 
 HowMany = Annotated[int, typer.Option("-n", "--n", help="How many.", min=1)]
 Category = Annotated[list[str] | None, typer.Option(help="Only items of this category; repeat it for several.")]
@@ -35,7 +35,7 @@ def recommend(
 ) -> None:
     """Show the recommendations for a person, a basket or an unknown visitor."""
     with session(as_json) as current:
-        from common.cli.asking import ask
+        from common.cli.ask import ask
 
         fields = _fields(n=n, category=category, brand=brand, price_min=price_min, price_max=price_max, basket=item)
         document = json.loads(ask(current.context(), fields, user_id=user, url=url))
@@ -74,7 +74,7 @@ def bought_together(
 
 def _answer_beside(kind: Beside, item_id: str, fields: dict[str, Any], url: str | None, as_json: bool) -> None:
     with session(as_json) as current:
-        from common.cli.asking import ask_beside
+        from common.cli.ask import ask_beside
 
         document = json.loads(ask_beside(current.context(), kind, item_id, fields, url=url))
         current.answer(document, lambda console: _show(console, document))

@@ -15,7 +15,7 @@ import numpy as np
 
 from common.errors import RefusedError
 from common.models.artifact import Artifact
-from common.models.base import Capabilities, FitOptions, LearnsFrom, Model, ModelConfig, TrainingData
+from common.models.base import Capabilities, FitOptions, LearnsFrom, Model, OptionalLibrary, TrainingData
 from common.models.gru.config import GRU4RecConfig, Loss, SequenceOf
 from common.models.sessions import Sequences, histories_of, people_of, sessions_of
 from common.models.space import Categorical, Float, Int, Space, Width

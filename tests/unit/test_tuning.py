@@ -30,7 +30,7 @@ class Hill(Model[HillConfig]):
 
     family: ClassVar[str] = "hill"
     capabilities: ClassVar[Capabilities] = Capabilities(False, False, False, True, (LearnsFrom.PURCHASES,))
-    Config: ClassVar[type[ModelConfig]] = HillConfig
+    Config = HillConfig
     starts: ClassVar[tuple[ModelConfig, ...]] = (HillConfig(x=0.7),)
     search_space: ClassVar[Space] = {"x": Float(0.0, 1.0), "width": Width((32, 64, 128))}
 

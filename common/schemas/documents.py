@@ -150,15 +150,20 @@ class KeyCheck(_Document):
     check: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
+LayerId = Annotated[str, Field(pattern="^[A-Za-z0-9][A-Za-z0-9-]{0,63}$")]
+LayerFileName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,95}\.[a-z0-9]{1,12}$")]
+"""The plain name of a file, such as `user_keys.npy`. Files are written under it, so it cannot lead anywhere else."""
+
+
 class LayerRef(_Document):
     """One layer of a bundle. `files` maps a name within the layer to its file; an unchanged file keeps its key."""
 
-    layer_id: str
+    layer_id: LayerId
     kind: Literal["base", "delta"]
     covers_seq: int
     n_items: int
     n_users: int
-    files: dict[str, FileRef]
+    files: dict[LayerFileName, FileRef]
 
 
 class RepeatPurchases(_Document):

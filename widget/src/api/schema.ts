@@ -31,17 +31,17 @@ export interface paths {
                     "attr.column"?: string;
                     /** @description Ids of items that must not be shown. */
                     exclude?: string[];
-                    /** @description How much an item's likeness to those before it counts against it in what the model ranks: at 0 nothing, at 1 more than its own score. */
+                    /** @description How strongly the model's ranking avoids items that are like those before them: 0 not at all, at 1 more than their own score counts. */
                     diversity?: number;
-                    /** @description Most items of one category in the answer, even if fewer than `n` are left then. */
+                    /** @description Largest number of items of one category, even if fewer than `n` items are left. */
                     max_per_category?: number | null;
-                    /** @description The person, for local development only; elsewhere a signed bearer token names them. */
+                    /** @description The person's user id, for local development only; elsewhere a signed bearer token names it. */
                     user_id?: string | null;
-                    /** @description The item whose page is looked at. */
+                    /** @description The item whose page the visitor is on. */
                     item_id?: string | null;
-                    /** @description What becomes of items that the person has bought: `hide`, `show`, `boost` puts them forward, `auto` does what training has found best. The shop's setting where it is not given. */
+                    /** @description Treatment of items that the person has bought: `hide` leaves them out, `show` ranks them as any other, `boost` ranks them higher, `auto` is what training has found best. Default: the shop's setting. */
                     purchased?: components["schemas"]["Purchased"] | null;
-                    /** @description What is to rank higher among what the model ranks: `category:<name>:<weight>`, `brand:<name>:<weight>` or `attr.<column>:<value>:<weight>`. At weight 1 an item rises by the distance between the scores of the first and the last of the answer. */
+                    /** @description Items that rank higher in the model's ranking: `category:<name>:<weight>`, `brand:<name>:<weight>` or `attr.<column>:<value>:<weight>`. At weight 1 the score of such an item grows by the difference between the first and the last score of the answer. */
                     promote?: string[];
                 };
                 header?: never;
@@ -240,9 +240,9 @@ export interface paths {
                     "attr.column"?: string;
                     /** @description Ids of items that must not be shown. */
                     exclude?: string[];
-                    /** @description How much an item's likeness to those before it counts against it in what the model ranks: at 0 nothing, at 1 more than its own score. */
+                    /** @description How strongly the model's ranking avoids items that are like those before them: 0 not at all, at 1 more than their own score counts. */
                     diversity?: number;
-                    /** @description Most items of one category in the answer, even if fewer than `n` are left then. */
+                    /** @description Largest number of items of one category, even if fewer than `n` items are left. */
                     max_per_category?: number | null;
                 };
                 header?: never;
@@ -326,9 +326,9 @@ export interface paths {
                     "attr.column"?: string;
                     /** @description Ids of items that must not be shown. */
                     exclude?: string[];
-                    /** @description How much an item's likeness to those before it counts against it in what the model ranks: at 0 nothing, at 1 more than its own score. */
+                    /** @description How strongly the model's ranking avoids items that are like those before them: 0 not at all, at 1 more than their own score counts. */
                     diversity?: number;
-                    /** @description Most items of one category in the answer, even if fewer than `n` are left then. */
+                    /** @description Largest number of items of one category, even if fewer than `n` items are left. */
                     max_per_category?: number | null;
                 };
                 header?: never;
@@ -412,9 +412,9 @@ export interface paths {
                     "attr.column"?: string;
                     /** @description Ids of items that must not be shown. */
                     exclude?: string[];
-                    /** @description How much an item's likeness to those before it counts against it in what the model ranks: at 0 nothing, at 1 more than its own score. */
+                    /** @description How strongly the model's ranking avoids items that are like those before them: 0 not at all, at 1 more than their own score counts. */
                     diversity?: number;
-                    /** @description Most items of one category in the answer, even if fewer than `n` are left then. */
+                    /** @description Largest number of items of one category, even if fewer than `n` items are left. */
                     max_per_category?: number | null;
                 };
                 header?: never;
@@ -612,14 +612,15 @@ export interface components {
         EventType: "purchase" | "view" | "cart" | "return";
         /**
          * Purchased
-         * @description What recommend does with items the person has bought: leave them out, rank them by their score, put them forward
-         *     by as much as training found best, or whichever of the three training found best.
+         * @description The treatment of items that the person has bought: leave them out, rank them by their score, or boost them.
+         *
+         *     `AUTO` takes the one of the three that training has found best.
          * @enum {string}
          */
         Purchased: "hide" | "show" | "boost" | "auto";
         /**
          * SessionEvent
-         * @description One thing the visitor did in this visit.
+         * @description One event of the visit.
          */
         SessionEvent: {
             /** Item Id */
@@ -629,7 +630,7 @@ export interface components {
         };
         /**
          * SessionFields
-         * @description What `POST /v1/recommendations` takes: the same and the visit, oldest first.
+         * @description The fields of `POST /v1/recommendations`: those of the GET, and the events of the visit.
          */
         SessionFields: {
             /**
@@ -683,48 +684,48 @@ export interface components {
             exclude?: string[];
             /**
              * Diversity
-             * @description How much an item's likeness to those before it counts against it in what the model ranks: at 0 nothing, at 1 more than its own score.
+             * @description How strongly the model's ranking avoids items that are like those before them: 0 not at all, at 1 more than their own score counts.
              * @default 0
              */
             diversity?: number;
             /**
              * Max Per Category
-             * @description Most items of one category in the answer, even if fewer than `n` are left then.
+             * @description Largest number of items of one category, even if fewer than `n` items are left.
              * @default null
              */
             max_per_category?: number | null;
             /**
              * User Id
-             * @description The person, for local development only; elsewhere a signed bearer token names them.
+             * @description The person's user id, for local development only; elsewhere a signed bearer token names it.
              * @default null
              */
             user_id?: string | null;
             /**
              * Item Id
-             * @description The item whose page is looked at.
+             * @description The item whose page the visitor is on.
              * @default null
              */
             item_id?: string | null;
             /**
-             * @description What becomes of items that the person has bought: `hide`, `show`, `boost` puts them forward, `auto` does what training has found best. The shop's setting where it is not given.
+             * @description Treatment of items that the person has bought: `hide` leaves them out, `show` ranks them as any other, `boost` ranks them higher, `auto` is what training has found best. Default: the shop's setting.
              * @default null
              */
             purchased?: components["schemas"]["Purchased"] | null;
             /**
              * Promote
-             * @description What is to rank higher among what the model ranks: `category:<name>:<weight>`, `brand:<name>:<weight>` or `attr.<column>:<value>:<weight>`. At weight 1 an item rises by the distance between the scores of the first and the last of the answer.
+             * @description Items that rank higher in the model's ranking: `category:<name>:<weight>`, `brand:<name>:<weight>` or `attr.<column>:<value>:<weight>`. At weight 1 the score of such an item grows by the difference between the first and the last score of the answer.
              * @default []
              */
             promote?: string[];
             /**
              * Viewed
-             * @description Ids of items looked at in this visit, oldest first.
+             * @description Ids of the items viewed in this visit, oldest first.
              * @default []
              */
             viewed?: string[];
             /**
              * Session
-             * @description What happened in this visit, oldest first.
+             * @description Events of this visit, oldest first.
              * @default []
              */
             session?: components["schemas"]["SessionEvent"][];

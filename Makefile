@@ -84,8 +84,9 @@ lint-widget: widget/node_modules/.ready
 php: | chromium # one apt at a time
 	@dpkg -s php-cli php-twig smarty4 >/dev/null 2>&1 || infra/apt.sh php-cli php-twig smarty4
 
-screenshots: widget chromium ## every state of the carousel into build/screenshots
+screenshots: setup widget chromium ## every state of the carousel into build/screenshots, README's pictures into docs/pictures
 	npm --prefix widget run --silent screenshots
+	$(PY) -m infra.demo.screenshots
 
 widget/node_modules/.ready: widget/package-lock.json
 	@command -v npm >/dev/null || { echo "npm is not there: the carousel is built with node 20.19 or newer" >&2; exit 1; }

@@ -13,26 +13,23 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
 
-from common.edges.wiring import make_context
 from common.errors import RecsysError
 from common.usecases.ingest.upload import UploadKind
 from infra.demo import visitors
 from infra.demo.checks import DemoError, require
-from infra.demo.recommend_client import RecommendClient
+from infra.demo.opened import open_demo, read_shop
 from infra.demo.report import Report
-from infra.demo.shop import build_shop
 from infra.demo.steps import Demo
-from infra.demo.storefront import WIDGET, Storefront, create_app
+from infra.demo.storefront import WIDGET
 from infra.demo.tour import walk
 from infra.local.calls import StartError
 from infra.local.children import end_on_signals
-from infra.local.ports import HOST, PortError, choose_ports, require_free
-from infra.local.stack import ROOT, Stack
+from infra.local.ports import PortError, choose_ports, require_free
+from infra.local.stack import ROOT
 
 BUILD = ROOT / "build"
 DIRECTORY = ROOT / ".local" / "demo"
@@ -84,21 +81,15 @@ def main() -> int:
 def _run(console: Console, directory: Path, ports: dict[str, int], *, once: bool) -> None:
     watch = Stopwatch()
     with console.status("reading the grocer's year"), watch.step("shop"):
-        shop = build_shop(directory / "shop", datetime.now(UTC), f"http://{HOST}:{ports['storefront']}")
-    status = console.status("starting")
-    with status, Stack(directory, ports=ports, say=lambda part: status.update(f"starting {part}")) as stack:
-        status.stop()
-        titles = {item.item_id: item.title for item in shop.catalogue.values()}
-        client = RecommendClient(stack.url("recommend"), stack.environment.secret("RECSYS_TOKEN_KEY"), titles)
-        demo = Demo(console, stack, make_context(stack.environment.of_operator()), shop, client)
-        with Storefront(create_app(shop, client, demo.ctx), ports["storefront"]):
-            report = _report(demo, watch)
-            report.write(BUILD / "demo.json")
-            for visit in report.visits:
-                visitors.show(console, visit)
-            report.show(console)
-            if not once:
-                _stay(console, stack.url("storefront"))
+        shop = read_shop(directory, ports)
+    with open_demo(console, directory, ports, shop) as demo:
+        report = _report(demo, watch)
+        report.write(BUILD / "demo.json")
+        for visit in report.visits:
+            visitors.show(console, visit)
+        report.show(console)
+        if not once:
+            _stay(console, demo.stack.url("storefront"))
 
 
 def _report(demo: Demo, watch: Stopwatch) -> Report:

@@ -10,8 +10,9 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from infra.demo.browser import CHROMIUM, FLAGS
 from playwright.sync_api import Browser, expect, sync_playwright
+
+from infra.demo.browser import CHROMIUM, FLAGS
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "widget" / "README.md"])

@@ -85,7 +85,7 @@ class Item2Vec(Model[Item2VecConfig]):
         incremental=True,
         deterministic=False,
         learns_from=(LearnsFrom.COMPANY,),
-        fit_s=None,
+        fit_s=346.7,
     )
     Config = Item2VecConfig
     search_space: ClassVar[Space] = {

@@ -61,7 +61,7 @@ def _parts(node: ast.ImportFrom) -> list[str]:
     return [*(node.module or "").split("."), *(alias.name for alias in node.names)]
 
 
-@pytest.mark.slow
+@pytest.mark.slow(lane="examples")
 @scripts
 def test_a_script_runs_as_it_stands(name: str) -> None:
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}

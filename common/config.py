@@ -104,7 +104,7 @@ class Settings(BaseModel):
         14, gt=0, description="Days that refused uploads and rows stay in the quarantine before they are deleted."
     )
     retention_days: float | None = Field(
-        None, gt=0, description="Age at which compaction drops events; empty keeps all."
+        None, gt=0, description="Age in days at which compaction drops events; empty keeps all."
     )
     ingest_memory_bytes: int = Field(768 << 20, gt=0, description="Memory limit of DuckDB while it reads an upload.")
 
@@ -117,7 +117,11 @@ class Settings(BaseModel):
     train_families: CommaList = Field(
         (), description="Comma-separated model families to try; empty tries all that are installed."
     )
-    max_dim: int = Field(256, ge=8, description="Widest vectors that tuning may choose: memory and time in serving.")
+    max_dim: int = Field(
+        256,
+        ge=8,
+        description="Widest vectors that the search may choose: wider ones take more memory and time in serving.",
+    )
     tune_trials: int = Field(
         40, ge=0, description="Most trials of one family in the search for better settings; 0 does not search."
     )
@@ -134,8 +138,8 @@ class Settings(BaseModel):
     people_ahead: int = Field(
         200_000,
         ge=0,
-        description="Up to how many known people training also makes the answer that each of them gets when nothing "
-        "particular is asked, so that it need not be searched for then. 10 s of training and 31 MB for 100,000.",
+        description="Up to how many known people get a precomputed answer, so that a request that asks for nothing in "
+        "particular needs no search. 100,000 people take 10 s of training and 31 MB.",
     )
     seed: int = Field(20261123, description="Seed of everything random.")
     threads: int = Field(0, ge=0, description="Threads for training; 0 takes all cores.")
@@ -166,7 +170,7 @@ class Settings(BaseModel):
         description="Proxies before recommend that add the address of their caller to `X-Forwarded-For`. 0: the "
         "address of the connection counts.",
     )
-    max_n: int = Field(100, ge=1, le=1000, description="Largest n that a request may ask for.")
+    max_n: int = Field(100, ge=1, le=1000, description="Most items that a request may ask for.")
     max_layers: int = Field(
         8, ge=1, le=64, description="Delta layers that update leaves before it folds them into one."
     )

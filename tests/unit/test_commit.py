@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 from random import Random
-from threading import Barrier
+from threading import Barrier, get_ident
 
 import pytest
 
@@ -105,6 +105,7 @@ def test_the_first_commit_creates_the_document() -> None:
     assert document == writer.document
     assert document.commits == (document.commit_id,)
     assert document.committed_at == START
+    assert document.commit_id.startswith(f"{START:%Y%m%dT%H%M%SZ}-")
     assert writer.chain.head("store/delta-1") is not None
 
 
@@ -200,9 +201,9 @@ def test_contention_until_the_deadline_is_said_and_true() -> None:
 
 def test_an_outcome_that_stays_unknown_is_called_so() -> None:
     writer = Writer(Rule("put_if", Fault.LATE, times=1000))
-    with pytest.raises(BucketUnavailable) as caught:
+    with pytest.raises(BucketUnavailable, match=f"not known whether the commit to {KEY} succeeded") as caught:
         writer.commit(count_up, deadline_s=5)
-    assert caught.value.details["outcome"] == "unknown"
+    assert caught.value.details == {"key": KEY, "outcome": "unknown"}
     writer.store.deliver()
     assert writer.document.next_seq == 2
 
@@ -248,9 +249,11 @@ def test_no_document_refers_to_files_that_were_put_too_long_ago() -> None:
 
 
 def test_pauses_are_random_and_grow_under_the_deadline() -> None:
-    writer = Writer(Rule("put_if", Fault.FAIL_BEFORE, times=1000))
-    with pytest.raises(BucketUnavailable):
-        writer.commit(count_up, deadline_s=60)
+    writer, again = (Writer(Rule("put_if", Fault.FAIL_BEFORE, times=1000)) for _ in range(2))
+    for one in (writer, again):
+        with pytest.raises(BucketUnavailable):
+            one.commit(count_up, deadline_s=60)
+    assert again.pauses == writer.pauses
     assert len(set(writer.pauses)) == len(writer.pauses)
     assert max(writer.pauses[:3]) < 0.1 < max(writer.pauses) <= 2.0
     assert 55 < writer.time <= 60
@@ -293,9 +296,11 @@ class _Wide(MemoryBucket):
         super().__init__()
         self.meeting = Barrier(2, timeout=20)
         self.files_before: list[int] = []
+        self.threads: set[int] = set()
 
     def put(self, key: str, data: bytes | Path) -> str:
         if key != KEY:
+            self.threads.add(get_ident())
             self.meeting.wait()
         return super().put(key, data)
 
@@ -309,3 +314,4 @@ def test_files_go_up_at_once_where_the_bucket_gains_by_it_and_before_the_documen
     files = tuple(NewFile(f"store/file-{number}", b"x") for number in range(6))
     assert commit(CurrentFile(bucket, KEY, StoreDocument), lambda _: Proposal({}, files), now=lambda: START) is not None
     assert bucket.files_before == [6]
+    assert len(bucket.threads) == bucket.at_once

@@ -89,6 +89,14 @@ def refused_by_library(token: bytes) -> None:
         raise jwt.InvalidTokenError  # the library also takes what int() makes a number of
 
 
+def test_a_token_may_be_as_long_as_the_bound() -> None:
+    """Its payload has 3,023 bytes, its header 15, and its signature 32, each of which Base64 makes a third longer."""
+    others = 3_023 - len(json.dumps({**GOOD, "x": ""}))
+    token = signed(b'{"alg":"HS256"}', {**GOOD, "x": "y" * others})
+    assert len(token) == MAX_TOKEN_BYTES
+    assert read_token(token, KEY) == ("ada", IN_AN_HOUR)
+
+
 @given(st.integers(0, 150), st.integers(1, 255))
 def test_no_byte_can_be_changed(place: int, change: int) -> None:
     token = bytearray(signed({"alg": "HS256", "typ": "JWT"}, GOOD))

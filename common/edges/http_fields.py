@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import StrEnum
-from functools import lru_cache
 from typing import Annotated, Any, Final, TypeVar, get_origin
 from urllib.parse import parse_qsl
 
@@ -154,7 +153,6 @@ class SessionFields(PersonFields):
 
 
 Fields = TypeVar("Fields", bound=BaseModel)
-ListF = TypeVar("ListF", bound=ListFields)
 
 
 def read_query_string(model: type[Fields], query_string: bytes) -> Fields:
@@ -213,15 +211,6 @@ def _problem(error: ValidationError, what: str, model: type[BaseModel]) -> BadRe
     if first["type"] in ("too_long", "string_too_long"):
         return TooLarge(f"{what} {name!r}: {first['msg']}")
     return BadRequest(f"{what} {name!r}: {first['msg']}" if name else f"the body is not a JSON object: {first['msg']}")
-
-
-@lru_cache(maxsize=1024)
-def query_of_string(model: type[ListF], query_string: bytes, max_n: int) -> tuple[Query, str | None]:
-    """Returns the query and the bare user id.
-
-    The result is cached, because a page sends the same query string for all visitors; a header names the visitor."""
-    fields = read_query_string(model, query_string)
-    return to_query(fields, max_n), fields.user_id if isinstance(fields, PersonFields) else None
 
 
 def to_query(fields: ListFields, max_n: int) -> Query:

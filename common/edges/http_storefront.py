@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
 from typing import Final
 
+from common.bounded_cache import BoundedCache
 from common.config import Settings
 from common.edges.http_fields import (
     CardFields,
     ListFields,
     PersonFields,
-    query_of_string,
     read_body,
     read_query_string,
     to_query,
@@ -25,23 +25,26 @@ from common.edges.http_response import BRIEFLY, JSON, PRIVATE, Response, json_re
 from common.edges.http_routes import Endpoint, Route
 from common.edges.http_token import Claims, read_token
 from common.edges.problems import problem
+from common.edges.query_cache import QueryCache
 from common.errors import BadRequest, NotReady, Unauthorized
 from common.serving.stages import Stage, StageTimer
 from common.usecases.recommend.answer_cache import Answer
 from common.usecases.recommend.service import Query, RecommendService
 
-# The number of checked tokens that are remembered: a shopper sends the same token with every page.
-REMEMBERED: Final = 10_000
+# Some 10,000 tokens of 250 bytes: a shopper sends the same token with every page.
+REMEMBERED_BYTES: Final = 8 << 20
+# What an entry takes beside the texts of its token and subject.
+_BYTES_EACH: Final = 400
 _BEARER: Final = b"bearer "
 
 
 class Visitors:
     """The check of visitors' tokens. Valid tokens are cached in memory; their expiry is checked at every use."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, max_bytes: int = REMEMBERED_BYTES) -> None:
         self._key = settings.token_key.get_secret_value().encode() if settings.token_key else None
         self._allow_user_id = settings.allow_user_id
-        self._checked: OrderedDict[bytes, Claims] = OrderedDict()
+        self._checked: BoundedCache[bytes, Claims] = BoundedCache(max_bytes, _size)
 
     def named(self, subject: str | None, bare_user_id: str | None) -> str | None:
         """Returns the user id from the token's subject or from the call's field; None for an anonymous call.
@@ -66,17 +69,19 @@ class Visitors:
         if authorization[: len(_BEARER)].lower() != _BEARER:
             raise Unauthorized("the Authorization header must be: Bearer <token>")
         token = authorization[len(_BEARER) :].strip()
-        known = self._checked.get(token)
+        known = self._checked.find(token)
         if known is None:
             if self._key is None:
                 raise Unauthorized("tokens are not accepted here: RECSYS_TOKEN_KEY is not set")
             known = read_token(token, self._key)
-            self._checked[token] = known
-            if len(self._checked) > REMEMBERED:
-                self._checked.popitem(last=False)
+            self._checked.keep(token, known)
         if known.expires <= time.time():
             raise Unauthorized("the token has expired")
         return known.subject
+
+
+def _size(token: bytes, claims: Claims) -> int:
+    return sys.getsizeof(token) + sys.getsizeof(claims.subject) + _BYTES_EACH
 
 
 CACHING: Final = {
@@ -95,6 +100,7 @@ class Storefront:
         self._service = service
         self._visitors = Visitors(settings)
         self._max_n = settings.max_n
+        self._queries = QueryCache(settings.max_n)
         self._metrics = metrics
 
     async def answer(self, request: Request, route: Route) -> Response:
@@ -129,9 +135,9 @@ class Storefront:
 
     def _query(self, request: Request, route: Route, body: bytes | None, subject: str | None) -> Query:
         if route.endpoint is not Endpoint.RECOMMENDATIONS:
-            return query_of_string(ListFields, request.query_string, self._max_n)[0]
+            return self._queries.read(ListFields, request.query_string).query
         if body is None:
-            query, bare_user_id = query_of_string(PersonFields, request.query_string, self._max_n)
+            query, bare_user_id = self._queries.read(PersonFields, request.query_string)
         elif request.query_string:
             raise BadRequest("a POST takes its fields in the body, not in the query string")
         else:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
+import sys
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
+from common.bounded_cache import BoundedCache
 from common.schemas.data import F32, I32, Bools
 from common.serving.filters import AVAILABLE, Filter
 from common.serving.items import Items
@@ -24,6 +25,9 @@ EXACT_MAX: Final = 8_192
 # Visitors combine categories, brands and price ranges, so the number of filters has no bound. The selections of the
 # filters that were not used for longest are dropped, and made again when needed.
 MAX_CACHED_BYTES: Final = 64 << 20
+# What an entry of the cache takes beside its arrays and texts, and what holds the column and the value of a pair.
+_BYTES_EACH: Final = 2_000
+_BYTES_A_PAIR: Final = 64
 _BITS: Final = (1 << np.arange(8)).astype(np.uint8)
 
 
@@ -75,11 +79,10 @@ class Selection:
 class Selections:
     """The selections of one bundle: the one without a filter, and a cache of those of the latest filters."""
 
-    def __init__(self, items: Items) -> None:
+    def __init__(self, items: Items, max_cached_bytes: int = MAX_CACHED_BYTES) -> None:
         self._items = items
         self._live = [items.live(position) for position in range(len(items.layers))]
-        self._cached: OrderedDict[Filter, Selection] = OrderedDict()
-        self._lock = threading.Lock()
+        self._cached: BoundedCache[Filter, Selection] = BoundedCache(max_cached_bytes, _size)
         rows = [np.flatnonzero(live & layer.available) for live, layer in zip(self._live, items.layers, strict=True)]
         self.available = self._select(rows)
 
@@ -91,14 +94,10 @@ class Selections:
         """The selection of a filter. Raises `CorruptError` where a layer's catalogue cannot be read."""
         if wanted is AVAILABLE or wanted == AVAILABLE:
             return self.available
-        with self._lock:
-            if wanted in self._cached:
-                self._cached.move_to_end(wanted)
-                return self._cached[wanted]
-        selection = self._select([self._rows(position, wanted) for position in range(len(self._live))])
-        with self._lock:
-            self._cached[wanted] = selection
-            self._evict()
+        selection = self._cached.find(wanted)
+        if selection is None:
+            selection = self._select([self._rows(position, wanted) for position in range(len(self._live))])
+            self._cached.keep(wanted, selection)
         return selection
 
     def _rows(self, position: int, wanted: Filter) -> I32:
@@ -120,10 +119,12 @@ class Selections:
         few = np.sort(np.concatenate(gathered))
         return Selection(_pack(np.flatnonzero(allowed), len(allowed)), few, self._items.vectors(few), tuple(parts))
 
-    def _evict(self) -> None:
-        total = sum(selection.heap_bytes for selection in self._cached.values())
-        while total > MAX_CACHED_BYTES:
-            total -= self._cached.popitem(last=False)[1].heap_bytes
+
+def _size(wanted: Filter, selection: Selection) -> int:
+    """About the number of bytes that both take: in a small shop the values of the filter are the larger part."""
+    pairs = (text for pair in wanted.attributes for text in pair)
+    texts = sum(map(sys.getsizeof, chain(wanted.categories, wanted.brands, pairs)))
+    return _BYTES_EACH + selection.heap_bytes + texts + _BYTES_A_PAIR * len(wanted.attributes)
 
 
 def _pack(rows: Rows, n: int) -> U8:

@@ -11,11 +11,12 @@ import pytest
 
 from common.errors import CorruptError
 from common.schemas.data import F32
-from common.serving import selection
 from common.serving.bundle import ServedBundle
 from common.serving.filters import AVAILABLE, CatalogueFile, Filter
 from common.serving.search import search
+from common.serving.selection import Selections
 from tests.bundles import Goods, layer_content, open_layers
+from tests.held import held_bytes
 
 N, DIM = 10_000, 8
 NOTHING = np.empty(0, np.int32)
@@ -117,14 +118,42 @@ def test_half_a_percent_of_the_catalogue_is_ranked_to_its_true_best(catalogue: C
         assert found.item_nos.tolist() == best[:20]
 
 
-def test_selections_are_kept_up_to_a_bound(catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
-    selections, first = catalogue.bundle.selections, Filter(price_min=1.0)
-    made = selections.of(first)
-    assert selections.of(Filter(price_min=1.0)) is made
-    monkeypatch.setattr(selection, "MAX_CACHED_BYTES", made.heap_bytes + 1)
-    selections.of(Filter(price_min=2.0))
+def test_selections_are_kept_up_to_a_bound(catalogue: Catalogue) -> None:
+    """Two have no room beside each other, and the one that was used last stays."""
+    first, second = Filter(price_min=1.0), Filter(price_min=2.0)
+    made = catalogue.bundle.selections.of(first)
+    selections = Selections(catalogue.bundle.items, max_cached_bytes=round(1.5 * made.heap_bytes))
+    again = selections.of(first)
+    assert selections.of(first) is again
+    selections.of(second)
     assert not selections.has(first)
-    assert selections.has(Filter(price_min=2.0))
+    assert selections.has(second)
+
+
+def hostile_filter(number: int) -> Filter:
+    """As a query string of nothing but conditions makes it: nothing is in its selection."""
+    return Filter(attributes=tuple((f"column {value % 50}", f"{number}-{value}") for value in range(400)))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "times"),
+    [(hostile_filter, 12), (lambda number: Filter(price_min=number, price_max=number), 600)],
+    ids=["long filters", "short filters"],
+)
+def test_filters_of_a_small_shop_take_no_more_memory_than_they_may(
+    tmp_path: Path, wanted: Callable[[int], Filter], times: int
+) -> None:
+    """There the selection is a few bytes, and the filter that it is kept under is what counts."""
+    max_bytes = 256 << 10
+    bundle = open_layers([layer_content(goods(range(20), random_items(20, 1), 3))], tmp_path)
+    selections = Selections(bundle.items, max_cached_bytes=max_bytes)
+    selections.of(wanted(times))  # what the first use makes is not the cache's
+
+    def ask() -> None:
+        for number in range(times):
+            selections.of(wanted(number))
+
+    assert max_bytes / 8 < held_bytes(ask) <= max_bytes
 
 
 def test_a_file_that_is_no_catalogue_is_refused(tmp_path: Path) -> None:

@@ -13,8 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from common.config import Shop
+from common.edges.http_storefront import REMEMBERED_BYTES, Visitors
 from common.edges.http_token import MAX_TOKEN_BYTES, read_token
 from common.errors import Unauthorized
+from tests.held import held_bytes
+from tests.memory import SETTINGS
 
 KEY = b"a secret of the back end, long enough for HS256"
 IN_AN_HOUR = int(time.time()) + 3600
@@ -103,3 +107,49 @@ def test_no_byte_can_be_changed(place: int, change: int) -> None:
     token[place % len(token)] ^= change
     with pytest.raises(Unauthorized):
         read_token(bytes(token), KEY)
+
+
+def visitors(max_bytes: int = REMEMBERED_BYTES) -> Visitors:
+    return Visitors(Shop.from_env({**SETTINGS, "RECSYS_TOKEN_KEY": KEY.decode()}).settings, max_bytes)
+
+
+def bearer(number: int, filler: str = "") -> bytes:
+    return b"Bearer " + signed({"alg": "HS256"}, {"sub": f"person {number}{filler}", "exp": IN_AN_HOUR})
+
+
+@pytest.mark.parametrize(("filler", "times"), [("", 2_500), ("x" * 2_800, 250), ("\U0001f600" * 230, 300)])
+def test_checked_tokens_take_no_more_memory_than_they_may(filler: str, times: int) -> None:
+    max_bytes = 1 << 20
+    checked = visitors(max_bytes)
+
+    def come() -> None:
+        for number in range(times):
+            assert checked.subject(bearer(number, filler)) == f"person {number}{filler}"
+
+    checked.subject(bearer(0))  # what the first use makes is not the cache's
+    assert max_bytes / 8 < held_bytes(come) <= max_bytes
+
+
+def test_a_checked_token_is_not_checked_again_until_others_need_its_room() -> None:
+    """The key is changed beneath the cache, so that only what is remembered is still valid."""
+    checked = visitors(max_bytes=5_000)
+    first = bearer(0)
+    assert checked.subject(first) == "person 0"
+    checked._key = b"another key"
+    assert checked.subject(first) == "person 0"
+    checked._key = KEY
+    for number in range(1, 20):
+        checked.subject(bearer(number))
+    checked._key = b"another key"
+    assert checked.subject(bearer(19)) == "person 19"
+    with pytest.raises(Unauthorized, match="signature"):
+        checked.subject(first)
+
+
+def test_a_remembered_token_expires_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    checked = visitors()
+    token = bearer(0)
+    assert checked.subject(token) == "person 0"
+    monkeypatch.setattr("time.time", lambda: float(IN_AN_HOUR))
+    with pytest.raises(Unauthorized, match="expired"):
+        checked.subject(token)

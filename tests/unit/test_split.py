@@ -35,6 +35,24 @@ def test_no_event_is_lost_or_seen_twice() -> None:
     assert np.concatenate([part.ts for part in parts]).tolist() == data.ts.tolist()
 
 
+def test_an_event_on_a_cut_is_the_first_of_the_window_that_begins_there() -> None:
+    """And of nothing else; one of the second before belongs to what comes before."""
+    whole = [Event("a", "x", day) for day in range(100)]
+    found = temporal_split(interactions(whole), validation_days=10, test_days=5)
+    assert found is not None
+    assert found.test is not None
+    cuts = [found.validation.cut_s, found.test.cut_s]
+    on_a_cut = [Event("a", "y", (cut - NOON + second) / DAY_S) for cut in cuts for second in (-1, 0)]
+    split = temporal_split(interactions([*whole, *on_a_cut]), validation_days=10, test_days=5)
+    assert split is not None
+    assert split.test is not None
+    validation, test = split.validation, split.test
+    assert [validation.cut_s, test.cut_s] == cuts
+    for fold in (validation, test):
+        assert (int(fold.past.ts[-1]), int(fold.future.ts[0])) == (fold.cut_s - 1, fold.cut_s)
+    assert int(validation.future.ts[-1]) == test.cut_s - 1
+
+
 def test_windows_of_a_short_history_are_shortened_in_proportion() -> None:
     split = temporal_split(shop(51), validation_days=28, test_days=28)
     assert split is not None

@@ -107,14 +107,14 @@ def test_a_stranger_with_a_token_is_a_new_visitor(served: Function) -> None:
     assert {item["rung"] for item in answer.json()["items"]} == {"popular"}
 
 
-def test_what_was_made_ahead_answers_the_plain_question_only(served: Function, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_precomputed_answers_are_for_the_plain_question_only(served: Function, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever narrows or turns the question is searched for."""
     asked: list[int] = []
 
     def made(_bundle: object, _person: object, n: int) -> None:
         asked.append(n)
 
-    monkeypatch.setattr("common.usecases.recommend.service.picks_ahead", made)
+    monkeypatch.setattr("common.usecases.recommend.service.precomputed_picks", made)
     plain = ("?n=11", "?n=12&purchased=hide", "?n=13&available=true")
     other = ("?n=21&purchased=show", "?n=22&exclude=i9", "?n=23&category=c1", "?n=24&item_id=i9", "?n=25&diversity=0.5")
     for query in (*plain, *other, "?n=26&max_per_category=3", "?n=27&promote=category:c1:1"):

@@ -47,7 +47,7 @@ def test_a_context_reads_and_commits(context: Context, context_with: Callable[..
     info = context_with(max_layers=2).bucket.head(key)
     assert info is not None
     assert info.etag == etag
-    assert [info.key for info in context.bucket.list(context.keys.prefix)] == [key]
+    assert [info.key for info in context.bucket.list(context.keys.store)] == [key]
 
 
 def test_a_bucket_survives_the_fork_of_the_process_that_made_it(environment: dict[str, str]) -> None:
@@ -60,10 +60,10 @@ children = []
 for number in range(2):
     child = os.fork()
     if child == 0:
-        ctx.bucket.put(f"{ctx.keys.prefix}{number}", b"from a fork")
+        ctx.bucket.put(f"{ctx.keys.store}{number}", b"from a fork")
         os._exit(0)
     children.append(child)
 assert all(os.waitpid(child, 0)[1] == 0 for child in children)
-assert len(list(ctx.bucket.list(ctx.keys.prefix))) == 2
+assert len(list(ctx.bucket.list(ctx.keys.store))) == 2
 """
     subprocess.run([sys.executable, "-c", script], env=environment, check=True, timeout=60)

@@ -29,11 +29,12 @@ def arguments(ports: dict[str, int], directory: Path) -> list[str]:
 
 
 def processes_of(directory: Path) -> list[psutil.Process]:
-    """Every process that was started with `directory` in its command or environment."""
+    """Every process with `directory` in its command or environment, or that writes its log there: gunicorn may give its
+    processes another title, which takes the place of both."""
     found = []
     for process in psutil.process_iter():
         try:
-            text = [*process.cmdline(), *process.environ().values()]
+            text = [*process.cmdline(), *process.environ().values(), *(file.path for file in process.open_files())]
         except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
             continue
         if any(str(directory) in part for part in text):

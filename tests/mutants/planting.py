@@ -26,6 +26,7 @@ NEEDED = ("common", "docs", "functions", "infra", "tests", "template.yaml")
 """What the tests of all targets read."""
 
 FOUND = {"killed", "timeout", "segfault"}
+UNTRIED = {"not checked", "check was interrupted by user"}
 _SCRIPTS = sysconfig.get_path("scripts")
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 _NOT_PASSED_ON = {"PYTHONPATH", "PYTEST_ADDOPTS"}
@@ -33,7 +34,7 @@ _NOT_PASSED_ON = {"PYTHONPATH", "PYTEST_ADDOPTS"}
 
 
 class PlantingError(Exception):
-    """mutmut has not come to an end. The message is the end of its log."""
+    """mutmut has not come to an end. The message is the end of its log, or says what is left."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,11 @@ def plant(target: Target, root: Path, directory: Path) -> list[Mutant]:
     settings = (root / "pyproject.toml").read_text() + _settings(target, root)
     (directory / "pyproject.toml").write_text(settings)
     _run(directory)
-    return [mutant for path in target.paths(root) for mutant in _mutants_of(path, directory)]
+    mutants = [mutant for path in target.paths(root) for mutant in _mutants_of(path, directory)]
+    # After a SIGINT it ends with status 0.
+    if untried := sum(mutant.fate in UNTRIED for mutant in mutants):
+        raise PlantingError(f"it was stopped with {untried} of {len(mutants)} faults untried")
+    return mutants
 
 
 def _settings(target: Target, root: Path) -> str:
@@ -75,7 +80,7 @@ def _settings(target: Target, root: Path) -> str:
         "also_copy": [name for name in NEEDED if name not in ("common", "tests")],
         "pytest_add_cli_args_test_selection": target.tests,
         # What is slow is no unit test.
-        "pytest_add_cli_args": ["-p", "tests.mutants.examples", "-p", "no:cacheprovider", "-m", "not slow"],
+        "pytest_add_cli_args": ["-p", "tests.mutants.plugin", "-p", "no:cacheprovider", "-m", "not slow"],
     }
     lines = [f"{name} = {json.dumps(value)}" for name, value in lists.items()]
     # A process that has run the tests has threads, which a fork of it would miss.
@@ -83,7 +88,11 @@ def _settings(target: Target, root: Path) -> str:
 
 
 def _run(directory: Path) -> None:
-    environment = {name: value for name, value in os.environ.items() if name not in _NOT_PASSED_ON} | _ONE_THREAD
+    temporary = directory / "tmp"
+    temporary.mkdir()
+    kept = {name: value for name, value in os.environ.items() if name not in _NOT_PASSED_ON}
+    # Each process is a session of pytest, and deletes what older ones have left: only its own kind's.
+    environment = {**kept, **_ONE_THREAD, "PYTEST_DEBUG_TEMPROOT": str(temporary)}
     command = [str(Path(_SCRIPTS) / "mutmut"), "run"]
     log = directory / "mutmut.log"
     with log.open("wb") as output:

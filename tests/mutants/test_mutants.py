@@ -57,7 +57,7 @@ def test_a_fault_that_no_test_finds_is_left(tmp_path: Path) -> None:
     root = tmp_path / "project"
     code = "def is_adult(age: int) -> bool:\n    return age >= 18\n"
     test = "from common.age import is_adult\n\ndef test_age() -> None:\n    assert is_adult(40) and not is_adult(4)\n"
-    files = {"common/age.py": code, "tests/test_age.py": test, "pyproject.toml": "", "tests/mutants/examples.py": ""}
+    files = {"common/age.py": code, "tests/test_age.py": test, "pyproject.toml": "", "tests/mutants/plugin.py": ""}
     for name, text in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)

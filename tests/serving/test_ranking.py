@@ -192,9 +192,27 @@ def test_a_page_gets_its_category_then_what_is_popular(build: Callable[..., Serv
     assert [pick.cause.reason for pick in picks[1:6:2]] == [Reason.POPULAR_IN_CATEGORY, Reason.POPULAR, Reason.NEW]
 
 
+def test_a_session_gets_what_is_like_its_latest_items_first(build: Callable[..., ServedBundle]) -> None:
+    """None of them has a vector, so that only their lists tell what is like them."""
+    vectors = VECTORS.copy()
+    vectors[[1, 4, 6]] = 0
+    similar = np.full((N, 1), -1, np.int32)
+    similar[[1, 4, 6], 0] = [2, 9, 3]
+    session = (SessionItem(6, EventType.VIEW), SessionItem(4, EventType.CART), SessionItem(1, EventType.VIEW))
+    picks = rank(build(vectors=vectors, similar=similar), RankingRequest(n=3, session=session))
+    assert items_of(picks) == [2, 9, 3]
+    assert set(rungs_of(picks)) == {Rung.RELATED}
+    assert [pick.cause for pick in picks] == [
+        (Reason.SIMILAR_TO, 1),
+        (Reason.IN_YOUR_BASKET, 4),
+        (Reason.SIMILAR_TO, 6),
+    ]
+
+
 def test_a_new_visitor_gets_what_is_popular_then_what_is_new(bundle: ServedBundle) -> None:
     picks = rank(bundle, RankingRequest(n=6))
     assert items_of(picks) == [5, 4, 3, 11, 10, 9]
+    assert [pick.cause for pick in picks] == [(Reason.POPULAR, None)] * 3 + [(Reason.NEW, None)] * 3
     assert rungs_of(picks) == [Rung.POPULAR] * 3 + [Rung.NEWEST] * 3
 
 

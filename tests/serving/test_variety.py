@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from common.ids import UserKey
-from common.serving import selection, variety
+from common.serving import ranking, selection, variety
 from common.serving.bundle import ServedBundle
 from common.serving.filters import Filter
 from common.serving.ranking import RankingRequest, Rung, rank
@@ -103,6 +103,16 @@ def test_a_bound_holds_for_the_whole_answer(bundle: ServedBundle) -> None:
     named = {name for name in CATEGORIES if name}
     assert {name: counts[name] for name in named} == dict.fromkeys(named, 1)
     assert counts[""] == sum(not name for name in CATEGORIES[1:])
+
+
+def test_no_more_of_the_best_are_compared_than_the_bound(bundle: ServedBundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first forty are nearly all of one category, and the newest fill the answer."""
+    monkeypatch.setattr(ranking, "DEEPEST", 40)
+    request = RankingRequest(20, person=bundle.find_person(ADA), hide=np.array([0], np.int32), variety=Variety(0.0, 1))
+    picks = rank(bundle, request)
+    own = [pick.item_no for pick in picks if pick.rung is Rung.PERSONAL]
+    assert own == within(best_first(None)[:40], 20, 1)
+    assert len(own) < len(picks)
 
 
 def test_a_request_without_variety_changes_nothing(bundle: ServedBundle) -> None:

@@ -49,7 +49,7 @@ class LightFM(Model[LightFMConfig]):
         incremental=True,
         deterministic=False,
         learns_from=(LearnsFrom.PURCHASES, LearnsFrom.CATALOGUE),
-        fit_s=None,
+        fit_s=126.5,
     )
     Config = LightFMConfig
     search_space: ClassVar[Space] = {

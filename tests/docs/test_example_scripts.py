@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 SCRIPTS = ("ask", "compare", "own_model")
 SAYS = {
     "ask": r"training is done; published is \w+\n(?:\S.* (?:personal|popular|newest) .*\n){10}",
-    "compare": r"\nals +0\.\d{4}\n(?:.*\n)*\n.*(?:would be published|worse than)",
+    "compare": r"\nals +(?:0\.\d{4}|the time budget was spent)\n(?:.*\n)*\n.*(?:would be published|worse than)",
     "own_model": r"\npuresvd +0\.\d{4} +0\.\d{4}\nals +0\.\d{4} +0\.\d{4}\npopular +0\.\d{4} +0\.\d{4}\n",
 }
 

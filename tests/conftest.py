@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from common.bucket import probe
 from common.bucket.keys import Keys
 from common.bucket.probe import prove_conditional_put
 from common.bucket.s3 import S3Bucket
@@ -57,6 +58,14 @@ def object_store() -> Iterator[ObjectStore]:
 def shared_bucket(object_store: ObjectStore) -> S3Bucket:
     """`TEST_BUCKET`: for tests that keep to a prefix of their own."""
     return s3_bucket(object_store, TEST_BUCKET)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def short_races() -> Iterator[None]:
+    """Two rounds for each proof of conditional PUT, since a loser waits a second at times; a test of the proof has all."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(probe, "ROUNDS", 2)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from common.bucket import probe
 from common.bucket.keys import Keys
 from common.bucket.port import CONFLICT, Bucket, Conflict
 from common.bucket.probe import (
@@ -114,7 +115,10 @@ def test_a_store_that_would_lose_commits_is_refused_by_name(bucket: Bucket, prob
     assert "the object store (memory)" in kept.problem
 
 
-def test_a_store_that_honours_it_passes_and_keeps_the_proof_alone(bucket: S3Bucket) -> None:
+def test_a_store_that_honours_it_passes_and_keeps_the_proof_alone(
+    bucket: S3Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probe, "ROUNDS", ROUNDS)
     proof = prove(bucket)
     assert proof.problem == ""
     assert "SeaweedFS" in proof.server

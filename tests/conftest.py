@@ -62,7 +62,7 @@ def shared_bucket(object_store: ObjectStore) -> S3Bucket:
 
 @pytest.fixture(scope="session", autouse=True)
 def short_races() -> Iterator[None]:
-    """Two rounds for each proof of conditional PUT, since a loser waits a second at times; a test of the proof has all."""
+    """Two rounds for each proof of conditional PUT, since a loser may wait a second; a test of the proof has all."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(probe, "ROUNDS", 2)
         yield

@@ -16,7 +16,7 @@ TABLE = Path(__file__).with_name("lanes.toml")
 PUBLIC_DATA = {"EVAL_DATA": str(ROOT.parent / "shared" / "data")}
 """Where tests/eval looks for the public data sets unless the variable says otherwise."""
 
-PATIENCE = 1.5
+PATIENCE = 2
 """A lane is ended after its minutes times this. All lanes of a day then end within 68 minutes, whatever they do, which
 leaves 22 of the 90 minutes of a CI run to lint and the set-up."""
 

@@ -16,9 +16,9 @@ TABLE = Path(__file__).with_name("lanes.toml")
 PUBLIC_DATA = {"EVAL_DATA": str(ROOT.parent / "shared" / "data")}
 """Where tests/eval looks for the public data sets unless the variable says otherwise."""
 
-PATIENCE = 2
-"""A lane is ended after its minutes times this. All lanes of a day then end within 68 minutes, whatever they do, which
-leaves 22 of the 90 minutes of a CI run to lint and the set-up."""
+PATIENCE = 1.75
+"""A lane is ended after its minutes times this. The lanes of any day then end within 70 minutes, whatever they do, which
+leaves 20 of the 90 minutes of a CI run to lint and the set-up."""
 
 
 @dataclass(frozen=True)

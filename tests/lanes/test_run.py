@@ -89,7 +89,7 @@ def test_whatever_does_not_pass_fails_the_run_by_name_and_the_others_are_run(env
     status, said = run(environment, "\n".join(lanes))
     assert status == 1
     assert [line for line in said.splitlines() if line.startswith("lane ") and "pytest" not in line][2:] == [
-        "lane stuck: did not end within 0.0015 minutes",
+        "lane stuck: did not end within 0.00175 minutes",
         "lane wrong: failed with exit status 7",
         "lane red: failed with exit status 1",
         "lane whole: every test was skipped",

@@ -36,7 +36,8 @@ def test_the_fast_lane_is_due_in_every_run_and_stays_fast() -> None:
 
 
 def test_lanes_that_all_have_to_be_ended_leave_time_for_lint_and_the_set_up() -> None:
-    assert MOST_MINUTES * PATIENCE <= 90 - 20
+    longest = max(sum(lane.minutes for lane in due(LANES, day)) for day in DAYS)
+    assert longest * PATIENCE <= 90 - 20
 
 
 def test_a_line_is_a_lane(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ PUBLIC_DATA = {"EVAL_DATA": str(ROOT.parent / "shared" / "data")}
 """Where tests/eval looks for the public data sets unless the variable says otherwise."""
 
 PATIENCE = 1.75
-"""A lane is ended after its minutes times this. The lanes of any day then end within 70 minutes, whatever they do, which
+"""A lane is ended after its minutes times this. The lanes of any day then end within 70 minutes, whatever they do. That
 leaves 20 of the 90 minutes of a CI run to lint and the set-up."""
 
 

@@ -33,15 +33,15 @@ VALID_FOR: Final = timedelta(days=1)
 _NO_SUCH_ETAG: Final = '"00000000000000000000000000000000"'
 
 
-def prove_conditional_put(bucket: Bucket, keys: Keys, endpoint: str) -> ConditionalPutProof:
-    """Makes the proof and keeps its result in the bucket.
+def prove_conditional_put(bucket: Bucket, keys: Keys, endpoint: str, rounds: int | None = None) -> ConditionalPutProof:
+    """Makes the proof and keeps its result in the bucket. `rounds` stands in place of `ROUNDS`.
 
     Raises `SettingError`, which names the store, where concurrent writers would lose each other's work.
     """
     proof = ConditionalPutProof(endpoint=endpoint, server=bucket.server(), checked_at=datetime.now(UTC))
     try:
         ask_conditional_put(bucket, keys)
-        race_conditional_put(bucket, keys)
+        race_conditional_put(bucket, keys, rounds)
     except SettingError as error:
         failed = proof.model_copy(update={"problem": error.message})
         bucket.put(keys.conditional_put_proof, failed.model_dump_json(indent=1).encode())
@@ -82,8 +82,8 @@ def ask_conditional_put(bucket: Bucket, keys: Keys) -> None:
         bucket.delete(key)
 
 
-def race_conditional_put(bucket: Bucket, keys: Keys) -> None:
-    """`WRITERS` writers at once on one key, `ROUNDS` times: creating it and replacing it in turn.
+def race_conditional_put(bucket: Bucket, keys: Keys, rounds: int | None = None) -> None:
+    """`WRITERS` writers at once on one key, `rounds` or `ROUNDS` times: creating it and replacing it in turn.
 
     Raises `SettingError` where a round has not exactly one winner, and `BucketUnavailable` where no round was answered.
     """
@@ -92,7 +92,7 @@ def race_conditional_put(bucket: Bucket, keys: Keys) -> None:
     decided = 0
     try:
         with ThreadPoolExecutor(WRITERS) as pool:
-            for number in range(ROUNDS):
+            for number in range(rounds or ROUNDS):
                 if number % 2 == 0 and current is not None:
                     bucket.delete(key)
                     current = None

@@ -28,6 +28,9 @@ from infra.local.ports import DEFAULT_PORTS, HOST, require_free
 from infra.local.router import Router, Rule
 from infra.local.schedule import Schedule
 
+PROOF_ROUNDS = 2
+"""For each proof of conditional PUT here: the server is the pinned one, which a test holds to the whole proof."""
+
 ROOT = Path(__file__).parents[2]
 START_S = 60.0
 ROUTER_SECRET = SecretRef("local-router", "token")
@@ -113,7 +116,7 @@ class Stack:
         self._say("object store")
         self._object_store.start()
         ctx = make_context(self.environment.of_operator())
-        setup(ctx, S3Bucket.from_settings(ctx.settings), rules=[])
+        setup(ctx, S3Bucket.from_settings(ctx.settings), rules=[], rounds=PROOF_ROUNDS)
         self.environment.write_operator_file()
         self._router = self._start_router()
         for function in self.manifest.functions:

@@ -26,12 +26,12 @@ class SetupReport:
         return self.rules in (None, RulesOutcome.NOT_SUPPORTED)
 
 
-def setup(ctx: Context, store: S3Bucket, rules: Sequence[NotificationRule]) -> SetupReport:
-    """Creates the bucket, tests it for conditional PUT, and sets the notification rules.
+def setup(ctx: Context, store: S3Bucket, rules: Sequence[NotificationRule], rounds: int | None = None) -> SetupReport:
+    """Creates the bucket, proves conditional PUT in `rounds` or the usual number, and sets the notification rules.
 
     Raises `SettingError` if the object store cannot be used, `BucketUnavailable` if it does not answer.
     """
     created = store.create()
-    prove_conditional_put(store, ctx.keys, ctx.settings.s3_endpoint)
+    prove_conditional_put(store, ctx.keys, ctx.settings.s3_endpoint, rounds)
     outcome = store.set_rules(rules) if rules else None
     return SetupReport(bucket=ctx.settings.bucket, created=created, rules=outcome)

@@ -16,7 +16,7 @@ export OPENBLAS_NUM_THREADS ?= 1
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-widget slow lanes lane mutants lint lint-widget widget screenshots php images release-check bench sizing eval docs clean
+.PHONY: help setup demo test test-widget slow lanes lane trust mutants lint lint-widget widget screenshots php images release-check bench sizing eval docs clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -58,6 +58,9 @@ lanes: setup ## the lanes of the tests, their minutes, and which are due today
 
 lane: setup chromium postgres php ## the lanes that are due today; LANE=name,name these, LANE=all all of them
 	$(PY) -m tests.lanes run $(LANE)
+
+trust: setup chromium ## nothing from outside stops it: hostile input, damage, failing stores, kills at every step
+	$(PY) -m tests.lanes run 'trust*'
 
 mutants: setup ## faults planted into code that must not be wrong, and which no fast test finds; TARGET=name plants only there
 	$(PY) -m tests.mutants $(TARGET)

@@ -49,7 +49,7 @@ def interrupted(shop: Context, turn: int, fault: Fault) -> bool:
     return bucket.turn <= 0
 
 
-SLOW = [pytest.param(fault, marks=pytest.mark.slow(lane="faults")) for fault in (Fault.LOST_ANSWER, Fault.FAIL_BEFORE)]
+SLOW = [pytest.param(fault, marks=pytest.mark.slow(lane="trust")) for fault in (Fault.LOST_ANSWER, Fault.FAIL_BEFORE)]
 
 
 @pytest.mark.parametrize("fault", [Fault.CRASH_AFTER, *SLOW])

@@ -8,6 +8,7 @@ import sys
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from string import Template
 
@@ -68,11 +69,15 @@ def due(lanes: Iterable[Lane], day: int) -> list[Lane]:
 
 
 def chosen(lanes: list[Lane], wanted: str, day: int) -> list[Lane]:
-    """`wanted` is `due`, `all`, or names separated by commas. Raises `LookupError` for a name that no lane has."""
+    """`wanted` is `due`, `all`, or names separated by commas, such as `faults` or `trust*`.
+
+    Raises `LookupError` for a name that no lane has.
+    """
     if wanted in ("all", "due"):
         return lanes if wanted == "all" else due(lanes, day)
-    names = {name.strip() for name in wanted.split(",")}
-    if unknown := names - {lane.name for lane in lanes}:
+    names = [name.strip() for name in wanted.split(",")]
+    named = {name: {lane for lane in lanes if fnmatchcase(lane.name, name)} for name in names}
+    if unknown := sorted(name for name, found in named.items() if not found):
         known = ", ".join(lane.name for lane in lanes)
-        raise LookupError(f"no lane is named {', '.join(sorted(unknown))}; there are: due, all, {known}")
-    return [lane for lane in lanes if lane.name in names]
+        raise LookupError(f"no lane is named {', '.join(unknown)}; there are: due, all, {known}")
+    return [lane for lane in lanes if any(lane in found for found in named.values())]

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
+
+MAX_KEY_BYTES: Final = 1_024
+"""The longest key of S3, in UTF-8."""
 
 
 @dataclass(frozen=True)
@@ -133,3 +137,22 @@ def is_folder(key: str) -> bool:
     """Whether the object only marks a folder: consoles and tools that copy directories put such, mostly without a
     byte in them, and nothing is to be done about any."""
     return key.endswith("/")
+
+
+def key_problem(key: str) -> str | None:
+    """What is wrong with a key that no object can have; None for one that an object may have.
+
+    A segment `.` or `..` is taken out of the path by HTTP clients and by stores on a file system, so that the request
+    would be about another object.
+    """
+    try:
+        size = len(key.encode())
+    except UnicodeEncodeError:
+        return "it is not UTF-8"
+    if size > MAX_KEY_BYTES:
+        return f"it has {size} bytes, and an object's key at most {MAX_KEY_BYTES}"
+    if "\0" in key:
+        return "it holds a NUL character"
+    if not {".", ".."}.isdisjoint(key.split("/")):
+        return "a part of it is . or .."
+    return None if key and not key.startswith("/") else "it is empty or begins with a slash"

@@ -6,6 +6,9 @@
 * The webhook of SeaweedFS's filer: paths are under `/buckets/<bucket>/` and not encoded, an overwrite is an `update`,
   and directories, parts of multipart uploads and stored versions are reported too.
 
+Each record of a list is read by itself: one that is malformed, or whose key no object can have, says so and leaves the
+others as they are.
+
 An event is only a hint: its handler reads the object itself. So only the name of the object is taken from an event, and
 no address, user agent or header gets into a log or an answer.
 """
@@ -22,24 +25,26 @@ from urllib.parse import unquote, unquote_plus
 
 from pydantic import BaseModel, Field, ValidationError
 
-from common.bucket.keys import is_folder
+from common.bucket.keys import is_folder, key_problem
 from common.errors import BadRequest
 
 _CREATED_BY = frozenset({"Put", "Post", "Copy", "CompleteMultipartUpload"})
 _PING = "dev.knative.sources.ping"
 _FILER_ROOT = "/buckets/"
 _CEPH = "ceph:s3"
+_LONGEST_ETAG = 256
 
 M = TypeVar("M", bound=BaseModel)
 
 
 class EventKind(StrEnum):
     """The kind of an event. CREATED: new content. REMOVED: a deletion. OTHER: changed tags, or a folder
-    marker."""
+    marker. UNUSABLE: it names nothing that can be an object."""
 
     CREATED = "created"
     REMOVED = "removed"
     OTHER = "other"
+    UNUSABLE = "unusable"
 
 
 class Dialect(StrEnum):
@@ -52,21 +57,34 @@ class Dialect(StrEnum):
 
 @dataclass(frozen=True)
 class ObjectEvent:
-    """An event about one object. `key` is decoded; `etag` may be spelled differently from the object store's."""
+    """An event about one object. `key` is decoded; `etag` may be spelled differently from the object store's.
+
+    `problem` says what is wrong with an unusable one; its key and bucket are empty if it is malformed."""
 
     kind: EventKind
     bucket: str
     key: str
     etag: str | None
     dialect: Dialect
+    problem: str = ""
 
 
 def parse(headers: Mapping[str, str], body: bytes) -> list[ObjectEvent]:
     """Returns the events of a call; an empty list if it names no object (no body, `{}`, a timer, a test event).
 
-    Raises `BadRequest` for a body in no known dialect. Its message never quotes a header.
+    Raises `BadRequest` for a body in no known dialect, also for a list in which not one record is well-formed. Its
+    message never quotes a header.
     """
-    return [replace(event, kind=EventKind.OTHER) if is_folder(event.key) else event for event in _read(headers, body)]
+    return [_checked_key(event) for event in _read(headers, body)]
+
+
+def _checked_key(event: ObjectEvent) -> ObjectEvent:
+    if event.kind is not EventKind.CREATED:
+        return event
+    if is_folder(event.key):
+        return replace(event, kind=EventKind.OTHER)
+    problem = key_problem(event.key)
+    return replace(event, kind=EventKind.UNUSABLE, problem=problem) if problem else event
 
 
 def _read(headers: Mapping[str, str], body: bytes) -> list[ObjectEvent]:
@@ -92,7 +110,7 @@ class _Bucket(BaseModel):
 
 class _Object(BaseModel):
     key: str = Field(min_length=1)
-    etag: str | None = Field(None, alias="eTag")
+    etag: str | None = Field(None, alias="eTag", max_length=_LONGEST_ETAG)
 
 
 class _S3(BaseModel):
@@ -107,7 +125,7 @@ class _Record(BaseModel):
 
 
 class _Records(BaseModel):
-    records: list[_Record] = Field(alias="Records")
+    records: list[Any] = Field(alias="Records")
 
 
 class _CloudEvent(BaseModel):
@@ -163,7 +181,17 @@ def _kind(event_name: str) -> EventKind:
 
 def _from_records(content: Mapping[str, Any], dialect: Dialect) -> list[ObjectEvent]:
     records = _checked(_Records, content, "list of S3 event records").records
-    return [_from_record(record, dialect) for record in records]
+    events = [_listed(number, record, dialect) for number, record in enumerate(records)]
+    if events and all(event.bucket == "" for event in events):
+        raise BadRequest(events[0].problem)
+    return events
+
+
+def _listed(number: int, content: Any, dialect: Dialect) -> ObjectEvent:
+    try:
+        return _from_record(_checked(_Record, content, f"list of S3 event records: Records.{number}"), dialect)
+    except BadRequest as error:
+        return ObjectEvent(EventKind.UNUSABLE, "", "", None, dialect, error.message)
 
 
 def _from_record(record: _Record, dialect: Dialect) -> ObjectEvent:

@@ -29,12 +29,14 @@ from common.edges import bucket_events, problems
 from common.edges.bucket_events import EventKind, ObjectEvent
 from common.edges.request_id import HEADER, request_id_of
 from common.edges.wiring import make_context
-from common.errors import InputError, RecsysError, RefusedError, SettingError, TooLarge, Unauthorized
+from common.errors import BadRequest, InputError, RecsysError, RefusedError, SettingError, TooLarge, Unauthorized
 from common.schemas.documents import RunRecord, RunState
 from common.usecases.shared.context import Context
+from common.usecases.shared.runs import Function, start_run
 
 MAX_BODY_BYTES = 1 << 20
 """A bucket event is about 1 KB; the webhook of a file of 4 GB lists its chunks in about 400 KB."""
+_SHOWN_CHARACTERS = 60
 _CALL_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600)
 
 log = logging.getLogger(__name__)
@@ -125,24 +127,41 @@ class Trigger(Generic[Call]):
 
 
 def on_events(
-    function: str, watched: Callable[[Keys], str], work: Work[list[ObjectEvent]]
+    function: Function, watched: Callable[[Keys], str], work: Work[list[ObjectEvent]]
 ) -> Trigger[list[ObjectEvent]]:
     """A function that bucket events call.
 
     `work` gets the events about new objects whose key starts with `watched`, each object once. Other events are
-    ignored. If a call names no object, `work` gets an empty list, and then takes in all waiting objects.
+    ignored. If a call names no object, `work` gets an empty list, and then takes in all waiting objects. Records that
+    name nothing that can be an object are refused in one run of their own, after the others have been worked on.
     """
 
     def handle(ctx: Context, events: list[ObjectEvent]) -> Sequence[RunRecord]:
-        prefix = watched(ctx.keys)
-        ours = {
-            event.key: event
-            for event in events
-            if event.kind is EventKind.CREATED and event.bucket == ctx.settings.bucket and event.key.startswith(prefix)
-        }
-        return work(ctx, list(ours.values())) if ours or not events else []
+        ours = [event for event in events if _is_ours(ctx, event, watched(ctx.keys))]
+        new = {event.key: event for event in ours if event.kind is EventKind.CREATED}
+        unusable = [event for event in ours if event.kind is EventKind.UNUSABLE]
+        records = list(work(ctx, list(new.values()))) if new or not events else []
+        return [*records, _refused(ctx, function, unusable)] if unusable else records
 
     return Trigger(function, bucket_events.parse, handle)
+
+
+def _is_ours(ctx: Context, event: ObjectEvent, prefix: str) -> bool:
+    """True also for a malformed record, which names neither a bucket nor a key."""
+    return not event.bucket or (event.bucket == ctx.settings.bucket and event.key.startswith(prefix))
+
+
+def _refused(ctx: Context, function: Function, unusable: Sequence[ObjectEvent]) -> RunRecord:
+    named = "; ".join(f"{event.problem}: {_shown(event.key)}" if event.key else event.problem for event in unusable[:3])
+    more = f"; and {len(unusable) - 3} more" if len(unusable) > 3 else ""
+    with start_run(ctx, function) as run:
+        run.note(counts={"records_refused": len(unusable)})
+        return run.refuse(BadRequest(f"records of the call that name no object: {len(unusable)}. {named}{more}"))
+
+
+def _shown(key: str) -> str:
+    """A key of any length and with any characters, as a log line and a record can hold it."""
+    return ascii(key[:_SHOWN_CHARACTERS])
 
 
 class _Metrics:

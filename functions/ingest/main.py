@@ -12,13 +12,15 @@ import functions_framework
 
 from common.edges.bucket_events import ObjectEvent
 from common.edges.triggers import on_events
-from common.schemas.documents import RunRecord
-from common.usecases.ingest.ingest import drain, ingest_object
+from common.schemas.documents import RunRecord, Upload
+from common.usecases.ingest.ingest import drain, ingest_announced
 from common.usecases.shared.context import Context
 
 
 def _work(ctx: Context, events: list[ObjectEvent]) -> list[RunRecord]:
-    return [ingest_object(ctx, event.key, event.etag) for event in events] if events else drain(ctx)
+    if not events:
+        return drain(ctx)
+    return ingest_announced(ctx, [Upload(key=event.key, etag=event.etag or "") for event in events])
 
 
 _trigger = on_events("ingest", lambda keys: keys.incoming, _work)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from common.bucket.keys import MAX_KEY_BYTES
 from common.schemas.documents import RunState
 from common.testing.memory import MemoryBucket
 from common.usecases.ingest.ingest import drain, ingest_object
@@ -67,3 +68,14 @@ def test_while_people_are_erased(shop: Context) -> None:
     assert take_while_replaced(shop, ERASURES, "purge_versions", shop.keys.store, other) is RunState.DONE
     assert sorted(row[1] for row in rows_of(shop)) == ["b"]
     assert items_after_the_sweep(shop) == []
+
+
+@pytest.mark.parametrize("name", ["a" * 1_000 + ".csv", "a/" * 500 + "b.csv", "a." + "b" * 1_000])
+def test_an_upload_with_the_longest_name_finds_its_place_in_the_quarantine(shop: Context, name: str) -> None:
+    """The quarantine's keys are longer than the upload's."""
+    key = f"incoming/events/{name}"
+    shop.bucket.put(key, csv_of("nothing,known", "1,2"))
+    assert ingest_object(shop, key).state is RunState.REFUSED
+    report, file = sorted(keys_under(shop, "quarantine/events/"), key=lambda key: not key.endswith(".json"))
+    assert report.endswith(".json")
+    assert max(len(report), len(file)) <= MAX_KEY_BYTES

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final
 
 from common import logs
 from common.bucket.keys import is_folder
@@ -16,7 +20,59 @@ from common.usecases.ingest.take_upload import Intake, is_kept, upload_of
 from common.usecases.shared.context import Context
 from common.usecases.shared.runs import Function, start_run
 
+_NAMED: Final = 3
+"""Of many absent objects a record names so many."""
+
 log = logging.getLogger(__name__)
+
+
+@dataclass
+class _EachByItself:
+    """The records of several uploads: one that fails does not stop the others."""
+
+    records: list[RunRecord] = field(default_factory=list)
+    errors: list[Exception] = field(default_factory=list)
+
+    def take(self, key: str, work: Callable[[], RunRecord]) -> None:
+        try:
+            self.records.append(work())
+        except Exception as error:
+            logs.event(log, logging.WARNING, "upload failed", key=key, error=type(error).__name__)
+            self.errors.append(error)
+
+    def result(self) -> list[RunRecord]:
+        """Raises the first error."""
+        if self.errors:
+            raise self.errors[0]
+        return self.records
+
+
+def ingest_announced(ctx: Context, uploads: Sequence[Upload]) -> list[RunRecord]:
+    """Takes in those of `uploads`, at least one and each with another key, that are in the bucket.
+
+    Many are found by one listing, and all that are absent share one record: a call may name thousands.
+
+    Returns the records. A failed upload does not stop the others: the first error is raised at the end.
+    """
+    if len(uploads) == 1:
+        return [ingest_object(ctx, uploads[0].key, uploads[0].etag)]
+    there = {info.key for info in ctx.bucket.list(ctx.keys.incoming)}
+    gone = [upload for upload in uploads if upload.key not in there]
+    each = _EachByItself()
+    for key in [upload.key for upload in uploads if upload.key in there]:
+        each.take(key, partial(ingest_object, ctx, key))
+    if gone:
+        each.take(gone[0].key, partial(_note_gone, ctx, gone))
+    return each.result()
+
+
+def _note_gone(ctx: Context, uploads: Sequence[Upload]) -> RunRecord:
+    if len(uploads) == 1:
+        return ingest_object(ctx, uploads[0].key, uploads[0].etag)
+    names = ", ".join(upload.key for upload in uploads[:_NAMED])
+    with start_run(ctx, "ingest") as run:
+        notice = f"{len(uploads)} objects are gone, or were ingested by an earlier call: {names}, …"
+        return run.finish(counts={"objects_gone": len(uploads)}, notices=[notice])
 
 
 def ingest_object(ctx: Context, key: str, etag: str | None = None) -> RunRecord:
@@ -47,21 +103,13 @@ def drain(ctx: Context) -> list[RunRecord]:
     prefixes = (keys.incoming_events, keys.incoming_items, keys.incoming_erasures, keys.erasure_requests)
     waiting = [info for prefix in prefixes for info in ctx.bucket.list(prefix)]
     document = ctx.store_file.read().document
-    records: list[RunRecord] = []
-    errors: list[Exception] = []
+    each = _EachByItself()
     for info in sorted(waiting, key=lambda info: info.modified):
-        if _needs_nothing(ctx, document, info):
-            continue
-        try:
-            records.append(_take(ctx, info))
-        except Exception as error:
-            logs.event(log, logging.WARNING, "upload failed", key=info.key, error=type(error).__name__)
-            errors.append(error)
+        if not _needs_nothing(ctx, document, info):
+            each.take(info.key, partial(_take, ctx, info))
     sweep_quarantine(ctx)
-    records += finish_erasures(ctx)
-    if errors:
-        raise errors[0]
-    return records
+    each.records += finish_erasures(ctx)
+    return each.result()
 
 
 def _take(ctx: Context, info: ObjectInfo) -> RunRecord:

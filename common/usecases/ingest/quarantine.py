@@ -14,6 +14,7 @@ from typing import Final
 
 from pydantic import ValidationError
 
+from common.bucket.keys import key_problem
 from common.schemas.documents import Upload
 from common.schemas.quarantine import QuarantineReport, ReasonCount, RefusedRow
 from common.store.uploads.reasons import REASONS
@@ -21,6 +22,7 @@ from common.store.uploads.refused_rows import Refusals
 from common.usecases.shared.context import Context
 
 _TAG_LENGTH: Final = 12
+_SUFFIX_LENGTH: Final = 16
 
 
 def quarantine_rows(ctx: Context, upload: Upload, rows_read: int, refusals: Refusals) -> str:
@@ -102,7 +104,13 @@ def _rows(refusals: Refusals) -> tuple[RefusedRow, ...]:
 def _key(ctx: Context, upload: Upload, suffix: str) -> str:
     """The key of an object of this upload: `incoming/events/a.csv` becomes `quarantine/events/a-1f0c9a7b2d3e.csv`.
 
-    The tag is a hash of the ETag. So one upload has one report, and another upload of the same name has another."""
+    The tag is a hash of the ETag. So one upload has one report, and another upload of the same name has another. Where
+    the key would be too long for an object, a hash stands in place of the upload's name and folders."""
     path = PurePosixPath(ctx.keys.quarantined(upload.key))
     tag = hashlib.sha256(upload.etag.encode()).hexdigest()[:_TAG_LENGTH]
-    return str(path.with_name(f"{path.stem}-{tag}{suffix}"))
+    key = str(path.with_name(f"{path.stem}-{tag}{suffix}"))
+    if key_problem(key) is None:
+        return key
+    kind = upload.key.removeprefix(ctx.keys.incoming).partition("/")[0]
+    name = hashlib.sha256(upload.key.encode()).hexdigest()
+    return f"{ctx.keys.quarantine}{kind}/{name}-{tag}{suffix[:_SUFFIX_LENGTH]}"

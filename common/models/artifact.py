@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from common.errors import CorruptError
 from common.schemas.data import F32, U64
+from common.schemas.links import LINKS, ItemLinks
 
 FORMAT_VERSION = 1
 DESCRIPTION: Final = "artifact.json"
@@ -29,7 +30,10 @@ Array = npt.NDArray[np.generic]
 
 @dataclass(frozen=True, eq=False)
 class Artifact:
-    """A trained model. An item's score is the inner product of its row of `item_vectors` with a query vector.
+    """A trained model, of one of two shapes.
+
+    Vectors: an item's score is the inner product of its row of `item_vectors` with a query vector. Links: the item
+    vectors are 0 wide, `encoder` is `LINKS`, and the score comes from the rows of `links`.
 
     item_ids: n_items strings
     item_vectors: (n_items, dim) float32; the last column is a bias in families that have one
@@ -64,6 +68,14 @@ class Artifact:
     def dim(self) -> int:
         """Width of the vectors, a bias column included."""
         return int(self.item_vectors.shape[1])
+
+    @property
+    def links(self) -> ItemLinks | None:
+        """The rows of links, by row of `item_ids`; None for a model of vectors."""
+        if self.encoder != LINKS:
+            return None
+        names = ("nos", "offsets", "items", "weights")
+        return ItemLinks(*(self.encoder_arrays[f"link_{name}"] for name in names))  # type: ignore[arg-type]
 
     def without_people(self) -> Artifact:
         """The same artifact with no user rows."""
@@ -151,6 +163,27 @@ def _check_shapes(artifact: Artifact) -> None:
     for problem, is_so in problems.items():
         if is_so:
             raise CorruptError(f"artifact of {artifact.family}: {problem}")
+    _check_links(artifact)
+
+
+_LINK_TYPES: Final = {
+    "link_nos": np.int32,
+    "link_offsets": np.int64,
+    "link_items": np.int32,
+    "link_weights": np.float32,
+}
+
+
+def _check_links(artifact: Artifact) -> None:
+    if artifact.encoder != LINKS:
+        return
+    for name, dtype in _LINK_TYPES.items():
+        array = artifact.encoder_arrays.get(name)
+        if array is None or array.dtype != dtype or array.ndim != 1:
+            raise CorruptError(f"artifact of {artifact.family}: {name} must be (n,) {np.dtype(dtype)}")
+    problem = artifact.links.problem(len(artifact.item_ids)) if artifact.links else None
+    if problem:
+        raise CorruptError(f"artifact of {artifact.family}: {problem}")
 
 
 def _read_json(path: Path) -> Any:

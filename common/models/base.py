@@ -36,6 +36,8 @@ class Capabilities:
     incremental: `Artifact.encoder` over a person's whole history equals a new fit of that person, so update may
     recompute people.
     deterministic: the same data, config, seed and threads give the same arrays.
+    people: it can answer a known person alone. A family that cannot is served beside one that can, for visits and
+    baskets only.
     """
 
     sessions: bool
@@ -44,6 +46,7 @@ class Capabilities:
     deterministic: bool
     learns_from: tuple[LearnsFrom, ...]
     fit_s: float | None = None
+    people: bool = True
 
 
 class ModelConfig(BaseModel):
@@ -81,6 +84,7 @@ class FitOptions:
 
     threads: at least 1
     now_s: the time (epoch seconds) from which recency is counted, normally the newest event's
+    min_pair_people: distinct people who must be behind a pair of items that a family stores as such
     report(step, steps): called during the fit, as it makes progress
     inspect(step, snapshot): called during the fit by families that can show a partial result; `snapshot()` is the
     artifact so far
@@ -93,6 +97,7 @@ class FitOptions:
     now_s: int
     report: Callable[[int, int], None] = field(default=_no_report)
     inspect: Callable[[int, Callable[[], Artifact]], None] = field(default=_no_inspection)
+    min_pair_people: int = 1
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -22,6 +23,16 @@ NO_DECAY: Final[dict[str, Any]] = {"weighting": {"half_life_days": None}}
 SMALL: Final[dict[str, dict[str, Any]]] = {
     "als": {"factors": 2, "alpha": 10.0, "regularization": 1.0} | NO_DECAY,
     "bpr": {"factors": 4, "learning_rate": 0.1, "iterations": 200, "popularity": 0.0} | NO_DECAY,
+    "cooccurrence": {
+        "sequence_of": "person",
+        "window": 8,
+        "nearness": "root",
+        "backward": 0.75,
+        "row_power": 0.5,
+        "column_power": 0.5,
+        "memory": 4.0,
+    }
+    | NO_DECAY,
     "gru4rec": {
         "sequence_of": "person",
         "embedding_size": 8,
@@ -68,6 +79,24 @@ def _bpr(data: Interactions) -> F32:
     )
     library.fit(_counts(data), show_progress=False)
     scores: F32 = library.user_factors @ library.item_factors.T
+    return scores
+
+
+def _cooccurrence(data: Interactions) -> F32:
+    """The formulas of the family, pair by pair: there is no library."""
+    counts = np.zeros((data.n_items, data.n_items))
+    visits = [data.items[data.users == user] for user in range(data.n_users)]
+    for visit in visits:
+        for at, item in enumerate(visit):
+            for distance, other in enumerate(visit[at + 1 : at + 9], start=1):
+                counts[item, other] += 1 / math.sqrt(distance)
+                counts[other, item] += 0.75 / math.sqrt(distance)
+    leaving, arriving = counts.sum(axis=1, keepdims=True), counts.sum(axis=0, keepdims=True)
+    weights = counts / np.sqrt((leaving + 5) * arriving)
+    scores = np.zeros((data.n_users, data.n_items), dtype=np.float32)
+    for user, visit in enumerate(visits):
+        for steps_back, item in enumerate(visit[::-1]):
+            scores[user] += math.exp(-steps_back / 4) * weights[item]
     return scores
 
 
@@ -130,6 +159,7 @@ def _popular(data: Interactions) -> F32:
 LIBRARY_SCORES: Final[dict[str, Callable[[Interactions], F32]]] = {
     "als": _als,
     "bpr": _bpr,
+    "cooccurrence": _cooccurrence,
     "gru4rec": _gru4rec,
     "item2vec": _item2vec,
     "lightfm": _lightfm,

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from common.cpus import usable_cpus
-from common.models.registry import FAMILIES
+from common.models.registry import families_for_people
 from tests.eval.champion import evaluate_champion, lines
 from tests.eval.cold import evaluate_cold
 from tests.eval.configs import read_configs
@@ -88,7 +88,7 @@ def main() -> int:
 def _print_shop(options: argparse.Namespace) -> int:
     print(f"{options.shop}, last 28 days\n{HEADER}", flush=True)
     found = []
-    for row in rows(SHOPS[options.shop](options.data_dir), [options.model] if options.model else list(FAMILIES)):
+    for row in rows(SHOPS[options.shop](options.data_dir), [options.model] if options.model else families_for_people()):
         print(row, flush=True)
         found.append(row.as_dict())
     BUILD.mkdir(parents=True, exist_ok=True)

@@ -29,7 +29,7 @@ from common.evaluation.judge import PRIMARY
 from common.evaluation.queries import rows_of
 from common.evaluation.split import temporal_split
 from common.models.base import TrainingData
-from common.models.registry import FAMILIES, make
+from common.models.registry import families_for_people, make
 from common.schemas.data import F64
 from common.usecases.train.evaluator import Candidate, Evaluator
 from common.usecases.train.resource_usage import measured
@@ -103,7 +103,7 @@ def _asked(shop: LiveShop, cases: Cases, people: list[int], relevance: Relevance
 def _rivals(evaluator: Evaluator, trials: list[dict[str, Any]]) -> Iterator[Rival]:
     for baseline in BASELINES:
         yield Rival(baseline.name, partial(_evaluate_baseline, baseline, evaluator.cases))
-    for family in FAMILIES:
+    for family in families_for_people():
         own = [trial for trial in trials if trial["family"] == family]
         yield Rival(family, partial(_evaluate_family, evaluator, own or [_untried(family)]))
 

@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 
 from common.evaluation import metrics
+from common.evaluation.links import scores_of_links, top_k_of_links
 from common.evaluation.queries import item_codes
 from common.evaluation.ranking import blocks_of_scores, top_k
 from common.evaluation.split import Fold
 from common.models.artifact import Artifact
 from common.models.base import FitOptions, Model, ModelConfig, TrainingData
 from common.models.registry import make
-from common.schemas.data import F64
+from common.schemas.data import F64, Bools
 from common.serving.encoders import ENCODERS
 from tests.eval.tasks import Task
 
@@ -60,14 +61,8 @@ def fit_and_judge(
 
 def per_query(task: Task, artifact: Artifact, k: int) -> dict[str, F64]:
     """Each metric for each query."""
-    queries, relevant, seen = task.queries(artifact, ENCODERS[artifact.encoder]), task.relevant(), task.seen()
-    codes = item_codes(artifact, Fold(0, task.train, task.train))
-    hits = np.zeros((len(queries), k), dtype=np.bool_)
-    for rows, scores in blocks_of_scores(queries, artifact.item_vectors, codes, task.train.n_items):
-        if task.mask_train:
-            known = seen[rows].tocoo()
-            scores[known.row, known.col] = -np.inf
-        hits[rows] = top_k(scores, relevant[rows], k)[1]
+    relevant = task.relevant()
+    hits = _hits_of_links(task, artifact, k) if artifact.links else _hits(task, artifact, k)
     # Where a model says nothing, all scores are equal, and a tie counts against it.
     n_relevant = np.diff(relevant.indptr).astype(np.int32)
     return {
@@ -76,3 +71,26 @@ def per_query(task: Task, artifact: Artifact, k: int) -> dict[str, F64]:
         f"hit_rate@{k}": metrics.hit_rate_at_k(hits, k),
         f"mrr@{k}": metrics.mrr_at_k(hits, k),
     }
+
+
+def _hits(task: Task, artifact: Artifact, k: int) -> Bools:
+    queries, relevant, seen = task.queries(artifact, ENCODERS[artifact.encoder]), task.relevant(), task.seen()
+    codes = item_codes(artifact, Fold(0, task.train, task.train))
+    hits = np.zeros((len(queries), k), dtype=np.bool_)
+    for rows, scores in blocks_of_scores(queries, artifact.item_vectors, codes, task.train.n_items):
+        if task.mask_train:
+            known = seen[rows].tocoo()
+            scores[known.row, known.col] = -np.inf
+        hits[rows] = top_k(scores, relevant[rows], k)[1]
+    return hits
+
+
+def _hits_of_links(task: Task, artifact: Artifact, k: int) -> Bools:
+    offsets, items = task.visits(artifact)
+    codes = item_codes(artifact, Fold(0, task.train, task.train))
+    relevant, seen = task.relevant()[:, codes].tocsr(), task.seen()[:, codes].tocsr()
+    hits = np.zeros((relevant.shape[0], k), dtype=np.bool_)
+    for rows, scores in scores_of_links(artifact, offsets, items, own=not task.mask_train):
+        shown = scores - scores.multiply(seen[rows]) if task.mask_train else scores
+        hits[rows] = top_k_of_links(shown.tocsr(), relevant[rows], k)[1]
+    return hits

@@ -40,6 +40,7 @@ REFERENCES: Final[dict[tuple[str, str], Reference]] = {
     ("gowalla", "item2vec"): Reference((0.1326, 0.1057), "item2vec", (0.1570, 0.1214), "item-kNN"),
     ("completejourney", "lightfm"): Reference((0.70, 1.0), "the paper's cold start, and itself on ids only"),
     ("yoochoose1_64", "gru4rec"): Reference((0.653, 0.275), "GRU4Rec", (0.696, 0.288), "VS-KNN"),
+    ("yoochoose1_64", "cooccurrence"): Reference((0.696, 0.288), "VS-KNN"),
     ("amazon_electronics_small", "als"): _ELECTRONICS,
     ("amazon_electronics_small", "bpr"): _ELECTRONICS,
 }

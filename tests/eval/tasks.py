@@ -11,7 +11,8 @@ from scipy.sparse import csr_matrix
 from common.evaluation.queries import Encoder, item_codes, make_queries
 from common.evaluation.split import Fold
 from common.models.artifact import Artifact
-from common.schemas.data import F32, I32, I64, NO_USER, Interactions
+from common.models.sessions import histories_of
+from common.schemas.data import F32, I32, I64, NO_USER, Interactions, Weighting
 
 SHARE_HELD_OUT = 0.1
 """Of what there is to learn from, for tuning."""
@@ -28,6 +29,10 @@ class Task(Protocol):
 
     def queries(self, artifact: Artifact, encode: Encoder) -> F32:
         """(n, dim) float32, zeros where the model can say nothing."""
+        ...
+
+    def visits(self, artifact: Artifact) -> tuple[I64, I64]:
+        """What a model of links is asked: offsets (n + 1,) and rows of the artifact's items, oldest first."""
         ...
 
     def relevant(self) -> Any:
@@ -55,6 +60,17 @@ class PersonTask:
         fold = Fold(int(self.train.ts[-1]), self.train, self.test)
         return make_queries(artifact, fold, self.train.user_keys[self._people()], encode)
 
+    def visits(self, artifact: Artifact) -> tuple[I64, I64]:
+        histories = histories_of(self.train, Weighting(), int(self.train.ts[-1]))
+        row_of = _rows(artifact, self.train)
+        place = np.full(self.train.n_users, -1)
+        place[histories.people] = np.arange(len(histories))
+        spans = [
+            row_of[histories.items[histories.offsets[at] : histories.offsets[at + 1]]] if at >= 0 else np.empty(0, int)
+            for at in place[self._people()].tolist()
+        ]
+        return _known(spans)
+
     def relevant(self) -> Any:
         return _cells(self.test)[self._people()]
 
@@ -80,8 +96,7 @@ class SessionTask:
     mask_train: bool = False
 
     def queries(self, artifact: Artifact, encode: Encoder) -> F32:
-        row = np.full(self.train.n_items, -1)
-        row[item_codes(artifact, Fold(0, self.train, self.train))] = np.arange(len(artifact.item_ids))
+        row = _rows(artifact, self.train)
         queries = np.zeros((len(self.targets), artifact.dim), dtype=np.float32)
         for query, start, end in zip(queries, self.offsets, self.offsets[1:], strict=False):
             known = row[self.items[start:end]]
@@ -90,6 +105,10 @@ class SessionTask:
                 ones = np.ones(len(vectors), dtype=np.float32)
                 query[:] = encode(vectors, ones, artifact.encoder_arrays, artifact.encoder_params)
         return queries
+
+    def visits(self, artifact: Artifact) -> tuple[I64, I64]:
+        row_of = _rows(artifact, self.train)
+        return _known([row_of[self.items[s:e]] for s, e in zip(self.offsets, self.offsets[1:], strict=False)])
 
     def relevant(self) -> Any:
         n = len(self.targets)
@@ -111,6 +130,19 @@ class SessionTask:
         items = np.concatenate([asked.items[start : start + n] for start, n in zip(starts, lengths, strict=True)])
         offsets = np.concatenate([[0], np.cumsum(lengths)])
         return replace(self, train=past, offsets=offsets, items=items, targets=asked.items[positions + 1])
+
+
+def _rows(artifact: Artifact, train: Interactions) -> I64:
+    """(n_items,) int64: the artifact's row of each item code of `train`, -1 for an item that it does not know."""
+    row = np.full(train.n_items, -1)
+    row[item_codes(artifact, Fold(0, train, train))] = np.arange(len(artifact.item_ids))
+    return row
+
+
+def _known(spans: list[I64]) -> tuple[I64, I64]:
+    """The offsets and the rows of spans, without the rows -1."""
+    kept = [span[span >= 0] for span in spans]
+    return np.cumsum([0, *map(len, kept)]), np.concatenate(kept)
 
 
 def _cells(events: Interactions) -> Any:

@@ -8,7 +8,7 @@ import pytest
 
 from common.models.artifact import Artifact
 from common.models.base import FitOptions, TrainingData
-from common.models.registry import FAMILIES, make
+from common.models.registry import families_for_people, make
 from common.schemas.data import U64, Catalogue, EventType, Interactions, LayerContent
 from common.store.segments.co_purchases import CoPurchases
 from common.usecases.publish.layers.base import MIN_NEIGHBOURS, StoreContent, base_content
@@ -120,8 +120,8 @@ def test_people_unknown_to_training_get_a_vector_and_those_without_a_history_no_
     }
 
 
-@pytest.mark.parametrize("family", sorted(FAMILIES))
-def test_every_family_makes_a_base_of_finite_numbers(family: str) -> None:
+@pytest.mark.parametrize("family", sorted(families_for_people()))
+def test_every_family_for_people_makes_a_base_of_finite_numbers(family: str) -> None:
     data = interactions(EVENTS)
     content = base(data, artifact=fit(data, family))
     assert np.isfinite(content.item_vectors).all()

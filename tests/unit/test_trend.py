@@ -14,7 +14,7 @@ from common.evaluation.trend import Trend, judge_trend
 from common.models.artifact import Artifact
 from common.models.base import FitOptions, TrainingData
 from common.models.popular import Popular
-from common.models.registry import FAMILIES, make
+from common.models.registry import families_for_people, make
 from common.models.trend import PRIOR, RECENT_DAYS, USUAL_DAYS, item_trends, with_trend
 from common.schemas.data import DAY_S, EventType, Interactions
 from common.serving.encoders import ENCODERS
@@ -26,7 +26,7 @@ from tests.contract.library_scores import SMALL
 from tests.shops import NOON, Event, checkerboard, interactions
 
 NOW = NOON + 80 * DAY_S
-personal = pytest.mark.parametrize("family", [family for family in FAMILIES if family != Popular.family])
+personal = pytest.mark.parametrize("family", [one for one in families_for_people() if one != Popular.family])
 
 
 def fit(data: Interactions, family: str = "als", now_s: int | None = None) -> Artifact:

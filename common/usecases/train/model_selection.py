@@ -11,7 +11,7 @@ from common.errors import BadRequest, RefusedError
 from common.evaluation.split import temporal_split
 from common.models.base import Model, ModelConfig, TrainingData
 from common.models.popular import Popular
-from common.models.registry import FAMILIES, make
+from common.models.registry import FAMILIES, families_for_people, make
 from common.schemas.documents import ModelInfo, RepeatPurchases
 from common.usecases.train import metrics_json as figures
 from common.usecases.train.comparison import Comparison, ReportStep, compare_models
@@ -100,13 +100,18 @@ def _candidates(plan: TrainPlan) -> list[Candidate]:
     part."""
     served = _served_model(plan.served)
     candidates = [Candidate(served, "served")] if served else []
-    families = [FAMILIES[family] for family in plan.families if family != Popular.family]
+    families = [FAMILIES[family] for family in _for_people(plan) if family != Popular.family]
     candidates += [Candidate(make(family.family), "default") for family in families]
     candidates += [Candidate(family(config), "start") for family in families for config in family.starts]
     first: dict[tuple[str, str], Candidate] = {}
     for candidate in candidates:
         first.setdefault((candidate.model.family, candidate.model.config.model_dump_json()), candidate)
     return list(first.values())
+
+
+def _for_people(plan: TrainPlan) -> list[str]:
+    """The plan's families that can be published alone."""
+    return [family for family in plan.families if family in families_for_people()]
 
 
 def _served_model(served: ModelInfo | None) -> Model[ModelConfig] | None:
@@ -123,7 +128,7 @@ def _unjudged(plan: TrainPlan, reason: str) -> ModelSelection:
     """The selection without figures: what is served if its family is allowed, then the defaults of the families, then
     popular."""
     served = _served_model(plan.served)
-    models = [make(family) for family in plan.families]
+    models = [make(family) for family in _for_people(plan)]
     repeats, trend = None, 0.0
     if served and plan.served and served.family in plan.families:
         models.insert(0, served)

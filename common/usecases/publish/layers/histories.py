@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from common.schemas.data import F32, I32, I64, NO_USER, Bools, Interactions, Weighting, repeated
+from common.schemas.ordering import stable_order
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def histories_of(
     rows = np.flatnonzero(data.users != NO_USER)
     cells = data.users[rows].astype(np.int64) * max(data.n_items, 1) + data.items[rows]
     # The events of a cell stay in the order of time, so the last one is the newest.
-    order = _stable_order(cells)
+    order = stable_order(cells)
     rows, cells = rows[order], cells[order]
     starts = np.flatnonzero(np.diff(cells, prepend=-1))
     weights = np.maximum(_sums(weighting.weigh(data, now_s)[rows], starts), 0)
@@ -55,7 +56,7 @@ def histories_of(
     at_event = np.full(len(data), -1, dtype=np.int64)
     at_event[newest[counted]] = counted
     by_time = at_event[at_event >= 0]
-    kept = by_time[_stable_order(users[by_time])]
+    kept = by_time[stable_order(users[by_time])]
     counts = np.bincount(users[kept], minlength=data.n_users)
     return Histories(
         offsets=np.concatenate(([0], np.cumsum(counts))).astype(np.int64),
@@ -64,20 +65,6 @@ def histories_of(
         purchased=purchased[kept],
         repeats=repeats[kept].astype(np.float32),
     )
-
-
-def _stable_order(keys: I32 | I64) -> I64:
-    """The result of `np.argsort(keys, kind="stable")`, for keys ≥ 0.
-
-    Each key and its position are packed into one number, and these are sorted by value, which numpy does with vector
-    instructions: 10 million keys in half the time.
-    """
-    bits = len(keys).bit_length()
-    if len(keys) == 0 or int(keys.max()).bit_length() + bits > 63:
-        return np.argsort(keys, kind="stable")
-    packed = (keys.astype(np.int64) << bits) | np.arange(len(keys))
-    packed.sort()
-    return packed & ((1 << bits) - 1)
 
 
 def _sums(values: F32, starts: I64) -> np.ndarray:

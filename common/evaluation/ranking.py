@@ -50,6 +50,16 @@ def top_k(scores: F32, relevant: Any, k: int) -> tuple[I32, Bools]:
     return items, hits
 
 
+def leads(scores: F32) -> F32:
+    """(n,): the distance between each person's best score and the mean of the items that the model knows.
+
+    scores: (n, n_items) float32, -inf for items that the model does not know.
+    """
+    known = scores > -np.inf
+    mean = np.where(known, scores, 0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+    return np.asarray(scores.max(axis=1) - mean, dtype=np.float32)
+
+
 def _threshold(scores: F32, k: int) -> F32:
     """(n,) float32: a score that at least k items of the row reach, or all of them, and few more.
 

@@ -21,7 +21,7 @@ from common.evaluation.cases import Cases, Relevance
 from common.evaluation.judge import Judgement, judge_scores, scores_of
 from common.evaluation.metrics import ndcg_at_k
 from common.evaluation.queries import Encoder, item_codes, rows_of
-from common.evaluation.ranking import top_k
+from common.evaluation.ranking import leads, top_k
 from common.models.artifact import Artifact
 from common.models.matrix import weight_matrix
 from common.schemas.data import F32, NO_USER, Interactions, repeated
@@ -96,7 +96,7 @@ def judge_repeats(artifact: Artifact, cases: Cases, encode: Encoder, fallback: A
     if artifact.family == fallback.family:
         hide, show = judged([hidden, shown])
         return RepeatDecision(hide, show, put_forward=show, boost=0.0)
-    unit = _unit(scores_of(artifact, cases, encode, fallback))
+    unit = float(np.mean(np.concatenate([leads(scores) for _, scores in scores_of(artifact, cases, encode, fallback)])))
     first = [_Boost(usual, step * unit, HALF_LIFE_DAYS) for step in STEPS]
     hide, show, *forward = judged([hidden, shown, *first])
     best = first[int(np.argmax(forward))]
@@ -158,14 +158,3 @@ def _kept(past: Interactions) -> Any:
     own = past.users != NO_USER
     place = (past.users[own], past.items[own])
     return csr_matrix(coo_matrix((past.pieces()[own], place), shape=(past.n_users, past.n_items))) > 0
-
-
-def _unit(blocks: Iterator[tuple[slice, F32]]) -> float:
-    """The distance between a person's best score and the mean of the items that the model knows, averaged over
-    people."""
-    leads: list[F32] = []
-    for _, scores in blocks:
-        known = scores > -np.inf
-        mean = np.where(known, scores, 0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
-        leads.append(scores.max(axis=1) - mean)
-    return float(np.concatenate(leads).mean()) if leads else 0.0

@@ -12,7 +12,7 @@ from common.evaluation.cases import Cases, Relevance
 from common.evaluation.judge import scores_of
 from common.evaluation.metrics import ndcg_at_k
 from common.evaluation.queries import Encoder, make_queries
-from common.evaluation.ranking import top_k
+from common.evaluation.ranking import leads, top_k
 from common.models.artifact import Artifact
 from common.models.trend import item_trends
 from common.schemas.data import F32, F64
@@ -68,11 +68,6 @@ def judge_trend(artifact: Artifact, cases: Cases, encode: Encoder, fallback: Art
 
 
 def _unit(artifact: Artifact, cases: Cases, encode: Encoder, fallback: Artifact, lengths: F32 | F64) -> float:
-    leads: list[F32] = []
-    for rows, scores in scores_of(artifact, cases, encode, fallback):
-        known = scores > -np.inf
-        mean = np.where(known, scores, 0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
-        known_people = lengths[rows] > 0
-        lead = (scores.max(axis=1) - mean)[known_people] / lengths[rows][known_people]
-        leads.append(lead.astype(np.float32))
-    return float(np.median(np.concatenate(leads)))
+    leading = np.concatenate([leads(scores) for _, scores in scores_of(artifact, cases, encode, fallback)])
+    known_people = lengths > 0
+    return float(np.median(leading[known_people] / lengths[known_people]))

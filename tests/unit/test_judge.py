@@ -32,6 +32,7 @@ class TestTopK:
         items, hits = top_k(scores, relevant([2, 3], n_items=4), 3)
         assert items.tolist() == [[1, 2, 0]]
         assert hits.tolist() == [[False, True, False]]
+        assert (items.dtype, hits.dtype) == (np.int32, np.bool_)
 
     def test_a_tie_counts_against_the_model_even_across_the_last_place(self) -> None:
         scores = np.array([[1, 1, 1, 1, 5]], dtype=np.float32)
@@ -64,6 +65,13 @@ def test_blocks_cover_every_person_and_leave_unknown_items_out(monkeypatch: pyte
     scores = np.concatenate([block for _, block in blocks])
     assert np.isneginf(scores[:, [1, 3]]).all()
     np.testing.assert_array_equal(scores[:, [4, 0, 2]], queries)
+
+
+def test_a_catalogue_that_fills_a_block_is_scored_for_one_person_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ranking, "BLOCK_BYTES", 1)
+    blocks = list(blocks_of_scores(np.eye(3, dtype=np.float32), np.eye(3, dtype=np.float32), np.arange(3), n_items=3))
+    assert [rows for rows, _ in blocks] == [slice(0, 1), slice(1, 2), slice(2, 3)]
+    assert {block.dtype for _, block in blocks} == {np.dtype(np.float32)}
 
 
 def test_rows_of_keys_that_differ_in_one_half_or_end_in_zeros() -> None:
@@ -155,13 +163,25 @@ def test_without_purchases_views_are_what_is_guessed() -> None:
     assert make_cases(split.validation, seed=1).relevant(ALL).nnz == 4
 
 
+@pytest.mark.parametrize("bought_on", [0, 9])
+def test_one_purchase_on_either_side_of_the_cut_is_enough_for_purchases_to_count(bought_on: int) -> None:
+    views = [Event(user, item, day, EventType.VIEW) for user in "ab" for item in "xy" for day in (0, 9)]
+    split = temporal_split(interactions([*views, Event("a", "x", bought_on)]), 3, 0)
+    assert split is not None
+    assert make_cases(split.validation, seed=1).relevant(ALL).nnz == (1 if bought_on else 0)
+
+
+def test_relevant_items_are_a_mask(cases: Cases) -> None:
+    assert [cases.relevant(relevance).dtype for relevance in (ALL, NEW)] == [np.bool_, np.bool_]
+
+
 def test_more_people_than_can_be_judged_are_sampled_by_seed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("common.evaluation.cases.MAX_PEOPLE", 5)
+    monkeypatch.setattr("common.evaluation.cases.MAX_PEOPLE", 20)
     events = [Event(f"u{user}", "x", day) for user in range(30) for day in (0, 9)]
     split = temporal_split(interactions(events), 3, 0)
     assert split is not None
     first, again, other = (make_cases(split.validation, seed).user_keys for seed in (1, 1, 2))
-    assert len(first) == 5
+    assert len({tuple(key) for key in first.tolist()}) == 20
     assert first.tolist() == again.tolist() != other.tolist()
 
 

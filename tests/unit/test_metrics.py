@@ -8,7 +8,7 @@ from math import log2
 import numpy as np
 import pytest
 
-from common.evaluation.bootstrap import paired_interval
+from common.evaluation.bootstrap import RESAMPLES, interval, paired_interval, resampled_means
 from common.evaluation.metrics import coverage_at_k, hit_rate_at_k, mrr_at_k, ndcg_at_k, novelty_at_k, recall_at_k
 
 HITS = np.array([[True, False, True, False], [False, False, False, False]])
@@ -35,12 +35,14 @@ def test_recall_counts_what_could_not_be_shown_too() -> None:
 def test_hit_rate() -> None:
     assert hit_rate_at_k(HITS, 4).tolist() == [1, 0]
     assert hit_rate_at_k(~HITS, 1).tolist() == [0, 1]
+    assert hit_rate_at_k(HITS, 4).dtype == np.float64
 
 
 def test_mrr_takes_the_first_hit() -> None:
     assert mrr_at_k(HITS, 4).tolist() == [1, 0]
     assert mrr_at_k(HITS[:, 1:], 3).tolist() == [1 / 2, 0]
     assert mrr_at_k(HITS[:, 1:], 1).tolist() == [0, 0]
+    assert mrr_at_k(~HITS, 4).tolist() == [1 / 2, 1]
 
 
 def test_coverage_counts_each_item_once_and_no_empty_place() -> None:
@@ -53,6 +55,7 @@ def test_novelty_is_the_surprise_in_bits() -> None:
     shown = np.array([[0, 1], [2, -1]], dtype=np.int32)
     assert novelty_at_k(shown, buyers, 7, 2) == pytest.approx((0 + 2 + 3) / 3)
     assert novelty_at_k(shown[:, :1], buyers, 7, 1) == pytest.approx((0 + 3) / 2)
+    assert novelty_at_k(np.full((2, 3), -1, dtype=np.int32), buyers, 7, 2) == 0
 
 
 def test_the_interval_of_a_clear_difference_lies_above_zero() -> None:
@@ -61,3 +64,19 @@ def test_the_interval_of_a_clear_difference_lies_above_zero() -> None:
     low, high = paired_interval(theirs + 0.1 + rng.normal(0, 0.1, 400), theirs, seed=1)
     assert 0.085 < low < 0.1 < high < 0.115
     assert paired_interval(theirs, theirs, seed=1) == (0, 0)
+
+
+def test_an_interval_leaves_out_a_fortieth_on_either_side() -> None:
+    low, high = interval(np.arange(1001, dtype=np.float64))
+    assert (low, high) == (pytest.approx(25), pytest.approx(975))
+
+
+def test_everybody_is_as_likely_in_a_resample_and_a_seed_gives_the_same_again() -> None:
+    """Each person is a column of their own, so the means are the shares of people in the resamples."""
+    shares = resampled_means(np.eye(4), seed=3)
+    assert shares.shape == (RESAMPLES, 4)
+    assert shares.mean(axis=0) == pytest.approx([0.25] * 4, abs=0.03)
+    np.testing.assert_array_equal(shares, resampled_means(np.eye(4), seed=3))
+    assert not np.array_equal(shares, resampled_means(np.eye(4), seed=4))
+    values = np.arange(40, dtype=np.float64)
+    assert paired_interval(values, values[::-1], seed=5) == paired_interval(values, values[::-1], seed=5)

@@ -72,3 +72,16 @@ def test_the_test_window_can_be_left_out() -> None:
 @pytest.mark.parametrize("name", ["one_event", "no_events", "one_order_of_400_items"])
 def test_a_single_moment_cannot_be_split(name: str) -> None:
     assert temporal_split(TINY[name], 28, 28) is None
+
+
+def test_a_window_ends_with_the_last_event_and_is_as_long_as_was_asked_for() -> None:
+    split = temporal_split(shop(100), validation_days=10, test_days=1)
+    assert split is not None
+    assert split.test is not None
+    assert split.test.cut_s == NOON + 98 * DAY_S + 1
+    assert split.validation.cut_s == NOON + 88 * DAY_S + 1
+    assert days(split.test.future) == [99]
+
+
+def test_a_test_window_in_which_nothing_can_happen_is_no_split() -> None:
+    assert temporal_split(shop(100), validation_days=10, test_days=1e-9) is None

@@ -13,7 +13,9 @@
     ├── UnavailableError    try again later: nothing was lost                    503
     │   ├── BucketUnavailable   the object store does not answer
     │   ├── CommitContention    other writers won until the deadline
-    │   └── NotReady            nothing is published yet
+    │   ├── NotReady            nothing is published yet
+    │   ├── Busy                too many costly questions at once
+    │   └── Unanswered          what is served does not let itself be read; it is being looked at
     └── CorruptError        what is stored is damaged or from an unknown format  500
 
 `code` is stable, so that dashboards and clients may match on it. `edges.problems` maps errors to HTTP answers.
@@ -97,6 +99,16 @@ class CommitContention(UnavailableError):
 
 class NotReady(UnavailableError):
     code = "not_ready"
+
+
+class Busy(UnavailableError):
+    code = "busy"
+
+
+class Unanswered(UnavailableError):
+    """The answer to a request that a library failed on. The fault itself has been logged."""
+
+    code = "unanswered"
 
 
 class CorruptError(RecsysError):

@@ -16,6 +16,7 @@ from common.schemas.data import EventType
 from common.serving.filters import AVAILABLE, Filter
 from common.serving.promotions import Promotion
 from common.serving.variety import Variety
+from common.usecases.recommend.question_bounds import MAX_COLUMNS, MAX_FILTER_VALUES, check_filter
 from common.usecases.recommend.service import Query
 
 MAX_ID_BYTES: Final = 256
@@ -64,7 +65,8 @@ class ListFields(BaseModel):
     attributes: dict[Text, Values] = Field(
         {},
         max_length=MAX_VALUES,
-        description="Only items with these values in other columns of the catalogue. "
+        description=f"Only items with these values in other columns of the catalogue, at most {MAX_COLUMNS} columns. "
+        f"Categories, brands and these values are {MAX_FILTER_VALUES} together at most. "
         f"In a query string each is `{ATTRIBUTE_PREFIX}<column>=<value>`.",
     )
     exclude: Ids = Field((), description="Ids of items that must not be shown.")
@@ -214,13 +216,17 @@ def _problem(error: ValidationError, what: str, model: type[BaseModel]) -> BadRe
 
 
 def to_query(fields: ListFields, max_n: int) -> Query:
-    """Returns the query of the fields, without a user id. Raises `BadRequest` for an `n` above the shop's setting."""
+    """Returns the query of the fields, without a user id.
+
+    Raises `BadRequest` for an `n` above the shop's setting, and for a filter that is too large as a whole."""
     if fields.n > max_n:
         raise BadRequest(f"'n' is {fields.n}; at most {max_n} are accepted")
+    wanted = fields.filter()
+    check_filter(wanted)
     person = fields if isinstance(fields, PersonFields) else None
     return Query(
         n=fields.n,
-        wanted=fields.filter(),
+        wanted=wanted,
         exclude=fields.exclude,
         variety=fields.variety(),
         page=person.item_id if person else None,

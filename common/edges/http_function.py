@@ -20,7 +20,7 @@ from common.edges.http_request import Disconnected, Message, Receive, Request, S
 from common.edges.http_response import Headers, Response, json_response, problem_response
 from common.edges.http_routes import METHODS, Endpoint, Route, find_route
 from common.edges.http_storefront import Storefront
-from common.errors import NotReady, RecsysError, SettingError, UnavailableError
+from common.errors import Busy, NotReady, RecsysError, SettingError, Unanswered, UnavailableError
 from common.usecases.recommend.service import RecommendService
 
 VARY: Final = (b"vary", b"Origin")
@@ -191,7 +191,7 @@ class RecommendFunction:
 
 
 def _is_of_the_store(error: RecsysError) -> bool:
-    return isinstance(error, UnavailableError) and not isinstance(error, NotReady)
+    return isinstance(error, UnavailableError) and not isinstance(error, NotReady | Busy | Unanswered)
 
 
 def _refuse(request: Request, endpoint: Endpoint) -> Response | None:

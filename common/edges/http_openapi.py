@@ -15,6 +15,7 @@ from common.edges.http_promotions import ATTRIBUTE_PREFIX
 from common.edges.http_routes import PATHS, Endpoint
 from common.serving.evidence import Reason
 from common.serving.ranking import Rung
+from common.usecases.recommend.question_bounds import MAX_LOOKS
 
 _SCHEMAS: Final = "#/components/schemas/"
 _JSON: Final = "application/json"
@@ -32,11 +33,12 @@ _CARD: Final = {
     "description": "What the shop's catalogue says of an item; null where it says nothing.",
 }
 _PROBLEMS: Final = {
-    400: "A field is unknown or wrong; the detail names it.",
+    400: "A field is unknown or wrong, or the filter and the promotions together cost more than "
+    f"{MAX_LOOKS:,} looks at an item of the catalogue; the detail says which.",
     401: "The token is missing, wrong or expired.",
     404: "The catalogue has no item of this id.",
     413: "A body, a list or an id is over its limit.",
-    503: "Nothing is published yet.",
+    503: "Nothing is published yet, or too many requests with new filters wait. `Retry-After` says when to try again.",
 }
 
 

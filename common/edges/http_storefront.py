@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 import time
 from collections.abc import Callable
@@ -24,9 +23,10 @@ from common.edges.http_request import Request
 from common.edges.http_response import BRIEFLY, JSON, PRIVATE, Response, json_response, problem_response
 from common.edges.http_routes import Endpoint, Route
 from common.edges.http_token import Claims, read_token
+from common.edges.http_turns import Turns
 from common.edges.problems import problem
 from common.edges.query_cache import QueryCache
-from common.errors import BadRequest, NotReady, Unauthorized
+from common.errors import BadRequest, CorruptError, NotReady, Unauthorized
 from common.serving.stages import Stage, StageTimer
 from common.usecases.recommend.answer_cache import Answer
 from common.usecases.recommend.service import Query, RecommendService
@@ -84,6 +84,9 @@ def _size(token: bytes, claims: Claims) -> int:
     return sys.getsizeof(token) + sys.getsizeof(claims.subject) + _BYTES_EACH
 
 
+FAULTS: Final = (CorruptError, LookupError, ValueError, OverflowError, MemoryError, RuntimeError, OSError, SystemError)
+"""What DuckDB, Faiss and numpy raise on damaged data or without memory. Other errors are defects of ours."""
+
 CACHING: Final = {
     Endpoint.RECOMMENDATIONS: PRIVATE,
     Endpoint.ITEMS: PRIVATE,
@@ -102,6 +105,7 @@ class Storefront:
         self._max_n = settings.max_n
         self._queries = QueryCache(settings.max_n)
         self._metrics = metrics
+        self._turns = Turns()
 
     async def answer(self, request: Request, route: Route) -> Response:
         """Answers a request. Raises errors of `common.errors`, which the caller turns into an answer."""
@@ -124,14 +128,20 @@ class Storefront:
         self, request: Request, route: Route, body: bytes | None, subject: str | None, timer: StageTimer
     ) -> Answer:
         if route.endpoint is Endpoint.ITEMS:
-            return self._service.cards(read_query_string(CardFields, request.query_string).item_id)
+            item_ids = read_query_string(CardFields, request.query_string).item_id
+            return await self._asked(partial(self._service.cards, item_ids), quick=True)
         query = self._query(request, route, body, subject)
         timer.end(Stage.PARSE)
         self._metrics.stages.add(timer)
-        ask = self._use_case(route)
-        # A new filter takes milliseconds in the catalogue's files, so that it runs in a thread and other requests need
-        # not wait. All other work takes less time than passing it to a thread.
-        return ask(query) if self._service.is_quick(query) else await asyncio.to_thread(ask, query)
+        return await self._asked(partial(self._use_case(route), query), self._service.is_quick(query))
+
+    async def _asked(self, ask: Callable[[], Answer], quick: bool) -> Answer:
+        """The answer; one that is not quick is made in a thread, so that other requests need not wait. All other work
+        takes less time than passing it to a thread."""
+        try:
+            return ask() if quick else await self._turns.run(ask)
+        except FAULTS as error:
+            raise self._service.failed(error) from error
 
     def _query(self, request: Request, route: Route, body: bytes | None, subject: str | None) -> Query:
         if route.endpoint is not Endpoint.RECOMMENDATIONS:

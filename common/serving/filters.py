@@ -7,7 +7,9 @@ filters does not need it.
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -56,6 +58,11 @@ class Filter:
             return replace(self, brands=(value,))
         others = tuple(pair for pair in self.attributes if pair[0] != field)
         return replace(self, attributes=(*others, (field, value)))
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """The shop's own columns that it looks at. Each costs several times what a category or a price costs."""
+        return frozenset(name for name, _ in self.attributes)
 
     def _values_of(self, name: str) -> tuple[str, ...]:
         return tuple(value for key, value in self.attributes if key == name)
@@ -109,32 +116,44 @@ class CatalogueFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._opening = threading.Lock()
         self._connection: duckdb.DuckDBPyConnection | None = None
 
     def rows(self, wanted: Filter) -> I32:
-        """(m,) int32: the rows of the layer that match the filter. Raises `CorruptError` for a file that is not a
-        catalogue."""
-        import duckdb
+        """(m,) int32: the rows of the layer that match the filter.
 
+        Raises `CorruptError` for a file that is not a catalogue, and `MemoryError` where the filter takes more memory
+        than filters have.
+        """
         conditions = list(wanted.conditions())
         where = " AND ".join(sql for sql, _ in conditions) or "true"
         parameters = [value for _, values in conditions for value in values]
-        try:
-            cursor = self._open().cursor()
+        with self._cursor() as cursor:
             rows = cursor.execute(f'SELECT "row" FROM items WHERE {where}', parameters).fetchnumpy()["row"]
-        except (duckdb.IOException, duckdb.CatalogException, duckdb.BinderException) as error:
-            raise CorruptError(f"{FILE} of a served layer cannot be read: {error}") from None
         return np.asarray(rows, dtype=np.int32)
 
     def extra(self) -> list[dict[str, str]]:
-        """The shop's own columns of each row of the layer."""
-        rows = self._open().cursor().execute('SELECT extra FROM items ORDER BY "row"').fetchall()
+        """The shop's own columns of each row of the layer. Raises as `rows` does."""
+        with self._cursor() as cursor:
+            rows = cursor.execute('SELECT extra FROM items ORDER BY "row"').fetchall()
         return [extra for (extra,) in rows]
+
+    @contextmanager
+    def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        import duckdb
+
+        try:
+            yield self._open().cursor()
+        except duckdb.OutOfMemoryException as error:
+            raise MemoryError(f"a filter takes more than {_MEMORY_LIMIT}: {error}") from None
+        except duckdb.Error as error:
+            raise CorruptError(f"{FILE} of a served layer cannot be read: {error}") from None
 
     def _open(self) -> duckdb.DuckDBPyConnection:
         import duckdb
 
-        if self._connection is None:
-            options: dict[str, Any] = {"threads": 1, "memory_limit": _MEMORY_LIMIT, "temp_directory": ""}
-            self._connection = duckdb.connect(str(self._path), read_only=True, config=options)
-        return self._connection
+        with self._opening:
+            if self._connection is None:
+                options: dict[str, Any] = {"threads": 1, "memory_limit": _MEMORY_LIMIT, "temp_directory": ""}
+                self._connection = duckdb.connect(str(self._path), read_only=True, config=options)
+            return self._connection

@@ -3,13 +3,15 @@ background."""
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from typing import Final, NamedTuple
 
 import numpy as np
 
+from common import logs
 from common.config import Purchased
-from common.errors import NotFound, NotReady
+from common.errors import NotFound, NotReady, RecsysError, Unanswered
 from common.ids import UserKey
 from common.schemas.data import I32, EventType
 from common.serving.answer import render, render_cards
@@ -25,9 +27,12 @@ from common.serving.stages import Stage, Stages, StageTimer
 from common.serving.variety import ANY, Variety
 from common.usecases.recommend.answer_cache import Answer, AnswerCache, CacheKey
 from common.usecases.recommend.bundle_watch import BundleWatch
+from common.usecases.recommend.question_bounds import check_cost
 from common.usecases.shared.context import Context
 
 _NO_ITEMS: Final = np.empty(0, np.int32)
+
+log = logging.getLogger(__name__)
 
 
 class Query(NamedTuple):
@@ -69,6 +74,7 @@ class RecommendService:
         self._purchased = context.settings.purchased
         self._stages = stages or Stages()
         self._answers = AnswerCache()
+        self._told: set[tuple[str, type[Exception]]] = set()
 
     def start(self) -> None:
         """Opens what is published, if anything is, and starts the thread that looks for newer versions."""
@@ -78,12 +84,28 @@ class RecommendService:
         self.watch.stop()
 
     def is_quick(self, query: Query) -> bool:
-        """Whether the answer needs no read of the catalogue's files, which takes milliseconds."""
+        """Whether the answer needs no read of the catalogue's files, which takes milliseconds.
+
+        Raises `BadRequest` for a question that costs too much in this catalogue.
+        """
         bundle = self.watch.current
         if bundle is None:
             return True
+        check_cost(query.wanted, query.promotions, bundle.items.n)
         filters = [query.wanted, *(those for those, _ in promoted(query.wanted, query.promotions))]
         return all(bundle.selections.has(wanted) for wanted in filters)
+
+    def failed(self, error: Exception) -> Unanswered:
+        """The error to answer with when a library has raised `error` in an answer. Each kind is logged once for each
+        bundle."""
+        bundle_id = self._served().document.bundle_id
+        told = bundle_id, type(error)
+        if told not in self._told:
+            self._told = {those for those in self._told if those[0] == bundle_id} | {told}
+            message = error.message if isinstance(error, RecsysError) else f"{type(error).__name__}: {error}"
+            trace = None if isinstance(error, RecsysError) else error
+            logs.event(log, logging.ERROR, "answers fail", trace, bundle_id=bundle_id, error=message)
+        return Unanswered("this answer could not be made from what is served: try again later")
 
     def remembered(self, key: CacheKey) -> Answer | None:
         """The cached answer, if it is still valid. Raises `NotReady`."""

@@ -64,6 +64,7 @@ class Session:
         ctx = make_context(os.environ)
         if not sys.stderr.isatty():
             logs.configure("recsys", ctx.settings.log_level)
+            ctx.cache.mark_faults()
         return ctx
 
     def answer(self, document: Any, show: Callable[[Console], None]) -> None:

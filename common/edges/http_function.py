@@ -181,6 +181,7 @@ class RecommendFunction:
         logs.configure("recommend")  # so that a wrong setting is told by its name
         context = make_context(os.environ)
         logs.configure("recommend", context.settings.log_level)
+        context.cache.mark_faults()
         service = RecommendService(context, self._metrics.stages)
         service.start()
         self._service, self._cors = service, Cors(context.settings.cors_origins)

@@ -122,6 +122,7 @@ class Trigger(Generic[Call]):
             if self._context is None:
                 context = make_context(os.environ)
                 logs.configure(self._function, context.settings.log_level)
+                context.cache.mark_faults()
                 self._context = context
             return self._context
 

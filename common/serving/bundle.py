@@ -81,12 +81,15 @@ def open_bundle(bundle: Bundle, path_of: Callable[[FileRef], Path]) -> ServedBun
 class ServedBundle:
     """One version of everything that is served.
 
+    `opening` tells it from another opening of the same version.
+
     It is read-only, so requests that run while it is replaced keep their version. Where several layers describe an
     item, a person or a list, the newest layer counts.
     """
 
     def __init__(self, document: Bundle, layers: tuple[Layer, ...]) -> None:
         self.document = document
+        self.opening = object()
         self.items = Items(layers)
         self.selections = Selections(self.items)
         self.still_valid = StillValid.of(self.items, self.selections.available)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import errno
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -10,14 +12,17 @@ from pathlib import Path
 
 import pytest
 
-from common.bucket import cache
+from common.bucket import cache, file_checks
 from common.bucket.cache import GRACE_S, IDLE_S, FileCache
+from common.bucket.crash_marks import DIRECTORY, CrashMarks
+from common.bucket.file_checks import CHUNK_BYTES, WHOLE_BYTES, sums_path, write_sums
 from common.bucket.port import ObjectInfo
 from common.errors import BucketUnavailable, CorruptError, UnavailableError
 from common.ids import sha256_of_bytes
 from common.schemas.documents import FileRef
 from common.testing.faults import Fault, FaultyBucket, ProcessKilled, Rule
 from common.testing.memory import MemoryBucket
+from tests.damage import DAMAGES, Damage, cut, empty, flip, make_link, make_unreadable
 
 
 @dataclass
@@ -50,6 +55,10 @@ class Cache:
     def fetch(self, ref: FileRef) -> Path:
         return self.files.fetch(self.bucket, ref)
 
+    def restart(self) -> FileCache:
+        """The cache as another process on this machine has it."""
+        return FileCache(self.root, 1 << 30, lambda: self.time)
+
     def has(self, ref: FileRef) -> bool:
         return (self.root / ref.sha256).exists()
 
@@ -68,12 +77,19 @@ def test_a_file_is_fetched_once_and_by_content(kept: Cache) -> None:
     assert kept.fetched == [ref.key]
 
 
-def test_another_process_finds_the_file_without_reading_it(kept: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
-    ref = kept.add(b"content")
-    path = kept.fetch(ref)
-    monkeypatch.setattr(cache, "sha256_of_file", lambda _: pytest.fail("hashed again"))
-    assert FileCache(kept.root, 1 << 20).fetch(kept.bucket, ref) == path
-    assert kept.fetched == [ref.key]
+def test_another_process_finds_the_file_and_reads_a_sample_of_a_large_one(
+    kept: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small, large = kept.add(b"content"), kept.add(os.urandom(WHOLE_BYTES + 1))
+    paths = [kept.fetch(small), kept.fetch(large)]
+    assert not sums_path(paths[1]).exists(), "its sums are not worth a slower first start"
+    for _ in range(2):
+        restarted = kept.restart()
+        assert [restarted.fetch(kept.bucket, ref) for ref in (small, large)] == paths
+    assert sums_path(paths[1]).exists()
+    monkeypatch.setattr(file_checks, "is_whole", lambda _path, ref: ref == small)
+    assert kept.restart().fetch(kept.bucket, large) == paths[1]
+    assert kept.fetched == [small.key, large.key]
 
 
 def test_a_file_that_was_written_here_is_not_fetched(kept: Cache, tmp_path: Path) -> None:
@@ -157,6 +173,136 @@ def test_a_directory_that_cannot_be_written_is_said(kept: Cache, tmp_path: Path)
         kept.fetch(kept.add(b"content"))
 
 
+class TestDamage:
+    @pytest.mark.parametrize("damage", DAMAGES)
+    @pytest.mark.parametrize("size", [1_000, 3 * CHUNK_BYTES + 17])
+    def test_a_damaged_file_is_fetched_anew_at_a_start(
+        self, kept: Cache, damage: Damage, size: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The larger one by its sample, which has all of its four chunks."""
+        monkeypatch.setattr(file_checks, "WHOLE_BYTES", 1_000)
+        content = os.urandom(size)
+        ref = kept.add(content)
+        path = kept.fetch(ref)
+        write_sums(path, size)
+        damage(path)
+        assert kept.restart().fetch(kept.bucket, ref).read_bytes() == content
+        assert len(kept.fetched) <= 2
+
+    def test_a_file_that_is_damaged_in_the_bucket_too_is_refused_by_its_key(self, kept: Cache) -> None:
+        ref = kept.add(b"content")
+        flip(kept.fetch(ref))
+        kept.bucket.put(ref.key, b"CONTENT")
+        for _ in range(2):
+            with pytest.raises(CorruptError, match=ref.key):
+                kept.restart().fetch(kept.bucket, ref)
+            assert not kept.has(ref)
+
+    @pytest.mark.parametrize("damage", DAMAGES)
+    def test_reading_everything_finds_what_a_sample_has_missed(self, kept: Cache, damage: Damage) -> None:
+        whole, damaged, gone = (kept.add(os.urandom(WHOLE_BYTES + number)) for number in (1, 2, 3))
+        for ref in (whole, damaged):
+            kept.fetch(ref)
+        damage(kept.root / damaged.sha256)
+        found = kept.files.discard_damaged([whole, damaged, gone])
+        unseen = damage is make_link or (damage is make_unreadable and os.geteuid() == 0)
+        assert found == ([] if unseen else [damaged])
+        assert kept.fetch(damaged).read_bytes() == kept.bucket.get(damaged.key).data  # type: ignore[union-attr]
+        assert kept.has(whole)
+        assert sums_path(kept.root / whole.sha256).exists()
+
+    def test_damaged_sums_cost_a_reading_and_no_fetch(self, kept: Cache) -> None:
+        ref = kept.add(os.urandom(WHOLE_BYTES + 1))
+        path = kept.fetch(ref)
+        write_sums(path, ref.bytes)
+        for damage in (flip, cut, empty):
+            damage(sums_path(path))
+            assert kept.restart().fetch(kept.bucket, ref) == path
+        assert kept.fetched == [ref.key]
+
+    def test_nobody_may_write_to_a_file(self, kept: Cache, tmp_path: Path) -> None:
+        fetched, written = kept.add(b"fetched"), kept.add(b"written here")
+        own = tmp_path / "own"
+        own.write_bytes(b"written here")
+        kept.files.keep(written, own)
+        for ref in (fetched, written):
+            assert kept.fetch(ref).stat().st_mode & 0o777 == 0o444
+        assert kept.root.stat().st_mode & 0o777 == 0o700
+
+    def test_what_too_many_open_files_prevent_is_no_damage(self, kept: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+        ref = kept.add(b"content")
+        kept.fetch(ref)
+
+        def fail(*_: object) -> bool:
+            raise OSError(errno.EMFILE, "too many open files")
+
+        monkeypatch.setattr(cache, "looks_whole", fail)
+        with pytest.raises(UnavailableError):
+            kept.restart().fetch(kept.bucket, ref)
+        assert kept.has(ref)
+
+
+class TestMarks:
+    """After a fault no file is trusted before it was read whole."""
+
+    @pytest.fixture
+    def missed(self, kept: Cache) -> FileRef:
+        """A large file whose damage no sample finds, because its sums were taken after it."""
+        ref = kept.add(os.urandom(WHOLE_BYTES + 1))
+        path = kept.fetch(ref)
+        flip(path)
+        write_sums(path, ref.bytes)
+        flipped = path.read_bytes()
+        assert kept.restart().fetch(kept.bucket, ref).read_bytes() == flipped
+        return ref
+
+    def is_healed(self, kept: Cache, ref: FileRef) -> bool:
+        blob = kept.bucket.get(ref.key)
+        assert blob is not None
+        return kept.restart().fetch(kept.bucket, ref).read_bytes() == blob.data
+
+    def test_a_process_that_died_of_a_fault_leaves_one(self, kept: Cache, missed: FileRef) -> None:
+        done = subprocess.run([sys.executable, "-c", DYING, str(kept.root), "SIGBUS"], check=False)
+        assert done.returncode == -signal.SIGBUS
+        assert self.is_healed(kept, missed)
+        assert list((kept.root / DIRECTORY).iterdir()) == []
+
+    def test_a_process_that_was_killed_leaves_none(self, kept: Cache, missed: FileRef) -> None:
+        subprocess.run([sys.executable, "-c", DYING, str(kept.root), "SIGKILL"], check=False)
+        assert not self.is_healed(kept, missed)
+        assert list((kept.root / DIRECTORY).iterdir()) == []
+
+    def test_a_process_that_lives_leaves_none(self, kept: Cache, missed: FileRef) -> None:
+        own = CrashMarks(kept.root)._new()
+        own.write(b"not of an ended process")
+        own.flush()
+        assert not self.is_healed(kept, missed)
+        assert len(list((kept.root / DIRECTORY).iterdir())) == 1
+        own.close()
+
+    def test_whoever_could_not_read_what_it_fetched_leaves_one(self, kept: Cache, missed: FileRef) -> None:
+        kept.files.distrust("update: no such block")
+        assert self.is_healed(kept, missed)
+        assert kept.fetch(missed)
+
+    def test_a_cache_that_cannot_be_written_is_no_reason_to_fail(self, tmp_path: Path) -> None:
+        (tmp_path / "cache").write_text("a file where the directory should be")
+        marks = CrashMarks(tmp_path / "cache")
+        marks.leave("reason")
+        marks.watch()
+        assert marks.take() == []
+
+
+DYING = """
+import os, signal, sys
+from pathlib import Path
+from common.bucket.cache import FileCache
+cache = FileCache(Path(sys.argv[1]), 1 << 30)
+cache.mark_faults()
+os.kill(os.getpid(), getattr(signal, sys.argv[2]))
+"""
+
+
 class TestEviction:
     @pytest.fixture
     def small(self, tmp_path: Path) -> Cache:
@@ -219,6 +365,7 @@ import sys, time
 from pathlib import Path
 from common.bucket.cache import FileCache
 from common.testing.memory import MemoryBucket
+from tests.damage import DAMAGES, Damage, cut, empty, flip, make_link, make_unreadable
 from common.ids import sha256_of_bytes
 from common.schemas.documents import FileRef
 

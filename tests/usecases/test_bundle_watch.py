@@ -172,7 +172,7 @@ def test_whatever_stops_a_version_from_being_opened_is_told_once_and_the_last_on
         raise fault
 
     with monkeypatch.context() as patch:
-        patch.setattr("common.usecases.recommend.bundle_watch.open_bundle", fail)
+        patch.setattr("common.usecases.recommend.served_files.open_bundle", fail)
         for _ in range(3):
             service.watch.refresh()
             clock.now += timedelta(seconds=RETRY_REFUSED_S + 1)

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from common import logs
-from common.errors import RefusedError
+from common.bucket.crash_marks import CrashMarks
+from common.errors import CorruptError, RefusedError
 from common.usecases.shared.runs import start_run
 from tests.memory import memory_context
 
@@ -36,3 +37,20 @@ def test_a_run_that_fails_is_logged_under_its_id(tmp_path: Path, capsys: pytest.
         raise ZeroDivisionError
     [line] = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
     assert (line["run_id"], line["state"]) == (run.record.run_id, "failed")
+
+
+@pytest.mark.parametrize(
+    ("error", "marks"),
+    [
+        (CorruptError("a segment is damaged"), ["update: CorruptError"]),
+        (ValueError("no such block"), ["update: ValueError"]),
+        (RefusedError("it names nobody"), []),
+    ],
+)
+def test_a_run_that_ends_on_damage_has_the_next_read_every_file_whole(
+    tmp_path: Path, error: Exception, marks: list[str]
+) -> None:
+    ctx = memory_context(tmp_path)
+    with pytest.raises(type(error)), start_run(ctx, "update"):
+        raise error
+    assert CrashMarks(tmp_path / "cache").take() == marks

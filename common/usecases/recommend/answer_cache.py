@@ -17,12 +17,12 @@ _BYTES_EACH: Final = 600
 
 
 class Answer(NamedTuple):
-    """An answer to a storefront. `body` is JSON, made from the bundle `bundle_id`; `rungs` counts its items by rung,
-    for the metrics."""
+    """An answer to a storefront. `body` is JSON, made from the bundle whose `opening` this is; `rungs` counts its items
+    by rung, for the metrics."""
 
     body: bytes
     rungs: tuple[tuple[Rung, int], ...]
-    bundle_id: str
+    opening: object
 
 
 CacheKey = tuple[bytes, bytes, bytes | None, str | None]
@@ -32,16 +32,16 @@ CacheKey = tuple[bytes, bytes, bytes | None, str | None]
 class AnswerCache(BoundedCache[CacheKey, Answer]):
     """The answers that were used last, by their keys, in memory only.
 
-    A bundle never changes, so an answer is valid until another bundle is served.
+    A bundle never changes, so an answer is valid until another bundle is served, or the same is opened anew.
     """
 
-    def __init__(self, bundle_id: str = "", max_bytes: int = MAX_BYTES) -> None:
+    def __init__(self, opening: object = None, max_bytes: int = MAX_BYTES) -> None:
         super().__init__(max_bytes, _size)
-        self.bundle_id = bundle_id
+        self.opening = opening
 
     def keep(self, key: CacheKey, answer: Answer) -> None:
         """Ignores an answer from another bundle."""
-        if answer.bundle_id == self.bundle_id:
+        if answer.opening == self.opening:
             super().keep(key, answer)
 
 

@@ -9,25 +9,23 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime
-from functools import partial
+from datetime import datetime, timedelta
 from typing import Final
 
 from common import logs
 from common.bucket.current import CurrentFile
 from common.errors import BucketUnavailable, RecsysError
 from common.schemas.documents import Bundle, ServingDocument
-from common.serving.bundle import ServedBundle, open_bundle
+from common.serving.bundle import ServedBundle
 from common.usecases.recommend.activity import Activity, read_activity
+from common.usecases.recommend.served_files import ServedFiles
 from common.usecases.shared.context import Context
 
 # Some providers charge for listings.
 ACTIVITY_EVERY_S: Final = 60.0
 # A version that could not be opened is tried again, because the fault may have been this machine's disk.
 RETRY_REFUSED_S: Final = 60.0
-PARALLEL_FETCHES: Final = 8
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +34,7 @@ log = logging.getLogger(__name__)
 class Refusal:
     """A published version that cannot be served here; `bundle_id` is None where the document itself is damaged."""
 
-    etag: str
+    etag: str | None
     bundle_id: str | None
     message: str
     at: datetime
@@ -48,7 +46,7 @@ class BundleWatch:
     current: replaced in one assignment; a replaced bundle stays open while a request uses it
     refusal: set while the newest version cannot be opened; the one before is served then
     nothing_published: True once the bucket has answered that there is no version
-    store_answers: False while the bucket does not answer; all else goes on
+    store_answers: False while the bucket does not answer, or refuses to; all else goes on
     activity: None until it has been read
     """
 
@@ -60,6 +58,10 @@ class BundleWatch:
         self.activity: Activity | None = None
         self._activity_due = 0.0
         self._context = context
+        self._files = ServedFiles(context)
+        self._damaged = False
+        self._heal_again: datetime | None = None
+        self._told = ""
         self._file = CurrentFile(context.bucket, context.keys.serving_current, ServingDocument)
         self._etag: str | None = None
         self._stopping = threading.Event()
@@ -88,9 +90,13 @@ class BundleWatch:
             return None
         return (self._context.now() - self.current.document.model.trained_at).total_seconds()
 
+    def doubt(self) -> None:
+        """What is served may be damaged on this machine: the thread reads its files whole, and fetches anew what is."""
+        self._files.doubt()
+
     def refresh(self) -> None:
         """Opens what is published, if it is new. Raises nothing where the store does not answer or the version cannot
-        be opened."""
+        be opened; `SettingError` where the store refuses the key."""
         try:
             self._open_newest()
         except BucketUnavailable as error:
@@ -109,10 +115,14 @@ class BundleWatch:
         while not self._stopping.wait(self._context.settings.refresh_s):
             try:
                 self.refresh()
+                self.heal()
                 self._read_activity()
-            except Exception:
-                # Whatever the fault (a full disk, a defect): without the thread, an old version is served for ever.
-                log.exception("following the bucket failed; trying again")
+            except Exception as error:
+                # Whatever the fault (a refused key, a defect): without the thread, an old version is served for ever.
+                self.store_answers = False
+                self._tell(error)
+            else:
+                self._told = ""
 
     def _read_activity(self) -> None:
         """Reads the activity; the last one stays where the bucket cannot be listed."""
@@ -137,6 +147,7 @@ class BundleWatch:
             bundle = snapshot.document.bundle
             if self.current is None or bundle != self.current.document:
                 self.current = self._open(bundle)
+                self._damaged, self._heal_again = False, None
             self._etag, self.refusal = snapshot.etag, None
         except BucketUnavailable:
             raise
@@ -144,15 +155,43 @@ class BundleWatch:
             # Damage, a full or read-only disk, a document of another release: the old bundle is still served.
             self._refuse(info.etag, bundle, error)
 
+    def heal(self) -> None:
+        """Looks at some more of the files of what is served, and opens it anew once damaged ones were fetched anew.
+
+        It is served as it is until that has succeeded. If it cannot, because the bucket's file is damaged too, that is
+        a refusal. Raises `BucketUnavailable`.
+        """
+        served, now = self.current, self._context.now()
+        if served is None or (self._heal_again is not None and now < self._heal_again):
+            return
+        self._damaged = self._files.look(served.document) or self._damaged
+        if not self._damaged:
+            return
+        try:
+            self.current = self._open(served.document)
+        except BucketUnavailable:
+            raise
+        except Exception as error:
+            self._heal_again = now + timedelta(seconds=RETRY_REFUSED_S)
+            if self.refusal is None or self.refusal.etag == self._etag:
+                self._refuse(self._etag, served.document, error)
+        else:
+            self._damaged = False
+            if self.refusal is not None and self.refusal.etag == self._etag:
+                self.refusal = None
+
     def _open(self, bundle: Bundle) -> ServedBundle:
-        fetch = partial(self._context.cache.fetch, self._context.bucket)
-        files = {file for layer in bundle.layers for file in layer.files.values()}
-        # A layer has about thirty files, most of them small: one by one, their round trips would add up.
-        with ThreadPoolExecutor(PARALLEL_FETCHES) as pool:
-            paths = dict(zip(files, pool.map(fetch, files), strict=True))
-        served = open_bundle(bundle, paths.__getitem__)
+        served = self._files.open(bundle)
         logs.event(log, logging.INFO, "bundle opened", bundle_id=bundle.bundle_id, layers=len(bundle.layers))
         return served
+
+    def _tell(self, error: Exception) -> None:
+        """Logs why the bucket cannot be followed, once for each reason in a row."""
+        message = _message(error)
+        if message != self._told:
+            self._told = message
+            trace = None if isinstance(error, RecsysError) else error
+            logs.event(log, logging.ERROR, "following the bucket failed; trying again", trace, error=message)
 
     def _is_refused(self, etag: str) -> bool:
         refusal = self.refusal
@@ -160,12 +199,16 @@ class BundleWatch:
             return False
         return (self._context.now() - refusal.at).total_seconds() < RETRY_REFUSED_S
 
-    def _refuse(self, etag: str, bundle: Bundle | None, error: Exception) -> None:
+    def _refuse(self, etag: str | None, bundle: Bundle | None, error: Exception) -> None:
         """Keeps the refusal. It is logged once for each version, with the trace of an error that is a defect."""
         bundle_id = bundle.bundle_id if bundle else None
-        message = error.message if isinstance(error, RecsysError) else f"{type(error).__name__}: {error}"
+        message = _message(error)
         known = self.refusal is not None and (self.refusal.etag, self.refusal.message) == (etag, message)
         self.refusal = Refusal(etag, bundle_id, message, self._context.now())
         if not known:
             trace = None if isinstance(error, RecsysError) else error
             logs.event(log, logging.ERROR, "bundle refused", trace, bundle_id=bundle_id, error=message)
+
+
+def _message(error: Exception) -> str:
+    return error.message if isinstance(error, RecsysError) else f"{type(error).__name__}: {error}"

@@ -98,6 +98,7 @@ class RecommendService:
     def failed(self, error: Exception) -> Unanswered:
         """The error to answer with when a library has raised `error` in an answer. Each kind is logged once for each
         bundle."""
+        self.watch.doubt()
         bundle_id = self._served().document.bundle_id
         told = bundle_id, type(error)
         if told not in self._told:
@@ -109,10 +110,10 @@ class RecommendService:
 
     def remembered(self, key: CacheKey) -> Answer | None:
         """The cached answer, if it is still valid. Raises `NotReady`."""
-        bundle_id = self._served().document.bundle_id
-        if bundle_id != self._answers.bundle_id:
-            # By its id, because a reference would keep a replaced bundle open until the next request.
-            self._answers = AnswerCache(bundle_id)
+        opening = self._served().opening
+        if opening is not self._answers.opening:
+            # A reference to the bundle itself would keep a replaced one open until the next request.
+            self._answers = AnswerCache(opening)
         return self._answers.find(key)
 
     def remember(self, key: CacheKey, answer: Answer) -> None:
@@ -158,7 +159,7 @@ class RecommendService:
     def cards(self, item_ids: tuple[str, ...]) -> Answer:
         """The cards of these items, in this order; ids that the catalogue does not have are left out."""
         bundle = self._served()
-        return Answer(render_cards(bundle, _numbers(bundle, item_ids).tolist()), (), bundle.document.bundle_id)
+        return Answer(render_cards(bundle, _numbers(bundle, item_ids).tolist()), (), bundle.opening)
 
     def _served(self) -> ServedBundle:
         bundle = self.watch.current
@@ -188,7 +189,7 @@ class RecommendService:
 
     def _written(self, bundle: ServedBundle, picks: list[Pick], timer: StageTimer) -> Answer:
         rungs = tuple(Counter([pick.rung for pick in picks]).items())
-        answer = Answer(render(bundle, picks), rungs, bundle.document.bundle_id)
+        answer = Answer(render(bundle, picks), rungs, bundle.opening)
         timer.end(Stage.WRITE)
         self._stages.add(timer)
         return answer

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any, Final, Literal
 
 from common import logs
-from common.errors import BucketUnavailable, RecsysError
+from common.errors import BucketUnavailable, CorruptError, RecsysError
 from common.ids import new_id
 from common.schemas.documents import RunRecord, RunState, Upload
 from common.usecases.shared.context import Context
@@ -125,8 +125,15 @@ class RunLog:
         try:
             if error is not None and self._record.state is RunState.RUNNING:
                 self.fail(error)
+                self._distrust(error)
         finally:
             self._bound.__exit__(None, None, None)
+
+    def _distrust(self, error: BaseException) -> None:
+        """After damaged data, or an error of a library, the next run trusts no file of the cache that it has not read
+        whole."""
+        if isinstance(error, CorruptError) or (isinstance(error, Exception) and not isinstance(error, RecsysError)):
+            self._ctx.cache.distrust(f"{self._record.function}: {type(error).__name__}")
 
     def _end(self, state: RunState, progress: float) -> RunRecord:
         self._update(state=state, step="", progress=progress, timings_s=self.timings(), finished_at=self._ctx.now())

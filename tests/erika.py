@@ -39,16 +39,26 @@ def everybody() -> list[str]:
     ]
 
 
+def sent() -> tuple[list[str], list[str], list[str]]:
+    """The events of the shop, upload by upload."""
+    return (
+        everybody(),
+        [*bought(ERIKA, GOODS[6:9], 40), *bought(OTHERS[0], GOODS[:2], 40)],
+        [*bought(ERIKA, GOODS[:4], 50), *bought(OTHERS[1], GOODS[:2], 50)],
+    )
+
+
 def filled(ctx: Context) -> Context:
     """A shop with all the places at which somebody can be: two models, a base, deltas, a refused and a kept file."""
+    first, more, delta = sent()
     ingest(ctx, "items/items.csv", ITEMS)
-    ingest(ctx, "events/first.csv", events_csv(*everybody()))
+    ingest(ctx, "events/first.csv", events_csv(*first))
     compact(ctx)
     publish(ctx, *fit(ctx))
-    ingest(ctx, "events/more.csv", events_csv(*bought(ERIKA, GOODS[6:9], 40), *bought(OTHERS[0], GOODS[:2], 40)))
+    ingest(ctx, "events/more.csv", events_csv(*more))
     compact(ctx)
     publish(ctx, *fit(ctx))
-    ingest(ctx, "events/delta.csv", events_csv(*bought(ERIKA, GOODS[:4], 50), *bought(OTHERS[1], GOODS[:2], 50)))
+    ingest(ctx, "events/delta.csv", events_csv(*delta))
     update(ctx)
     ingest(ctx, "events/refused.csv", csv_of("user_id,item_id", f"{ERIKA},tea-1"))
     return ctx

@@ -25,7 +25,7 @@ class Garbage(NamedTuple):
 
 
 def collect_garbage(ctx: Context, min_age: timedelta = MIN_AGE) -> Garbage:
-    """Deletes unreferenced files older than `min_age`, and run records older than `KEEP_RUNS`.
+    """Deletes unreferenced files and left-over probes older than `min_age`, and run records older than `KEEP_RUNS`.
 
     Raises `BadRequest` for a `min_age` under one hour.
     """
@@ -37,7 +37,7 @@ def collect_garbage(ctx: Context, min_age: timedelta = MIN_AGE) -> Garbage:
         f"nobody can go back to bundle {version.ref.bundle_id}, so its files are not kept: {version.problem}"
         for version in damaged
     )
-    return Garbage((*of_store, *of_versions, *_runs(ctx)), notices)
+    return Garbage((*of_store, *of_versions, *_runs(ctx), *_probes(ctx, min_age)), notices)
 
 
 def _of_store(ctx: Context, min_age: timedelta) -> list[str]:
@@ -76,3 +76,8 @@ def _artifacts(ctx: Context, bundles: list[Bundle]) -> set[str]:
 
 def _runs(ctx: Context) -> list[str]:
     return sweep_unreferenced(ctx.bucket, ctx.keys.runs, set(), KEEP_RUNS, ctx.now())
+
+
+def _probes(ctx: Context, min_age: timedelta) -> list[str]:
+    """What a proof of conditional PUT has left that died meanwhile."""
+    return sweep_unreferenced(ctx.bucket, ctx.keys.probe(""), set(), min_age, ctx.now())

@@ -244,6 +244,8 @@ def read_settings(env: Mapping[str, str]) -> Settings:
 
 
 def _problem(item: Any) -> str:
+    if not item["loc"]:
+        return f"a variable that begins with {PREFIX} has a name that is not valid Unicode"
     name = PREFIX + str(item["loc"][0]).upper()
     if item["type"] == "missing":
         description = Settings.model_fields[item["loc"][0]].description

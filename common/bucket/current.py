@@ -46,7 +46,7 @@ class CurrentFile(Generic[D]):
         try:
             fields = json.loads(data)
             version = fields["format_version"]
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             raise CorruptError(f"{self.key} is not a current document", key=self.key) from None
         if version != FORMAT_VERSION:
             raise CorruptError(

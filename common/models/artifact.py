@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from common.errors import CorruptError
 from common.schemas.data import F32, U64
 from common.schemas.links import LINKS, ItemLinks
+from common.schemas.npy import read_npy
 
 FORMAT_VERSION = 1
 DESCRIPTION: Final = "artifact.json"
@@ -109,7 +110,7 @@ class Artifact:
         return cls(
             family=description.family,
             params=description.params,
-            item_ids=tuple(_read_json(directory / ITEM_IDS)),
+            item_ids=_read_item_ids(directory / ITEM_IDS),
             encoder=description.encoder,
             encoder_params=description.encoder_params,
             encoder_arrays={name: _read_array(path) for name, path in encoder_files.items()},
@@ -151,6 +152,8 @@ def _frozen(name: str, array: Array) -> Array:
 
 def _check_shapes(artifact: Artifact) -> None:
     vectors, keys, people = artifact.item_vectors, artifact.user_keys, artifact.user_vectors
+    if 0 in (vectors.ndim, keys.ndim, people.ndim):
+        raise CorruptError(f"artifact of {artifact.family}: a single number stands in place of an array")
     problems = {
         "item_vectors must be (n_items, dim) float32": vectors.dtype != np.float32 or vectors.ndim != 2,
         "item_vectors must have one row for each of item_ids": len(vectors) != len(artifact.item_ids),
@@ -189,12 +192,16 @@ def _check_links(artifact: Artifact) -> None:
 def _read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise CorruptError(f"{path}: {error}") from error
+
+
+def _read_item_ids(path: Path) -> tuple[str, ...]:
+    ids = _read_json(path)
+    if not isinstance(ids, list) or not all(isinstance(item_id, str) for item_id in ids):
+        raise CorruptError(f"{path}: is no list of texts")
+    return tuple(ids)
 
 
 def _read_array(path: Path) -> Any:
-    try:
-        return np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise CorruptError(f"{path}: {error}") from error
+    return read_npy(path, str(path))

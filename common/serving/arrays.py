@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from common.errors import CorruptError
 from common.schemas.data import I64
+from common.schemas.npy import map_npy
 
 INFO_FILE: Final = "layer.json"
 OFFSETS: Final = "_offsets"
@@ -34,12 +35,7 @@ def map_array(path: Path, name: str) -> npt.NDArray[Any]:
 
     Raises `CorruptError` for a file that is not in `.npy` format.
     """
-    try:
-        # The view drops the memmap subclass, whose indexing costs several times that of a plain array.
-        mapped: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False).view(np.ndarray)
-    except (OSError, ValueError, EOFError) as error:
-        raise CorruptError(f"{name} of a served layer is not a readable .npy file: {error}") from None
-    return mapped
+    return map_npy(path, f"{name} of a served layer")
 
 
 def load_array(path: Path, name: str, dtype: npt.DTypeLike, shape: tuple[int | None, ...]) -> npt.NDArray[Any]:

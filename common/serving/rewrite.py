@@ -14,6 +14,7 @@ import numpy.typing as npt
 from common.errors import CorruptError
 from common.schemas.data import I64, U64, Bools
 from common.schemas.documents import FileRef, LayerRef
+from common.schemas.npy import read_npy
 from common.serving.arrays import INFO_FILE, map_array, save_array
 
 PathOf = Callable[[FileRef], Path]
@@ -38,10 +39,7 @@ def keys_of(ref: LayerRef, path_of: PathOf) -> U64:
 
 def keys_in(path: Path) -> U64:
     """(n, 2) uint64: the keys in a `KEYS_FILE`. Raises `CorruptError` where it is damaged."""
-    try:
-        keys: U64 = np.load(path, allow_pickle=False).T
-    except (OSError, ValueError, EOFError) as error:
-        raise CorruptError(f"{KEYS_FILE} of a layer is not a readable .npy file: {error}") from None
+    keys: U64 = read_npy(path, f"{KEYS_FILE} of a layer").T
     return keys
 
 

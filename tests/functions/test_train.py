@@ -114,7 +114,8 @@ def test_an_order_over_http_trains_and_publishes(
 @pytest.mark.parametrize(
     ("body", "named"),
     [
-        ({"families": ["svd"]}, "there is no model family svd; there are als"),
+        ({"families": ["svd"]}, "there is no model family 'svd'; there are als"),
+        ({"families": [""]}, "there is no model family ''; there are als"),
         ({"family": "als"}, "family: Extra inputs"),
         ({"budget_s": -1}, "budget_s: Input should be greater than 0"),
         ("[]", "body is not an order"),
@@ -256,7 +257,7 @@ def test_a_shop_with_nothing_to_learn_is_refused_with_a_reason(shop: Context) ->
 
 
 def test_a_family_in_the_settings_that_is_not_known_stops_the_run(context_with: MakeContext) -> None:
-    with pytest.raises(SettingError, match="RECSYS_TRAIN_FAMILIES names svd"):
+    with pytest.raises(SettingError, match="RECSYS_TRAIN_FAMILIES names 'svd'"):
         train(context_with(train_families="als,svd"), TrainOptions())
 
 

@@ -128,12 +128,18 @@ def _leave_receipt(ctx: Context, run: RunLog, stored: StoreDocument, requested_a
 
 
 def read_receipt(ctx: Context, run: RunRecord) -> ErasureReceipt:
-    """Returns the receipt of an erasure's run. Raises `UnavailableError` if another run has carried out the erasure."""
+    """Returns the receipt of an erasure's run.
+
+    Raises `UnavailableError` if another run has carried out the erasure, `CorruptError` for a damaged receipt.
+    """
     key = run.details.get("receipt")
     blob = ctx.bucket.get(key) if key else None
     if blob is None:
         raise UnavailableError(f"another call has carried the erasure out; its receipt is under {ctx.keys.erasures}")
-    return ErasureReceipt.model_validate_json(blob.data)
+    try:
+        return ErasureReceipt.model_validate_json(blob.data)
+    except ValidationError:
+        raise CorruptError(f"{key} is no receipt of an erasure", key=key) from None
 
 
 def forget_tombstones(ctx: Context, user_ids: Sequence[str]) -> int:

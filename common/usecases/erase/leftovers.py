@@ -11,6 +11,7 @@ from common.bucket.port import ObjectInfo
 from common.bucket.sweep import SHORTEST_AGE
 from common.errors import CorruptError
 from common.schemas.documents import StoreDocument, Upload
+from common.schemas.npy import read_npy
 from common.store.segments.erasure import find_erased
 from common.store.segments.tombstones import Tombstones
 from common.usecases.shared.context import Context
@@ -88,8 +89,8 @@ def _empty_models(ctx: Context, work: Path) -> int:
 def _empty(ctx: Context, key: str, path: Path) -> None:
     """`path` holds what is at `key`."""
     try:
-        rows = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError):
+        rows = read_npy(path, key)
+    except CorruptError:
         ctx.bucket.delete(key)
         return
     np.save(path, rows[:0], allow_pickle=False)

@@ -81,7 +81,9 @@ def delete_reports(ctx: Context, tombstones: Tombstones, versions: Sequence[str]
 def _shows(ctx: Context, version: str, tombstones: Tombstones) -> bool:
     """One of which nobody can tell any more whom it shows does."""
     shown = _read_json(ctx, ctx.keys.model_file(version, PEOPLE_FILE)).get("shown")
-    return shown is None or not tombstones.of_marks.keys().isdisjoint(shown)
+    if not isinstance(shown, list) or not all(isinstance(mark, str) for mark in shown):
+        return True
+    return not tombstones.of_marks.keys().isdisjoint(shown)
 
 
 def _read_json(ctx: Context, key: str) -> dict[str, Any]:
@@ -89,7 +91,7 @@ def _read_json(ctx: Context, key: str) -> dict[str, Any]:
     blob = ctx.bucket.get(key)
     try:
         found = json.loads(blob.data) if blob else {}
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     if isinstance(found, dict):
         return found

@@ -91,7 +91,8 @@ def _families(options: TrainOptions, settings: Settings) -> tuple[str, ...]:
 
 
 def _unknown(names: Sequence[str]) -> str:
-    return ", ".join(name for name in names if name not in FAMILIES)
+    """For people; empty if there is none. In quotes, since a name may be empty too."""
+    return ", ".join(repr(name) for name in names if name not in FAMILIES)
 
 
 def _lacking(names: Sequence[str]) -> str:

@@ -15,6 +15,7 @@ from typing import Final
 
 from common.errors import FileRejected
 from common.store.uploads.columns import Contract, fold
+from common.store.uploads.formulas import restored
 
 SEPARATORS: Final = (",", ";", "\t")
 ROW_COLUMN: Final = "row_number"
@@ -102,7 +103,7 @@ def _first_row(start: str, separator: str) -> list[str]:
 
 def _header(reader: Iterator[list[str]]) -> tuple[str, ...]:
     try:
-        return tuple(next(reader))
+        return tuple(map(restored, next(reader)))
     except StopIteration:
         raise FileRejected("the file is empty") from None
     except csv.Error:
@@ -130,4 +131,5 @@ def _rows(reader: Iterator[list[str]], width: int) -> Iterator[tuple[list[str], 
         if len(fields) != width:
             yield refused, "wrong_number_of_fields"
         else:
-            yield [field.strip() for field in fields], ""
+            values = [field.strip() for field in fields]
+            yield [restored(value) if value[:1] == "'" else value for value in values], ""

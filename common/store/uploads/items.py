@@ -70,6 +70,8 @@ class Columns:
     def of(cls, table: Table, places: dict[str, int]) -> Columns:
         """Raises `FileRejected` if there are more than `MAX_OTHER_COLUMNS` other columns."""
         others = tuple(column for place, column in enumerate(table.columns) if place not in places.values())
+        if {fold(column.name) for column in others} >= _OWN_NAMES:  # rows of the quarantine, corrected
+            others = tuple(column for column in others if fold(column.name) not in _OWN_NAMES)
         if len(others) > MAX_OTHER_COLUMNS:
             raise FileRejected(f"the file has {len(others)} columns of its own; the most is {MAX_OTHER_COLUMNS}")
         return cls({name: table.columns[place] for name, place in places.items()}, others)

@@ -10,11 +10,19 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from common.store.engine import Connection, attach_read_only, connect_trusted, literal
+from common.store.engine import Connection, attach_read_only, connect_trusted, literal, quoted
+from common.store.uploads.columns import fold
 from common.store.uploads.draft import Draft
+from common.store.uploads.fields import FLOATING, WHOLE
+from common.store.uploads.formulas import neutralised, neutralised_sql
 from common.store.uploads.reasons import REASONS
 
 FIRST_ROWS: Final = 1_000
+_NUMBERS: Final = frozenset({"price", "value"})
+"""Columns in which a number such as -5 stays one, though all of a CSV file is text. `value` may be a refused price."""
+
+_NO_TEXT: Final = ("DECIMAL", "BOOLEAN", "DATE", "TIME")
+"""Beginnings of the types whose values are no texts; TIME stands for TIMESTAMP too."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +38,7 @@ class BadRow:
 class Refusals:
     """The refused rows: their `counts` by code of `REASONS`, the `first` ones, and a CSV file `table` of all of them.
 
-    `first` has at most `FIRST_ROWS` rows."""
+    `first` has at most `FIRST_ROWS` rows. In `table` no text can be taken for a formula (`formulas`)."""
 
     counts: Mapping[str, int]
     first: tuple[BadRow, ...]
@@ -53,13 +61,27 @@ def _read(connection: Connection, table: Path) -> Refusals:
     """Reads `scratch.refused` (row, code, value, and further columns) and writes all of it to `table`."""
     connection.register("reasons", _reasons())
     connection.execute(
-        "COPY (SELECT row, reasons.*, value, refused.* EXCLUDE (row, code, value) FROM scratch.refused AS refused "
+        f"COPY (SELECT row, reasons.*, {_cells(connection)} FROM scratch.refused AS refused "
         f"JOIN reasons USING (code) ORDER BY row) TO {literal(table)} (FORMAT csv, HEADER true)"
     )
     counts = connection.execute("SELECT code, count(*) FROM scratch.refused GROUP BY code ORDER BY 2 DESC, 1")
     by_code = dict(counts.fetchall())
     first = connection.execute(f"SELECT row, code, value FROM scratch.refused ORDER BY row LIMIT {FIRST_ROWS}")
     return Refusals(by_code, tuple(BadRow(*row) for row in first.fetchall()), table)
+
+
+def _cells(connection: Connection) -> str:
+    """SQL of `value` and of the further columns, as text that a spreadsheet may read."""
+    described = connection.execute("DESCRIBE scratch.refused").fetchall()
+    return ", ".join(_cell(name, kind) for name, kind, *_ in described if name not in ("row", "code"))
+
+
+def _cell(name: str, kind: str) -> str:
+    cell = f"refused.{quoted(name)}"
+    if kind in WHOLE | FLOATING or kind.startswith(_NO_TEXT):
+        return f"{cell} AS {quoted(neutralised(name))}"
+    safe = neutralised_sql(f"{cell}::VARCHAR", keep_numbers=fold(name) in _NUMBERS)
+    return f"{safe} AS {quoted(neutralised(name))}"
 
 
 def _reasons() -> dict[str, npt.NDArray[np.object_]]:

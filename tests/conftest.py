@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from common.bucket import probe
+from common.bucket import commit, probe
 from common.bucket.keys import Keys
 from common.bucket.probe import prove_conditional_put
 from common.bucket.s3 import S3Bucket
@@ -65,6 +65,15 @@ def short_races() -> Iterator[None]:
     """Two rounds for each proof of conditional PUT, since a loser may wait a second; a test of the proof has all."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(probe, "ROUNDS", 2)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def impatient_writers() -> Iterator[None]:
+    """Writers wait for no erasure: in many tests one stands still in the middle, and all that must hold does so without
+    precedence too. A test about precedence takes this back."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(commit, "LONGEST_YIELD_S", 0.0)
         yield
 
 

@@ -28,6 +28,7 @@ from typing import Any, TypeVar
 
 from common.bucket.current import CurrentFile, D, Snapshot
 from common.bucket.port import CONFLICT, Bucket
+from common.bucket.precedence import LONGEST_YIELD_S, Precedence, let_erasure_pass
 from common.bucket.sweep import SHORTEST_AGE
 from common.errors import BucketUnavailable, CommitContention, CorruptError
 from common.ids import new_id
@@ -59,6 +60,10 @@ class Backoff:
             return False
         self._sleep(delay)
         return True
+
+    def extend(self, seconds: float) -> None:
+        """Moves the deadline: time that others were let pass does not count."""
+        self._end += seconds
 
     def patiently(self, work: Callable[[], T]) -> T:
         """Returns the result of `work`, which is tried again while the object store does not answer.
@@ -100,6 +105,7 @@ def commit(
     *,
     now: Callable[[], datetime],
     deadline_s: float = DEADLINE_S,
+    precedence: Precedence | None = None,
     rng: Random | None = None,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
@@ -108,7 +114,8 @@ def commit(
 
     `change` is called again after each conflict, so its result may depend on the snapshot only. If it returns None,
     nothing is written and the current document is returned. No new try begins after `deadline_s` seconds; the first try
-    may take up to `LONGEST_S`.
+    may take up to `LONGEST_S`. With `precedence`, which only an erasure has, other writers let this commit pass;
+    without it this commit lets erasures pass, and the time for that comes on top.
 
     Raises `CommitContention` if the change was certainly not committed, and `BucketUnavailable` if the object store
     does not answer. Its `details["outcome"]` is "unknown" if the change may have been committed or may still be.
@@ -116,7 +123,10 @@ def commit(
     latest = clock() + LONGEST_S
     backoff = Backoff(deadline_s, rng or Random(), clock, sleep)
     done: set[str] = set()
+    patience_s = LONGEST_YIELD_S
     while True:
+        if precedence is not None:
+            precedence.claim()
         snapshot = backoff.patiently(current.read)
         try:
             proposal = change(snapshot)
@@ -129,6 +139,10 @@ def commit(
         _put_files(current.bucket, proposal.files, done, backoff)
         if clock() > latest:
             raise CommitContention(f"preparing a version of {current.key} took over {LONGEST_S:g} s", key=current.key)
+        if precedence is None and current.erasure_mark is not None:
+            passed_s = let_erasure_pass(current.bucket, current.erasure_mark, patience_s, clock, sleep)
+            patience_s -= passed_s
+            backoff.extend(passed_s)
         document = _next_document(current, snapshot, proposal, now())
         if _put_document(current, snapshot, document, backoff):
             return document

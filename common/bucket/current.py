@@ -24,12 +24,14 @@ class Snapshot(Generic[D]):
 
 
 class CurrentFile(Generic[D]):
-    """A current document at its key in the bucket."""
+    """A current document at its key in the bucket. At `erasure_mark`, if given, an erasure asks other writers to let it
+    pass (`precedence`)."""
 
-    def __init__(self, bucket: Bucket, key: str, model: type[D]) -> None:
+    def __init__(self, bucket: Bucket, key: str, model: type[D], erasure_mark: str | None = None) -> None:
         self.bucket = bucket
         self.key = key
         self.model = model
+        self.erasure_mark = erasure_mark
 
     def read(self) -> Snapshot[D]:
         """Returns the newest version.

@@ -125,8 +125,17 @@ class Keys:
         """A request of `recsys erase`, kept until it is done."""
         return f"{self.erasure_requests}{request_id}.json"
 
+    @property
+    def erasure_mark(self) -> str:
+        """An object that is there while an erasure commits, so that other writers let it pass."""
+        return f"{self.erasures}under-way"
+
+    @property
+    def erasure_receipts(self) -> str:
+        return f"{self.erasures}receipts/"
+
     def erasure_receipt(self, receipt_id: str) -> str:
-        return f"{self.erasures}receipts/{receipt_id}.json"
+        return f"{self.erasure_receipts}{receipt_id}.json"
 
     def quarantined(self, upload_key: str) -> str:
         """The key of a refused upload: `incoming/events/a.csv` becomes `quarantine/events/a.csv`."""

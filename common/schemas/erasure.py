@@ -28,10 +28,12 @@ class ErasureReceipt(_Part):
     Events up to `until` were deleted and stay out. `counts` are numbers of people, events, files and versions; a step
     that an earlier, interrupted call had done is not counted. `store_commit` and `bundle_id` name the first versions
     without these people; `bundle_id` is None if nothing is served. `documents` are the keys that were replaced.
+    `request` is the key of the request; None for an upload under `incoming/erasures/`.
     """
 
     format_version: Literal[1] = 1
     receipt_id: str
+    request: str | None = None
     requested_at: datetime
     until: datetime
     finished_at: datetime

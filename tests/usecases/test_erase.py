@@ -14,6 +14,7 @@ from common.bucket.s3 import S3Bucket
 from common.schemas.documents import RunState
 from common.schemas.erasure import ErasureReceipt
 from common.store.segments.tombstones import Tombstones
+from common.testing.faults import FaultyBucket
 from common.testing.memory import MemoryBucket
 from common.usecases.erase.erase import erase, forget_tombstones, keys_of, read_receipt
 from common.usecases.ingest.compact import compact
@@ -207,3 +208,23 @@ def test_a_request_that_was_left_is_carried_out_by_the_sweep(shop: Context) -> N
     assert ErasureReceipt.model_validate(read_receipt(shop, run)).counts["people_found"] == 1
     assert history_of(shop, ERIKA) == []
     assert ingest_object(shop, f"{shop.keys.incoming_erasures}waiting.csv").notices
+
+
+class TakenByAnother(FaultyBucket):
+    """Right after a request was put, the sweep carries it out."""
+
+    def __init__(self, shop: Context) -> None:
+        super().__init__(shop.bucket)
+        self._shop = shop
+
+    def put(self, key: str, data: bytes | Path) -> str:
+        etag = super().put(key, data)
+        if "/requests/" in key:
+            drain(self._shop)
+        return etag
+
+
+def test_a_request_that_another_call_has_carried_out_ends_with_the_receipt_of_that_call(shop: Context) -> None:
+    receipt = erase(replace(shop, bucket=TakenByAnother(shop)), [ERIKA])
+    assert receipt.counts["people_found"] == 1
+    assert history_of(shop, ERIKA) == []

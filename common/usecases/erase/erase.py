@@ -32,17 +32,18 @@ from common.usecases.shared.workspace import workspace
 
 
 def erase(ctx: Context, user_ids: Sequence[str]) -> ErasureReceipt:
-    """Erases the people with these user ids and returns the receipt. The sweep completes an interrupted erasure.
+    """Erases the people with these user ids and returns the receipt, also if another call has carried the erasure out
+    meanwhile. The sweep completes an interrupted erasure.
 
-    Raises `SettingError` under another pseudonym key than the bucket's, and `UnavailableError` if another call has
-    carried out the erasure meanwhile.
+    Raises `SettingError` under another pseudonym key than the bucket's.
     """
     require_key(ctx)  # before the request is put: the sweep, with the right key, would erase other pseudonyms
     people = tuple(sorted({ctx.shop.pseudonymizer.user_key(user_id).hex() for user_id in user_ids}))
     request = ErasureRequest(requested_at=ctx.now(), people=people)
     key = ctx.keys.erasure_request(new_id(request.requested_at))
     ctx.bucket.put(key, request.model_dump_json().encode())
-    return read_receipt(ctx, take_request(ctx, key))
+    run = take_request(ctx, key)
+    return read_receipt(ctx, run) if "receipt" in run.details else _receipt_of_another(ctx, key)
 
 
 def take_request(ctx: Context, key: str) -> RunRecord:
@@ -53,7 +54,7 @@ def take_request(ctx: Context, key: str) -> RunRecord:
             return run.finish(notices=["the request is gone: another call has carried it out"])
         request = _read_request(key, blob.data)
         people = keys_of([UserKey(bytes.fromhex(person)) for person in request.people])
-        erase_people(ctx, run, people, request.requested_at)
+        erase_people(ctx, run, people, request.requested_at, key)
         ctx.bucket.delete(key)
         ctx.bucket.purge_versions(key)
         return run.finish()
@@ -66,8 +67,9 @@ def _read_request(key: str, data: bytes) -> ErasureRequest:
         raise CorruptError(f"{key} is no request for an erasure: delete it and ask again", key=key) from None
 
 
-def erase_people(ctx: Context, run: RunLog, people: U64, requested_at: datetime) -> None:
-    """Erases `people` (n, 2) uint64 and writes the receipt. The caller deletes the request and then ends the run.
+def erase_people(ctx: Context, run: RunLog, people: U64, requested_at: datetime, request: str | None = None) -> None:
+    """Erases `people` (n, 2) uint64 and writes the receipt, which names the key of the `request`. The caller deletes
+    the request and then ends the run.
 
     Clocks differ, so events up to `CLOCK_SKEW` after the request are erased as well.
     """
@@ -93,7 +95,7 @@ def erase_people(ctx: Context, run: RunLog, people: U64, requested_at: datetime)
         **deleted,
     }
     run.note(counts=counts)
-    _leave_receipt(ctx, run, stored, requested_at, until)
+    _leave_receipt(ctx, run, stored, requested_at, until, request)
 
 
 def finish_erasures(ctx: Context) -> list[RunRecord]:
@@ -110,10 +112,13 @@ def finish_erasures(ctx: Context) -> list[RunRecord]:
         return [run.finish(counts=counts, notices=erasure.dropped)]
 
 
-def _leave_receipt(ctx: Context, run: RunLog, stored: StoreDocument, requested_at: datetime, until: datetime) -> None:
+def _leave_receipt(
+    ctx: Context, run: RunLog, stored: StoreDocument, requested_at: datetime, until: datetime, request: str | None
+) -> None:
     served = ctx.serving_file.read().document
     receipt = ErasureReceipt(
         receipt_id=run.record.run_id,
+        request=request,
         requested_at=requested_at,
         until=until,
         finished_at=ctx.now(),
@@ -128,18 +133,30 @@ def _leave_receipt(ctx: Context, run: RunLog, stored: StoreDocument, requested_a
 
 
 def read_receipt(ctx: Context, run: RunRecord) -> ErasureReceipt:
-    """Returns the receipt of an erasure's run.
+    """Returns the receipt that an erasure's run has left. Raises `CorruptError` if it is gone or damaged."""
+    return _receipt_at(ctx, run.details["receipt"])
 
-    Raises `UnavailableError` if another run has carried out the erasure, `CorruptError` for a damaged receipt.
-    """
-    key = run.details.get("receipt")
-    blob = ctx.bucket.get(key) if key else None
+
+def _receipt_at(ctx: Context, key: str) -> ErasureReceipt:
+    blob = ctx.bucket.get(key)
     if blob is None:
-        raise UnavailableError(f"another call has carried the erasure out; its receipt is under {ctx.keys.erasures}")
+        raise CorruptError(f"{key} is gone: somebody has deleted the receipt of this erasure", key=key)
     try:
         return ErasureReceipt.model_validate_json(blob.data)
     except ValidationError:
         raise CorruptError(f"{key} is no receipt of an erasure", key=key) from None
+
+
+def _receipt_of_another(ctx: Context, request: str) -> ErasureReceipt:
+    """The receipt of the call that has taken the request: it was left before the request was deleted."""
+    newest_first = sorted(ctx.bucket.list(ctx.keys.erasure_receipts), key=lambda info: info.modified, reverse=True)
+    for info in newest_first:
+        receipt = _receipt_at(ctx, info.key)
+        if receipt.request == request:
+            return receipt
+    raise UnavailableError(
+        f"another call has taken the request; its receipt is to be under {ctx.keys.erasure_receipts}"
+    )
 
 
 def forget_tombstones(ctx: Context, user_ids: Sequence[str]) -> int:

@@ -10,11 +10,13 @@ from pathlib import Path
 from common.bucket.commit import NewFile, Proposal, commit
 from common.bucket.current import Snapshot
 from common.bucket.port import ObjectInfo
+from common.bucket.precedence import Precedence
 from common.errors import CorruptError
 from common.ids import new_id
 from common.schemas.documents import Bundle, BundleRef, LayerRef, ServingDocument
 from common.serving.rewrite import KEYS_FILE, keys_in, keys_of
 from common.store.segments.tombstones import Tombstones
+from common.usecases.erase.stored import COMMIT_DEADLINE_S
 from common.usecases.publish.versions import (
     NewLayer,
     delete_abandoned_layers,
@@ -59,7 +61,10 @@ class ServedErasure:
 
     def carry_out(self) -> ServingDocument | None:
         """Commits the removal and returns the current document; None if nothing is published."""
-        document = commit(self.ctx.serving_file, self._change, now=self.ctx.now)
+        with Precedence(self.ctx.bucket, self.ctx.keys.erasure_mark) as first:
+            document = commit(
+                self.ctx.serving_file, self._change, now=self.ctx.now, deadline_s=COMMIT_DEADLINE_S, precedence=first
+            )
         layers = [layer for layer in self._rewritten.values() if layer is not None]
         delete_abandoned_layers(self.ctx, layers, self._used)
         return document

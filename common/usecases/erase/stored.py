@@ -10,6 +10,7 @@ from typing import Final
 
 from common.bucket.commit import NewFile, Proposal, commit
 from common.bucket.current import Snapshot
+from common.bucket.precedence import Precedence
 from common.ids import sha256_of_bytes
 from common.schemas.data import U64
 from common.schemas.documents import FileRef, Segment, StoreDocument, Upload
@@ -18,8 +19,9 @@ from common.store.segments.tombstones import Tombstones
 from common.usecases.shared.context import Context
 from common.usecases.shared.tombstones import read_tombstones
 
-# A base of millions of events takes seconds to rewrite, in each try.
 COMMIT_DEADLINE_S: Final = 300.0
+"""For each of the two commits of an erasure. The first try may rewrite a base of millions of events, or every layer of
+each version that can be gone back to."""
 
 
 @dataclass
@@ -46,7 +48,10 @@ class StoreErasure:
 
     def carry_out(self) -> StoreDocument:
         """Commits the erasure and returns the current version. If it was committed before, nothing is written."""
-        document = commit(self.ctx.store_file, self._change, now=self.ctx.now, deadline_s=COMMIT_DEADLINE_S)
+        with Precedence(self.ctx.bucket, self.ctx.keys.erasure_mark) as first:
+            document = commit(
+                self.ctx.store_file, self._change, now=self.ctx.now, deadline_s=COMMIT_DEADLINE_S, precedence=first
+            )
         assert document is not None  # it holds the tombstones
         return document
 

@@ -35,11 +35,11 @@ class Context:
 
     @property
     def store_file(self) -> CurrentFile[StoreDocument]:
-        return CurrentFile(self.bucket, self.keys.store_current, StoreDocument)
+        return CurrentFile(self.bucket, self.keys.store_current, StoreDocument, self.keys.erasure_mark)
 
     @property
     def serving_file(self) -> CurrentFile[ServingDocument]:
-        return CurrentFile(self.bucket, self.keys.serving_current, ServingDocument)
+        return CurrentFile(self.bucket, self.keys.serving_current, ServingDocument, self.keys.erasure_mark)
 
     def path_of(self, ref: FileRef) -> Path:
         """Returns the local path of a file of the bucket, fetched into the cache if needed.

@@ -79,5 +79,6 @@ def _runs(ctx: Context) -> list[str]:
 
 
 def _probes(ctx: Context, min_age: timedelta) -> list[str]:
-    """What a proof of conditional PUT has left that died meanwhile."""
-    return sweep_unreferenced(ctx.bucket, ctx.keys.probe(""), set(), min_age, ctx.now())
+    """What a proof of conditional PUT or an erasure has left that died meanwhile."""
+    places = (ctx.keys.probe(""), ctx.keys.erasure_mark)
+    return [key for place in places for key in sweep_unreferenced(ctx.bucket, place, set(), min_age, ctx.now())]

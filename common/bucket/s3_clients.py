@@ -16,6 +16,7 @@ from botocore.client import BaseClient
 from botocore.config import Config
 from botocore.session import Session
 
+from common.bucket.s3_time import bound_requests
 from common.config import Settings
 
 CONNECT_TIMEOUT_S = 5.0
@@ -82,7 +83,7 @@ class S3Clients:
         return Session(session_vars=_NO_AMBIENT)
 
     def _new_client(self, attempts: int) -> BaseClient:
-        return self._session.create_client(
+        client = self._session.create_client(
             "s3",
             region_name=self.location.region,
             endpoint_url=self.location.endpoint,
@@ -90,6 +91,7 @@ class S3Clients:
             aws_secret_access_key=self.location.secret_key,
             config=_config(attempts),
         )
+        return bound_requests(client)
 
 
 def _config(attempts: int) -> Config:

@@ -8,7 +8,7 @@ from common.evaluation import ranking
 from common.evaluation.cases import Cases, Relevance, make_cases
 from common.evaluation.judge import Judgement, judge
 from common.evaluation.queries import rows_of
-from common.evaluation.ranking import blocks_of_scores, top_k
+from common.evaluation.ranking import blocks_of_scores, leads, top_k
 from common.evaluation.split import temporal_split
 from common.models.artifact import Artifact
 from common.models.base import FitOptions, TrainingData
@@ -32,7 +32,7 @@ class TestTopK:
         items, hits = top_k(scores, relevant([2, 3], n_items=4), 3)
         assert items.tolist() == [[1, 2, 0]]
         assert hits.tolist() == [[False, True, False]]
-        assert (items.dtype, hits.dtype) == (np.int32, np.bool_)
+        assert (items.dtype, hits.dtype) == (np.dtype(np.int32), np.dtype(np.bool_))
 
     def test_a_tie_counts_against_the_model_even_across_the_last_place(self) -> None:
         scores = np.array([[1, 1, 1, 1, 5]], dtype=np.float32)
@@ -65,6 +65,13 @@ def test_blocks_cover_every_person_and_leave_unknown_items_out(monkeypatch: pyte
     scores = np.concatenate([block for _, block in blocks])
     assert np.isneginf(scores[:, [1, 3]]).all()
     np.testing.assert_array_equal(scores[:, [4, 0, 2]], queries)
+
+
+def test_a_lead_is_the_best_score_less_the_mean_of_what_the_model_knows() -> None:
+    scores = np.array([[1, 5, 3, -np.inf], [-np.inf, -np.inf, 2, -np.inf]], dtype=np.float32)
+    assert leads(scores).tolist() == [2, 0]
+    assert leads(scores.astype(np.float64)).dtype == np.float32
+    assert np.isneginf(leads(np.full((1, 3), -np.inf, dtype=np.float32)))
 
 
 def test_a_catalogue_that_fills_a_block_is_scored_for_one_person_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -172,7 +179,7 @@ def test_one_purchase_on_either_side_of_the_cut_is_enough_for_purchases_to_count
 
 
 def test_relevant_items_are_a_mask(cases: Cases) -> None:
-    assert [cases.relevant(relevance).dtype for relevance in (ALL, NEW)] == [np.bool_, np.bool_]
+    assert [cases.relevant(relevance).dtype for relevance in (ALL, NEW)] == [np.dtype(np.bool_)] * 2
 
 
 def test_more_people_than_can_be_judged_are_sampled_by_seed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from common.config import Purchased
-from common.evaluation import ranking
+from common.evaluation import ranking, repeats
 from common.evaluation.cases import Cases, Relevance, make_cases
 from common.evaluation.judge import FEW_ITEMS, Judgement, judge, judge_scores, scores_of
 from common.evaluation.queries import make_queries
@@ -25,7 +25,7 @@ from common.models.artifact import Artifact
 from common.models.base import FitOptions, TrainingData
 from common.models.registry import make
 from common.models.trend import item_trends
-from common.schemas.data import DAY_S, F32, EventType
+from common.schemas.data import DAY_S, F32, Bools, EventType
 from common.schemas.documents import RepeatPurchases
 from common.serving.encoders import ENCODERS
 from tests.shops import NOON, Event, interactions
@@ -251,8 +251,8 @@ def gains(shop: Shop, half_life_days: float | None) -> F32:
     return found.astype(np.float32)
 
 
-def kept(shop: Shop) -> F32:
-    return gains(shop, None) > 0
+def kept(shop: Shop) -> Bools:
+    return np.asarray(gains(shop, None) > 0)
 
 
 def boosted_ndcg(shop: Shop, scores: F32) -> float:
@@ -289,6 +289,15 @@ def test_the_best_boost_is_found_among_those_that_are_tried(favourites_change: b
         "half_life_days": half_life,
         "decision": Purchased.BOOST,
     }
+
+
+def test_the_usual_half_life_stays_where_no_other_is_better(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(repeats, "OTHER_HALF_LIVES", (0.01,))
+    shop = make_shop()
+    found = judge_repeats(shop.artifact, shop.cases, ENCODERS[shop.artifact.encoder], shop.popular)
+    assert found.half_life_days == HALF_LIFE_DAYS
+    boosted = shop.scores() + found.boost * gains(shop, HALF_LIFE_DAYS)
+    assert found.put_forward == pytest.approx(boosted_ndcg(shop, boosted), abs=1e-6)
 
 
 @pytest.mark.parametrize("purchased", list(Purchased))

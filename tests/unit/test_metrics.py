@@ -67,8 +67,7 @@ def test_the_interval_of_a_clear_difference_lies_above_zero() -> None:
 
 
 def test_an_interval_leaves_out_a_fortieth_on_either_side() -> None:
-    low, high = interval(np.arange(1001, dtype=np.float64))
-    assert (low, high) == (pytest.approx(25), pytest.approx(975))
+    assert interval(np.arange(1001, dtype=np.float64)) == pytest.approx((25, 975))
 
 
 def test_everybody_is_as_likely_in_a_resample_and_a_seed_gives_the_same_again() -> None:

@@ -10,7 +10,7 @@ import pytest
 from common.evaluation.queries import item_codes, make_queries
 from common.evaluation.split import Fold
 from common.models.artifact import Array, Artifact
-from common.schemas.data import DAY_S, F32, EventType, Weighting
+from common.schemas.data import DAY_S, F32, U64, EventType, Weighting
 from tests.shops import NOON, Event, interactions
 
 HALF_LIFE = 5.0
@@ -30,7 +30,7 @@ def shop_events() -> list[Event]:
     return [*drawn, *returned]
 
 
-def model(user_keys: Array | None = None) -> Artifact:
+def model(user_keys: U64 | None = None) -> Artifact:
     """It knows the items i0 to i5 in an order of its own, and one that was never sold."""
     rng = np.random.default_rng(5)
     return Artifact(
@@ -49,7 +49,8 @@ def model(user_keys: Array | None = None) -> Artifact:
 def by_place(vectors: F32, weights: F32, arrays: Mapping[str, Array], params: Mapping[str, float]) -> F32:
     """An encoder to which order, weights, arrays and parameters all matter."""
     places = np.arange(1, len(weights) + 1, dtype=np.float32)
-    return np.asarray(params["scale"] * ((places * weights) @ vectors) @ arrays["turn"], dtype=np.float32)
+    turn = np.asarray(arrays["turn"], dtype=np.float32)
+    return np.asarray(params["scale"] * ((places * weights) @ vectors) @ turn, dtype=np.float32)
 
 
 def expected(events: list[Event], user: str, now_s: int, artifact: Artifact) -> F32:

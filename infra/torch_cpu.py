@@ -5,7 +5,8 @@
 Under its plain version the public index has a build for Linux that brings gigabytes of CUDA; the CPU build of the same
 release has the version `…+cpu`. It is looked for in the index that TORCH_INDEX names, or where that is not set, first
 where pip's settings lead (indexes, directories of wheels), then in torch's own index. A plain version counts where it
-requires nothing of CUDA, as on macOS. If there is no CPU build, one line says what to do, and the exit status is 1.
+requires nothing of CUDA, as on macOS. Only files whose hashes requirements/torch.sha256 lists are taken. If there is no
+such CPU build, one line says what to do, and the exit status is 1.
 
 Needs pip 22.3 or newer, and nothing else: it runs before anything is installed.
 """
@@ -16,8 +17,10 @@ import argparse
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
+import tempfile
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,6 +34,11 @@ OF_CUDA = ("nvidia", "cuda")
 
 NOT_THERE = ("No matching distribution found", "ResolutionImpossible")
 """What pip says where no source has a version; the second where its settings have constraints."""
+
+OTHER_HASH = re.compile(r" from (?P<place>\S+).*\n(?: +Expected .*\n)+ +Got +(?P<got>[0-9a-f]{64})")
+"""What it says of a file that is not the one it was told to take."""
+
+HASHES = Path("requirements", "torch.sha256")
 
 LOOK = """
 import json, runpy
@@ -85,10 +93,19 @@ def main() -> int:
 
 
 def pinned_version() -> str:
-    """Of the nearest pyproject.toml upwards: in an image's build this file stands beside it."""
-    file = next(path for parent in Path(__file__).resolve().parents if (path := parent / "pyproject.toml").exists())
-    pins: list[str] = tomllib.loads(file.read_text())["project"]["optional-dependencies"][EXTRA]
+    pins: list[str] = tomllib.loads(_nearest("pyproject.toml").read_text())["project"]["optional-dependencies"][EXTRA]
     return next(pin.removeprefix("torch==") for pin in pins if pin.startswith("torch=="))
+
+
+def hashes_of(version: str) -> list[str]:
+    """SHA-256 of the files that may be taken under a whole version, such as `2.13.0+cpu`."""
+    lines = [line.split() for line in _nearest(HASHES).read_text().splitlines() if not line.startswith("#")]
+    return [digest for digest, name in lines if name.split("-")[1] == version]
+
+
+def _nearest(name: str | Path) -> Path:
+    """Upwards from this file, which in an image's build stands beside what it looks for."""
+    return next(path for parent in Path(__file__).resolve().parents if (path := parent / name).exists())
 
 
 def sources(environ: Mapping[str, str]) -> list[Source]:
@@ -106,7 +123,7 @@ def install(python: str, version: str, among: Sequence[Source]) -> Build:
     there = look(python)
     if there and there.version.partition("+")[0] == version and there.is_for_cpu:
         return there
-    if not any(_installs(python, requirement, source) for requirement, source in _candidates(python, version, among)):
+    if not any(_installs(python, whole, source) for whole, source in _candidates(python, version, among)):
         raise NoCpuBuild(_without(version, among))
     there = look(python)
     if there is None or not there.is_for_cpu:
@@ -115,20 +132,26 @@ def install(python: str, version: str, among: Sequence[Source]) -> Build:
 
 
 def _candidates(python: str, version: str, among: Sequence[Source]) -> Iterator[tuple[str, Source]]:
-    """Whole versions: of `2.13.0+cpu` and `2.13.0+cu130` pip takes the second for the newer one.
+    """Whole versions and where: of `2.13.0+cpu` and `2.13.0+cu130` pip takes the second for the newer one.
 
     A plain version is looked for in the first source only: torch's own index has none for Linux.
     """
     for source in among:
-        yield f"torch==={version}+cpu", source
+        yield f"{version}+cpu", source
     found = _offered(python, f"torch==={version}", among[0])
     if found and found.is_for_cpu:
-        yield f"torch==={version}", among[0]
+        yield version, among[0]
 
 
-def _installs(python: str, requirement: str, source: Source) -> bool:
+def _installs(python: str, version: str, source: Source) -> bool:
     """Without what torch requires, which comes with the rest. Raises `NoCpuBuild` where pip fails at something else."""
-    return _pip(python, "--no-deps", *source.options, requirement) is not None
+    hashes = [f"--hash=sha256:{digest}" for digest in hashes_of(version)]
+    if not hashes:
+        raise NoCpuBuild(f"{HASHES} lists no file of torch {version}: add the hash of the one that you trust")
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
+        file.write(" ".join([f"torch==={version}", *hashes]))
+        file.flush()
+        return _pip(python, "--no-deps", *source.options, "--requirement", file.name) is not None
 
 
 def _offered(python: str, requirement: str, source: Source) -> Build | None:
@@ -162,7 +185,16 @@ def _pip(python: str, *arguments: str) -> str | None:
         return result.stdout
     if any(words in result.stderr for words in NOT_THERE):
         return None
+    if other := OTHER_HASH.search(result.stderr):
+        raise NoCpuBuild(_refused(**other.groupdict()))
     raise NoCpuBuild(f"pip failed with status {result.returncode}:\n{result.stderr.strip()}")
+
+
+def _refused(place: str, got: str) -> str:
+    return (
+        f"torch from {place} has the hash {got}, which is none of {HASHES}: it is another build. Set TORCH_INDEX to an "
+        f"index of torch's own CPU builds, or add this one's line to the file if you know who built it."
+    )
 
 
 def _without(version: str, among: Sequence[Source]) -> str:

@@ -13,16 +13,13 @@ from rich.table import Table
 
 from infra.demo.checks import DemoError
 from infra.images import start_up
-from infra.images.buildah import Buildah
+from infra.images.choice import DIRECTORY, chosen_engine
 from infra.images.demo import run_demo
-from infra.images.docker import Docker
 from infra.images.engine import ROOT, TARGETS, Engine, ImageError, revision
-from infra.images.pip_settings import read_pip_settings
 from infra.local.calls import StartError
 from infra.local.children import end_on_signals
 from infra.local.ports import PortError, choose_ports
 
-DIRECTORY = ROOT / "build" / "images"
 FIGURES = ROOT / "build" / "images.json"
 MB = 10**6
 LIMITS_MB = {"recommend": 400, "ingest": 500, "update": 500, "train": 1000}
@@ -34,7 +31,7 @@ def main() -> int:
     end_on_signals()
     try:
         ports = choose_ports(arguments.port)
-        engine = _engine()
+        engine = chosen_engine()
         targets = arguments.images or TARGETS
         for target in targets:
             _build(engine, target, console, build=not arguments.keep)
@@ -45,12 +42,6 @@ def main() -> int:
         console.print(str(error), style="red", markup=False, soft_wrap=True)
         return 1
     return 0
-
-
-def _engine() -> Engine:
-    if Docker.answers():
-        return Docker(read_pip_settings(DIRECTORY, with_files=False))
-    return Buildah(DIRECTORY, read_pip_settings(DIRECTORY, with_files=True))
 
 
 def _build(engine: Engine, target: str, console: Console, *, build: bool) -> None:

@@ -62,12 +62,14 @@ def no_cache(root: str = "/") -> None:
 
 
 def listed() -> None:
-    """Every installed package is in the list of packages."""
+    """Every installed package is in the list of packages, with its licence and the hash of its file."""
     components = json.loads(SBOM.read_text())["components"]
     names = {(component["name"].lower(), component["version"]) for component in components}
     there = {(package.name.lower(), package.version) for package in distributions()}
     assert there
     assert there <= names, there - names
+    bare = [one["name"] for one in components if "expression" not in one["licenses"][0] or "hashes" not in one]
+    assert bare == ["recsys-lite"], bare
 
 
 def reads_uploads() -> None:

@@ -15,7 +15,15 @@ from sphinx.application import Sphinx
 
 CHAPTERS = {
     "Set it up": ("docs/install", "docs/uploads", "widget/README", "docs/sizing", "docs/stores", "docs/settings"),
-    "Run it": ("docs/models", "docs/commands", "docs/runbook", "docs/security", "docs/upgrades", "CHANGELOG"),
+    "Run it": (
+        "docs/models",
+        "docs/commands",
+        "docs/runbook",
+        "docs/security",
+        "docs/licences",
+        "docs/upgrades",
+        "CHANGELOG",
+    ),
     "Work on it": (
         "docs/develop",
         "docs/api",

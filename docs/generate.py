@@ -32,6 +32,7 @@ from infra.local.manifest import read_manifest  # noqa: E402
 from infra.local.ports import DEFAULT_PORTS  # noqa: E402
 from infra.sizing.needs import needs  # noqa: E402
 from infra.sizing.table import cells  # noqa: E402
+from infra.supply.packages import Package, npm_packages, python_packages  # noqa: E402
 from tests.eval.configs import read_configs  # noqa: E402
 from tests.eval.published import METRICS, REFERENCES  # noqa: E402
 
@@ -167,6 +168,11 @@ def commands() -> str:
     return table(("command", "what it does"), rows)
 
 
+def licences(packages: Iterable[Package]) -> str:
+    rows = [(one.name, one.version, one.licence, ", ".join(f"`{place}`" for place in one.used_in)) for one in packages]
+    return table(("package", "version", "licence", "used in"), rows)
+
+
 def sized() -> Any:
     """The run of `make sizing` that the page tells of."""
     return json.loads((DOCS / "sizing.json").read_text())
@@ -224,6 +230,8 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "sizing needs": lambda: by_size([needs(row) for row in sized()["rows"]]),
     "sizing": lambda: by_size([cells(row) for row in sized()["rows"]]),
     "sizing limits": sizing_limits,
+    "python licences": lambda: licences(python_packages()),
+    "carousel licences": lambda: licences(npm_packages()),
 }
 
 

@@ -33,8 +33,13 @@ def pack(directory: Path, *, version: str, repository: str | None) -> Path:
         raise ReleaseError("widget/LICENSE is not the project's licence")
     source = directory.with_name(f"{directory.name}-source")
     _export(files, source, version, repository)
+    return packed_from(source, directory)
+
+
+def packed_from(source: Path, directory: Path) -> Path:
+    """The tarball of the package in `source`, in the new `directory`. npm gives all files one time and one owner."""
     directory.mkdir(parents=True)
-    run(["npm", "pack", "--pack-destination", directory], cwd=source)
+    run(["npm", "pack", "--ignore-scripts", "--pack-destination", directory], cwd=source)
     [tarball] = directory.glob("*.tgz")
     return tarball
 
@@ -43,6 +48,7 @@ def _export(files: set[str], target: Path, version: str, repository: str | None)
     for name in files:
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(WIDGET / name, target / name)
+        (target / name).chmod(0o644)
     if repository is None:
         return
     readme, package = target / "README.md", target / "package.json"

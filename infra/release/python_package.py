@@ -11,22 +11,25 @@ from email.parser import BytesParser
 from pathlib import Path
 from typing import Final
 
+from infra.release.reproducible import environment, repack_sdist, repack_wheel
 from infra.release.source import PARTS, export, tracked
-from infra.release.steps import ReleaseError, run
+from infra.release.steps import ROOT, ReleaseError, run
 
+LOCKED: Final = ROOT / "infra" / "locked.py"
 SETTING_MISSING: Final = 3
 """The exit status of a command that has everything but its settings."""
 
 _SHOWN: Final = ("Summary", "Keywords", "Classifier", "Requires-Python", "License-Expression")
 
 
-def build(directory: Path, *, version: str, repository: str | None, isolated: bool = True) -> tuple[Path, Path]:
-    """Wheel and sdist in `directory`, built from an export beside it; `isolated` fetches the build backend anew."""
+def build(directory: Path, *, version: str, repository: str | None) -> tuple[Path, Path]:
+    """Wheel and sdist in `directory`, built from an export beside it by the build backend that is locked."""
     source = directory.with_name(f"{directory.name}-source")
     export(source, version=version, repository=repository)
-    options = [] if isolated else ["--no-isolation"]
-    run([sys.executable, "-m", "build", *options, "--outdir", directory, source])
+    run([sys.executable, "-m", "build", "--no-isolation", "--outdir", directory, source], env=environment())
     [wheel], [sdist] = directory.glob("*.whl"), directory.glob("*.tar.gz")
+    repack_wheel(wheel)
+    repack_sdist(sdist)
     return wheel, sdist
 
 
@@ -63,11 +66,13 @@ def _compare(archive: Path, expected: set[str], found: set[str]) -> None:
 
 
 def check_installed(wheel: Path, directory: Path, version: str) -> None:
-    """Installs the wheel with the extra `cli` into a new environment in `directory`, with what the package alone asks
-    for, and runs `recsys` there, away from the repository. Raises `ReleaseError`."""
+    """Installs the wheel with the extra `cli` into a new environment in `directory`, where what is locked for it is all
+    that there is, and runs `recsys` there, away from the repository. Raises `ReleaseError`."""
     venv.create(directory, with_pip=True)
     programs = directory / "bin"
-    run([programs / "python", "-m", "pip", "install", "--quiet", "--no-input", f"{wheel}[cli]"])
+    run([programs / "python", LOCKED, "cli"])
+    # With what is locked and nothing else, so that pip also says where the wheel asks for something that is not.
+    run([programs / "python", "-m", "pip", "install", "--quiet", "--no-index", f"{wheel}[cli]"])
     env = {name: value for name, value in os.environ.items() if not name.startswith(("RECSYS_", "PYTHON"))}
 
     def recsys(*words: str, status: int = 0) -> str:

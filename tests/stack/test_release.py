@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
+import os
 import re
 import shutil
 import tarfile
@@ -14,8 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from infra.release.npm_package import REQUIRED, check_listed
+from infra.release.npm_package import REQUIRED, check_listed, packed_from
 from infra.release.python_package import build, check_sdist, check_wheel
+from infra.release.reproducible import epoch
 from infra.release.source import with_absolute_links
 from infra.release.steps import ROOT, ReleaseError
 from infra.release.version import version_of
@@ -35,7 +38,7 @@ NAMES_THE_VERSION = (
 def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Wheel and sdist, by the build backend that is installed."""
     directory = tmp_path_factory.mktemp("release") / "python"
-    return build(directory, version=VERSION, repository=REPOSITORY, isolated=False)
+    return build(directory, version=VERSION, repository=REPOSITORY)
 
 
 def test_wheel_and_sdist_hold_the_package(built: tuple[Path, Path]) -> None:
@@ -53,6 +56,39 @@ def test_the_page_of_the_index_leads_to_the_repository(built: tuple[Path, Path])
     targets = re.findall(r"\]\(([^)]+)\)", metadata)
     assert f"{REPOSITORY}/blob/v{VERSION}/docs/install.md" in targets
     assert [target for target in targets if not re.match(r"https?:|#", target)] == []
+
+
+def test_a_second_build_has_the_same_bytes(built: tuple[Path, Path], tmp_path: Path) -> None:
+    """Also for somebody with another umask; the files' times differ in any case."""
+    before = os.umask(0o077)
+    try:
+        again = build(tmp_path / "python", version=VERSION, repository=REPOSITORY)
+    finally:
+        os.umask(before)
+    assert [digest(file) for file in again] == [digest(file) for file in built]
+
+
+def test_an_archive_says_when_the_commit_was_made(built: tuple[Path, Path]) -> None:
+    with tarfile.open(built[1]) as sdist:
+        assert {member.mtime for member in sdist.getmembers()} == {epoch()}
+        assert {(member.uid, member.uname, member.mode) for member in sdist.getmembers()} == {(0, "", 0o644)}
+
+
+def test_the_npm_package_has_the_same_bytes_when_packed_again(tmp_path: Path) -> None:
+    """`npm pack` as the release calls it, on small files in the place of the built carousel."""
+    packed = []
+    for name in ("one", "two"):
+        source = tmp_path / name
+        for file in sorted(REQUIRED, reverse=name == "two"):
+            (source / file).parent.mkdir(parents=True, exist_ok=True)
+            (source / file).write_text(file)
+        (source / "package.json").write_text('{"name": "a", "version": "1.0.0", "files": ["dist"]}')
+        packed.append(digest(packed_from(source, tmp_path / f"{name}-packed")))
+    assert packed[0] == packed[1]
+
+
+def digest(file: Path) -> tuple[str, str]:
+    return file.name, hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def rewritten(wheel: Path, target: Path, change: Callable[[dict[str, bytes]], object]) -> Path:

@@ -10,6 +10,7 @@ torch has a file that is kept by hand: its CPU builds are in an index of their o
 from __future__ import annotations
 
 import argparse
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -111,6 +112,11 @@ def _with_short_condition(line: str) -> str:
 
 def name_of(entry: str) -> str:
     return entry.partition("==")[0]
+
+
+def digests_of(entry: str) -> list[str]:
+    """SHA-256 of the files of a version, in hex."""
+    return re.findall(r"--hash=sha256:([0-9a-f]{64})", entry)
 
 
 if __name__ == "__main__":

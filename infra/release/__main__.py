@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 from infra.release.npm_package import pack
+from infra.release.parts import write_lists
 from infra.release.python_package import build, check_installed, check_sdist, check_wheel
 from infra.release.steps import ROOT, ReleaseError
 from infra.release.version import version_of
@@ -35,6 +36,8 @@ def _check(tag: str | None, repository: str | None) -> None:
     check_wheel(wheel, version)
     check_sdist(sdist, version)
     print(f"{wheel.name} and {sdist.name}: their contents are right")
+    for parts in write_lists(DIRECTORY / "sbom", python=[wheel, sdist], npm=tarball, version=version):
+        print(f"{parts.name}: the parts of others, with their licences and hashes")
     with tempfile.TemporaryDirectory() as empty:
         check_installed(wheel, Path(empty), version)
     print(f"recsys runs in an environment with {wheel.name}[cli] alone; all files are in {DIRECTORY.relative_to(ROOT)}")

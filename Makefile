@@ -74,7 +74,7 @@ mutants: setup ## faults planted into code that must not be wrong, and which no 
 postgres:
 	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || infra/apt.sh postgresql
 
-audit: build/audit/.ready widget/node_modules/.ready ## known vulnerabilities of all locked packages; status 3 where the data cannot be had
+audit: build/audit/.ready ## known vulnerabilities of all locked packages, or NOT AUDITED where nothing could be asked
 	python3 -m infra.supply.audit
 
 lint: setup lint-widget ## ruff, mypy strict, import-linter, tsc strict, eslint, schemas and a linter for workflows

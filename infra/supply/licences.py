@@ -55,7 +55,7 @@ def licence_of(name: str) -> str:
         return said
     metadata = distribution(name).metadata
     for field in ("License-Expression", "License"):
-        if (value := metadata.get(field)) and (field == "License-Expression" or value in IDENTIFIERS):
+        if (value := metadata[field]) and (field == "License-Expression" or value in IDENTIFIERS):
             return str(value)
     classifiers = [line.rpartition(" :: ")[2] for line in metadata.get_all("Classifier") or [] if "License ::" in line]
     if len(classifiers) == 1 and classifiers[0] in UNMISTAKABLE:

@@ -11,6 +11,8 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from common.bucket.s3 import S3Bucket
 from common.config import read_settings
 from infra.local.calls import wait_until_healthy
@@ -114,6 +116,9 @@ class Servers:
     def pid(self, name: str) -> int:
         return self._children[name].pid
 
+    def worker_pid(self, name: str) -> int:
+        return worker_pid(self.pid(name))
+
 
 def function_program(name: str, env: Mapping[str, str]) -> Program:
     """A function as template.yaml starts it, or the empty one."""
@@ -155,6 +160,12 @@ def _on(cores: set[int]) -> Iterator[None]:
         yield
     finally:
         os.sched_setaffinity(0, before)
+
+
+def worker_pid(pid: int) -> int:
+    """The process that serves: what was started watches over it."""
+    children = psutil.Process(pid).children(recursive=True)
+    return next((child.pid for child in children if not child.children()), pid)
 
 
 def anonymous_bytes(pid: int) -> int:

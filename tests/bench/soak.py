@@ -60,7 +60,7 @@ def soak(minutes: float) -> list[Row]:
         requests = cycle(known_people(shop, made.environment["RECSYS_TOKEN_KEY"], hours=24))
         port = servers.function(RECOMMEND, made.environment)
         full = measure(port, requests, _FULL_LOAD_S).requests_per_s
-        watch = _MemoryWatch(servers.pid(RECOMMEND), minutes * 60)
+        watch = _MemoryWatch(servers.worker_pid(RECOMMEND), minutes * 60)
         watch.start()
         load = observe(port, requests, minutes * 60, requests_per_s=_SHARE * full)
         watch.join()

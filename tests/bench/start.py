@@ -36,6 +36,7 @@ from tests.bench.harness import (
     function_program,
     listening_on,
     pinned,
+    worker_pid,
 )
 from tests.bench.http_load import measure
 from tests.bench.large_shop import PSEUDONYM_KEY, Written, large_shop, user_id
@@ -174,5 +175,5 @@ def _memory(shop: _Shop) -> Row:
     with _process(RECOMMEND, shop.environment) as (pid, port):
         _ask(port, shop.question())
         measure(port, questions, _LOAD_S)
-        megabytes = anonymous_bytes(pid) / 1e6
+        megabytes = anonymous_bytes(worker_pid(pid)) / 1e6
     return Row.bound(MEMORY, f"{megabytes:.0f} MB of anonymous pages", megabytes, "<= 160 MB")

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import psutil
 import pytest
 
 from common.edges.wiring import make_context
@@ -29,10 +30,12 @@ START_S = 60.0
 class Process(NamedTuple):
     url: str
     pid: int
+    """Of the process that watches over the worker."""
 
     def mapped(self) -> str:
         """The files that it has mapped."""
-        return Path(f"/proc/{self.pid}/maps").read_text()
+        [worker] = psutil.Process(self.pid).children()
+        return Path(f"/proc/{worker.pid}/maps").read_text()
 
 
 @pytest.fixture(scope="module")

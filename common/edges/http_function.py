@@ -24,6 +24,11 @@ from common.errors import Busy, NotReady, RecsysError, SettingError, Unanswered,
 from common.usecases.recommend.service import RecommendService
 
 VARY: Final = (b"vary", b"Origin")
+FOR_OPERATORS: Final = frozenset({Endpoint.METRICS, Endpoint.READYZ})
+"""Not there for whoever comes through the way in of the public. Prometheus and people in the deployment ask the
+function itself; probes ask `/startedz` and `/healthz`, which tell nothing but a status."""
+
+_OF_PROXIES: Final = (b"x-forwarded-for", b"forwarded", b"via")
 _MAX_AGE_S: Final = b"600"
 _TRY_AGAIN: Final = "something that this answer needs is not available just now: try again later"
 
@@ -195,8 +200,14 @@ def _is_of_the_store(error: RecsysError) -> bool:
     return isinstance(error, UnavailableError) and not isinstance(error, NotReady | Busy | Unanswered)
 
 
+def _came_through_a_proxy(request: Request) -> bool:
+    """Every way in adds one of these headers: Caddy, an Ingress, and Knative's queue-proxy, which is before each pod. A
+    client can add them and cannot take them away."""
+    return any(request.header(name) is not None for name in _OF_PROXIES)
+
+
 def _refuse(request: Request, endpoint: Endpoint) -> Response | None:
-    if endpoint is Endpoint.NONE:
+    if endpoint is Endpoint.NONE or (endpoint in FOR_OPERATORS and _came_through_a_proxy(request)):
         problem = problems.problem(404, "not_found", "there is no such path; see /openapi.json")
         return problem_response(problem, request.find_id())
     allowed = METHODS[endpoint]

@@ -84,8 +84,10 @@ def _paths() -> dict[str, Any]:
         PATHS[Endpoint.POPULAR]: {"get": _list_operation("What is bought most", ListFields)},
         PATHS[Endpoint.HEALTHZ]: {"get": _probe("The process answers")},
         PATHS[Endpoint.STARTEDZ]: {"get": _probe("What is published, if anything is, has been loaded")},
-        PATHS[Endpoint.READYZ]: {"get": _probe("A bundle is served: which, how old, and what was refused")},
-        PATHS[Endpoint.METRICS]: {"get": _probe("Figures for Prometheus")},
+        PATHS[Endpoint.READYZ]: {
+            "get": _probe("From inside only: a bundle is served; which, how old, and what was refused")
+        },
+        PATHS[Endpoint.METRICS]: {"get": _probe("From inside only: figures for Prometheus")},
     }
 
 

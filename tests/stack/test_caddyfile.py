@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from common.edges.http_function import FOR_OPERATORS
 from common.edges.http_routes import PATHS, Endpoint
 from infra.local.calls import call, wait_until_healthy
 from infra.local.children import Children
@@ -22,7 +23,7 @@ from infra.local.ports import HOST, free_ports
 
 CADDY = Path(sysconfig.get_path("scripts")) / "caddy"
 CADDYFILE = TEMPLATE.parent / "infra" / "Caddyfile"
-FOR_THE_CLUSTER = {Endpoint.METRICS, Endpoint.STARTEDZ}
+FOR_THE_CLUSTER = {*FOR_OPERATORS, Endpoint.STARTEDZ}
 START_S = 30.0
 
 

@@ -94,6 +94,13 @@ class FileCache:
                 self._discard(path, ref)
                 yield ref
 
+    def discard_misfits(self, refs: Iterable[FileRef]) -> list[FileRef]:
+        """The files that were removed because they have another length than they should, or are none: a `stat` each."""
+        misfits = [ref for ref in refs if not _fits(self._root / ref.sha256, ref)]
+        for ref in misfits:
+            self._discard(self._root / ref.sha256, ref)
+        return misfits
+
     def discard_damaged(self, refs: Iterable[FileRef]) -> list[FileRef]:
         """The files that `inspect` has removed."""
         return [ref for ref in self.inspect(refs) if ref is not None]
@@ -219,6 +226,15 @@ class FileCache:
         with (locks / name[:2]).open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
+
+
+def _fits(path: Path, ref: FileRef) -> bool:
+    """Whether a file has its length; an evicted one counts as fitting."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return True
+    return stat.S_ISREG(found.st_mode) and found.st_size == ref.bytes
 
 
 def _in_pieces(path: Path, ref: FileRef) -> Generator[None, None, bool]:

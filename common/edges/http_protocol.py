@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+from itertools import islice
 from typing import Any, ClassVar, Final
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -29,11 +30,14 @@ WRITE_S: Final = 30.0
 MAX_CONNECTIONS: Final = 1_024
 """Open connections of one worker. A gateway keeps some dozens; each takes about 20 KB."""
 
+_LOOKED_AT: Final = 32
+
 
 class BoundedProtocol(HttpToolsProtocol):
     """One connection. A refusal is answered with its status and ends the connection."""
 
-    open_connections: ClassVar[set[BoundedProtocol]] = set()
+    open_connections: ClassVar[dict[BoundedProtocol, None]] = {}
+    """In the order in which they were opened."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -47,12 +51,12 @@ class BoundedProtocol(HttpToolsProtocol):
         super().connection_made(transport)  # type: ignore[arg-type] # as uvicorn's own declaration
         self._due = self.loop.time() + REQUEST_S
         self._timer = self.loop.call_later(REQUEST_S, self._look_at_the_clock)
-        self.open_connections.add(self)
+        self.open_connections[self] = None
         if len(self.open_connections) > MAX_CONNECTIONS:
             self._make_room()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.open_connections.discard(self)
+        self.open_connections.pop(self, None)
         if self._timer is not None:
             self._timer.cancel()
         super().connection_lost(exc)
@@ -129,13 +133,14 @@ class BoundedProtocol(HttpToolsProtocol):
             self.transport.abort()
 
     def _make_room(self) -> None:
-        """Ends the connection whose request has been incomplete for longest, then one between two requests; this one
-        if there is neither."""
-        others = [other for other in self.open_connections if other is not self]
-        incomplete = [other for other in others if other._in_head]
-        idle = [other for other in others if other._due is None]
-        ended = min(incomplete, key=lambda other: other._due or math.inf, default=idle[0] if idle else self)
-        self.open_connections.discard(ended)
+        """Ends the connection whose request has been incomplete for longest among the oldest, then one between two
+        requests; this one if there is neither. Looking at all would make a flood of connections cost its square."""
+        others = (other for other in self.open_connections if other is not self)
+        incomplete = list(islice((other for other in others if other._in_head), _LOOKED_AT))
+        ended = min(incomplete, key=lambda other: other._due or math.inf, default=self)
+        if ended is self:
+            ended = next((other for other in self.open_connections if other._due is None), self)
+        self.open_connections.pop(ended, None)
         if ended._due is None:
             ended.transport.close()
         else:

@@ -16,7 +16,7 @@ from common.testing.memory import MemoryBucket
 from common.usecases.shared.context import Context
 from tests.asgi import Function
 from tests.bundles import publish
-from tests.damage import DAMAGES, SAME_SIZE, Damage, flip, replace_all
+from tests.damage import DAMAGES, SAME_SIZE, Damage, cut, flip, make_directory, replace_all
 from tests.memory import memory_context
 from tests.storefront_shop import SOURCE, shop_layer, token
 
@@ -169,6 +169,17 @@ def test_an_answer_that_fails_has_the_files_read(machine: Machine, monkeypatch: 
     assert (answer.status, answer.json()["code"]) == (503, "unanswered")
     eventually(lambda: function.call("GET", question).status == 200)
     assert machine.damaged() == []
+
+
+@pytest.mark.parametrize("damage", [cut, make_directory])
+def test_a_file_that_is_cut_short_is_healed_before_anybody_reads_it(machine: Machine, damage: Damage) -> None:
+    function = machine.start()
+    assert function.call("GET", "/v1/popular").status == 200
+    watch = function._module._function._service.watch
+    damage(machine.path("user_keys.npy"))
+    watch._files._next_lengths = 0.0
+    eventually(lambda: machine.damaged() == [] and not watch._damaged)
+    assert function.call("GET", "/v1/recommendations?n=9", token(key="k" * 64)).status == 200
 
 
 def test_what_is_damaged_in_the_bucket_too_is_refused_by_name_and_the_old_bundle_serves_on(machine: Machine) -> None:

@@ -23,6 +23,7 @@ from typing import Final
 HOST: Final = "127.0.0.1"
 PAUSE_S: Final = 0.02
 PATIENCE_S: Final = 30.0
+READY: Final = "ready\n"
 ROOT: Final = Path(__file__).parents[2]
 
 
@@ -53,10 +54,12 @@ def milliseconds(seen: Mapping[str, Seen], when: str) -> dict[str, int]:
 
 @contextmanager
 def another_client(port: int, *paths: str) -> Iterator[dict[str, Seen]]:
-    """Asks during the block; what it has seen is in the yielded dict after it."""
+    """Asks during the block, from its beginning; what it has seen is in the yielded dict after it."""
     command = [sys.executable, "-m", "tests.trust.other_client", str(port), *paths]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
     seen: dict[str, Seen] = {}
+    assert process.stdout is not None
+    assert process.stdout.readline() == READY
     try:
         yield seen
     finally:
@@ -83,6 +86,8 @@ def ask(port: int, path: str, seen: Seen) -> None:
 
 def main(port: int, paths: Sequence[str]) -> None:
     seen = {path: Seen() for path in paths}
+    sys.stdout.write(READY)
+    sys.stdout.flush()
     while not select.select([sys.stdin], [], [], PAUSE_S)[0]:
         for path in paths:
             ask(port, path, seen[path])

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
@@ -40,11 +41,34 @@ class Running:
         return sum(each.memory_info().rss for each in (process, *process.children(recursive=True)))
 
 
+class Peaks(threading.Thread):
+    """The most memory and the most open files of a server while it runs; `stop` ends it."""
+
+    def __init__(self, server: Running) -> None:
+        super().__init__(daemon=True)
+        self._server = server
+        self._over = threading.Event()
+        self.rss = self.files = 0
+
+    def run(self) -> None:
+        while not self._over.wait(0.1):
+            self.rss = max(self.rss, self._server.rss())
+            self.files = max(self.files, self._server.worker.num_fds())
+
+    def stop(self) -> None:
+        self._over.set()
+        self.join()
+
+
 @contextmanager
-def running(environment: Mapping[str, str], directory: Path, path: str = "/v1/popular") -> Iterator[Running]:
-    """Started, and answering `path`."""
+def running(
+    environment: Mapping[str, str], directory: Path, path: str = "/v1/popular", command: Sequence[str] | None = None
+) -> Iterator[Running]:
+    """Started, and answering `path`. A `command` stands in place of the image's."""
     port = free_ports()["recommend"]
     container = read_manifest().function("recommend").container
+    if command is not None:
+        container = replace(container, command=tuple(command))
     own = {"PATH": os.environ["PATH"], "HOME": str(directory), "HOST": HOST, "PORT": str(port), "WORKERS": "1"}
     one_thread = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     program = launch_here(container, own | one_thread | dict(environment))

@@ -10,6 +10,7 @@ import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ import pytest
 from common.bucket.cache import FileCache
 from common.bucket.keys import Keys
 from common.config import Shop
-from common.errors import NotReady, UnavailableError
+from common.errors import CorruptError, NotReady, SettingError, UnavailableError
 from common.schemas.documents import Bundle
 from common.serving.bundle import ServedBundle
 from common.testing.faults import Fault, FaultyBucket, Rule
@@ -182,6 +183,72 @@ def test_whatever_stops_a_version_from_being_opened_is_told_once_and_the_last_on
     assert [record.getMessage() for record in caplog.records].count("bundle refused") == 1
     service.watch.refresh()
     assert names(service) == {"b"}
+
+
+STEPS = {
+    "the document is looked at": "common.testing.memory.MemoryBucket.head",
+    "the document is read": "common.testing.memory.MemoryBucket.get",
+    "the document is parsed": "common.bucket.current.CurrentFile._parsed",
+    "a file is fetched": "common.testing.memory.MemoryBucket.fetch",
+    "a file is checked": "common.bucket.cache._check",
+    "a file is written": "common.bucket.cache._sync",
+    "a file is opened": "common.serving.layer.LayerFiles.path",
+    "a layer is described": "common.serving.layer.LayerFiles.info",
+    "an array is mapped": "common.serving.arrays.np.load",
+    "the index is opened": "common.serving.index.VectorIndex.open",
+    "people are opened": "common.serving.layer.People",
+    "items are joined": "common.serving.bundle.Items",
+    "selections are made": "common.serving.bundle.Selections",
+    "answers ahead are compared": "common.serving.bundle.StillValid.of",
+    "the weighting is read": "common.serving.bundle.Weighting.model_validate",
+    "the encoder is prepared": "common.serving.bundle.prepare",
+}
+ANYWHERE = [SettingError("the store refuses the key"), ValueError("a time without zone")]
+SOMEWHERE = [
+    CorruptError("it is damaged"),
+    UnavailableError("the disk is full"),
+    OSError(30, "read-only file system"),
+    RecursionError("nested too deep"),
+    MemoryError(),
+    KeyError("weighting"),
+]
+FAULTS = [(step, raised) for step in STEPS for raised in ANYWHERE]
+FAULTS += [(step, raised) for step, raised in zip(STEPS, cycle(SOMEWHERE), strict=False)]
+
+
+@pytest.mark.parametrize(("step", "raised"), FAULTS, ids=lambda value: getattr(value, "message", str(value)))
+def test_whatever_any_step_of_opening_raises_is_shown_and_told_once(
+    step: str,
+    raised: Exception,
+    context: Context,
+    clock: Clock,
+    publishing: Callable[[str], Bundle],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    service = RecommendService(context)
+    publishing("a")
+    service.watch.follow_once()
+    publishing("b")
+    caplog.clear()
+
+    def fail(*_: object, **__: object) -> None:
+        raise raised
+
+    with monkeypatch.context() as patch:
+        patch.setattr(STEPS[step], fail)
+        for _ in range(3):
+            service.watch.follow_once()
+            service.watch.follow_once()
+            clock.now += timedelta(seconds=RETRY_REFUSED_S + 1)
+        assert names(service) == {"a"}
+        assert service.watch.refusal is not None or not service.watch.store_answers
+    told = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert len(told) == 1, [record.getMessage() for record in told]
+    service.watch.follow_once()
+    assert names(service) == {"b"}
+    assert service.watch.refusal is None
+    assert service.watch.store_answers
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b'{"format_version": 2}'])

@@ -113,16 +113,20 @@ class BundleWatch:
 
     def _follow(self) -> None:
         while not self._stopping.wait(self._context.settings.refresh_s):
-            try:
-                self.refresh()
-                self.heal()
-                self._read_activity()
-            except Exception as error:
-                # Whatever the fault (a refused key, a defect): without the thread, an old version is served for ever.
-                self.store_answers = False
-                self._tell(error)
-            else:
-                self._told = ""
+            self.follow_once()
+
+    def follow_once(self) -> None:
+        """One round of the thread. Raises nothing: without the thread, an old version would be served for ever."""
+        try:
+            self.refresh()
+            self.heal()
+            self._read_activity()
+        except Exception as error:
+            # Whatever the fault: a refused key, a defect.
+            self.store_answers = False
+            self._tell(error)
+        else:
+            self._told = ""
 
     def _read_activity(self) -> None:
         """Reads the activity; the last one stays where the bucket cannot be listed."""

@@ -19,6 +19,9 @@ PARALLEL_FETCHES: Final = 8
 PIECES_A_LOOK: Final = 4
 """Pieces of 4 MB that a look reads: at two looks a second, a gigabyte in half a minute, for a twentieth of a core."""
 
+LENGTHS_AGAIN_S: Final = 5.0
+"""A file that was cut short ends the process at its next read: the sooner another is mapped, the better."""
+
 LOOK_AGAIN_S: Final = 86_400.0
 DOUBT_AGAIN_S: Final = 60.0
 
@@ -30,6 +33,7 @@ class ServedFiles:
         self._context = context
         self._unread: Iterator[FileRef | None] = iter(())
         self._next_reading = 0.0
+        self._next_lengths = 0.0
         self._doubted = threading.Event()
         self._next_doubt = 0.0
 
@@ -51,8 +55,13 @@ class ServedFiles:
         self._doubted.set()
 
     def look(self, bundle: Bundle) -> bool:
-        """Reads some more of the files, all of them once a day. True if one was damaged; it is removed then."""
+        """Reads some more of the files, all of them once a day, and compares their lengths. True if one was damaged; it
+        is removed then."""
         now = time.monotonic()
+        if now >= self._next_lengths:
+            self._next_lengths = now + LENGTHS_AGAIN_S
+            if self._context.cache.discard_misfits(_files(bundle)):
+                return True
         if self._doubted.is_set() and now >= self._next_doubt:
             self._doubted.clear()
             self._next_doubt = now + DOUBT_AGAIN_S

@@ -62,7 +62,7 @@ def run_lane(lane: Lane) -> Result:
     report.unlink(missing_ok=True)
     # Through the environment, so that it reaches a pytest that make starts.
     options = f"{os.environ.get('PYTEST_ADDOPTS', '')} --junitxml={shlex.quote(str(report))}"
-    environment = {**os.environ, "PYTEST_ADDOPTS": options}
+    environment = {**os.environ, "PYTEST_ADDOPTS": options, "LANE_MINUTES": f"{lane.minutes:g}"}
     started = time.monotonic()
     status = bounded.run(lane.command, environment, lane.limit_s)
     return Result(lane, time.monotonic() - started, status, read_tally(report))

@@ -15,7 +15,7 @@ AT_ONCE: Final = 2
 """Filters that one worker works on at a time. Each takes a core while it lasts, and memory of DuckDB."""
 
 MAX_WAITING: Final = 32
-WAIT_S: Final = 1.0
+WAIT_S: Final = 3.0
 
 
 class Turns:

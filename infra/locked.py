@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import subprocess
 import sys
@@ -84,9 +85,14 @@ def install(pip: list[str], file: Path) -> dict[str, str]:
 
 def _run(command: list[str], file: Path | None = None) -> None:
     options = ["--quiet", "--no-input", "--disable-pip-version-check"]
-    result = subprocess.run([*command, *options], check=False, stderr=subprocess.PIPE, text=True)
+    result = subprocess.run([*command, *options], env=_environment(), check=False, stderr=subprocess.PIPE, text=True)
     if result.returncode:
         raise NotInstalled(remedy(result.stderr, file) or f"pip failed:\n{result.stderr.strip()}")
+
+
+def _environment() -> dict[str, str]:
+    """Without PYTHONPATH: pip would take what lies there for installed."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
 
 
 def remedy(said: str, file: Path | None) -> str | None:

@@ -178,8 +178,10 @@ def _is_of_cuda(requirement: str) -> bool:
 def _pip(python: str, *arguments: str) -> str | None:
     """Standard output; None where no source has what is asked for."""
     command = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-input"]
+    # What lies in PYTHONPATH would count as installed.
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     result = subprocess.run(
-        [*command, "--disable-pip-version-check", *arguments], check=False, capture_output=True, text=True
+        [*command, "--disable-pip-version-check", *arguments], env=env, check=False, capture_output=True, text=True
     )
     if result.returncode == 0:
         return result.stdout

@@ -9,7 +9,7 @@ shift
 export LIGHTFM_NO_CFLAGS=1 CFLAGS='-ffast-math -fno-finite-math-only'
 
 # Compiled once, below: what pip compiles holds the time at which it was installed.
-export PIP_NO_COMPILE=1
+export PIP_COMPILE=0
 
 python3 -m venv --without-pip /opt/recsys
 if [ "$set" = train ]; then

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -86,6 +87,18 @@ def test_a_file_with_another_hash_is_refused_in_one_line(
     assert re.match(rf"{NAME}=={VERSION} from http://\S+ has the hash {got}, which is none of \S+/one.txt: ", line)
     assert f"or add --hash=sha256:{got} to the entry" in line
     assert who(python) is None
+
+
+def test_what_lies_elsewhere_does_not_count_as_installed(
+    project: Path, wheel: Path, another: Path, python: Path, tmp_path: Path
+) -> None:
+    lock(project, wheel)
+    with zipfile.ZipFile(another) as archive:
+        archive.extractall(tmp_path / "elsewhere")
+    with served(index_of(tmp_path / "index", wheel)) as url:
+        result = install(project, python, {"PIP_INDEX_URL": url, "PYTHONPATH": str(tmp_path / "elsewhere")})
+    assert (result.returncode, result.stderr) == (0, "")
+    assert who(python) == "known"
 
 
 def test_the_locked_file_is_found_beside_another(

@@ -21,8 +21,8 @@ from infra.images.engine import TARGETS, Engine, ImageError
 OURS: Final = ("/opt/recsys/", "/srv/")
 
 LIST: Final = """
-import hashlib, os
-for directory, below, names in os.walk("/"):
+import hashlib, os, sys
+for directory, below, names in os.walk(sys.argv[1]):
     below[:] = sorted(name for name in below if os.path.join(directory, name) not in ("/proc", "/dev", "/sys", "/tmp"))
     for path in sorted(os.path.join(directory, name) for name in names):
         if os.path.islink(path):
@@ -51,7 +51,7 @@ def main() -> int:
 
 def listing(engine: Engine, image: str) -> str:
     """Raises `ImageError`."""
-    program = engine.program(image, ["python", "-c", LIST], {}, {})
+    program = engine.program(image, ["python", "-c", LIST, "/"], {}, {})
     result = subprocess.run(
         program.command, env=program.env, cwd=program.cwd, capture_output=True, text=True, check=False
     )

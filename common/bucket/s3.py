@@ -18,6 +18,7 @@ from common.bucket.port import CONFLICT, Blob, Conflict, ObjectInfo
 from common.bucket.s3_clients import S3Clients, S3Location
 from common.bucket.s3_errors import is_absent, is_conflict, is_not_built, translated
 from common.config import Settings
+from common.errors import BucketUnavailable
 
 
 def purge_versions(client: BaseClient, bucket: str, prefix: str) -> int:
@@ -146,10 +147,14 @@ class S3Bucket:
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         with translated("list", prefix):
             pages = self._clients.retrying.get_paginator("list_objects_v2").paginate(Bucket=self._name, Prefix=prefix)
-            entries = [entry for page in pages for entry in page.get("Contents", ())]
+            found, ends = [], True
+            for page in pages:
+                found += [_info(entry["Key"], entry, entry["Size"]) for entry in page.get("Contents", ())]
+                ends = not page.get("IsTruncated", False)
+        if not ends:
+            raise BucketUnavailable(f"the list of {prefix} ended early: it has more pages and does not say where")
         # Sorted here: SeaweedFS lists by path, so that `x/a` comes before `x-1`.
-        for entry in sorted(entries, key=lambda entry: str(entry["Key"])):
-            yield _info(entry["Key"], entry, entry["Size"])
+        yield from sorted(found, key=lambda info: info.key)
 
     def purge_versions(self, prefix: str) -> int:
         with translated("delete versions under", prefix):

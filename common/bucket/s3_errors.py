@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 from common.errors import BucketUnavailable, RecsysError, SettingError
 
@@ -51,6 +52,12 @@ def translated(action: str, key: str) -> Iterator[None]:
         raise _of_answer(error, action, key) from error
     except BotoCoreError as error:
         raise BucketUnavailable(f"cannot {action} {key}: {error}", key=key) from error
+    except (ResponseParserError, KeyError, ValueError) as error:
+        # A gateway's page, half of a list, an object without an ETag or a time.
+        raise BucketUnavailable(
+            f"cannot {action} {key}: the answer is not that of an object store ({type(error).__name__}: {error})",
+            key=key,
+        ) from error
 
 
 def _of_answer(error: ClientError, action: str, key: str) -> RecsysError:

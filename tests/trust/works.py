@@ -178,11 +178,13 @@ WORKS: Final = (
 def events_of(work: Work) -> list[Row]:
     """What is to be stored in the end: each event that was sent once, those of an erased person left out."""
     lines = {line for upload in (*sent(), work.sends) for line in upload}
-    rows = (_row(*line.split(",")) for line in lines if not (work.forgets and line.startswith(f"{ERIKA},")))
+    rows = (row_of(line) for line in lines if not (work.forgets and line.startswith(f"{ERIKA},")))
     return sorted(rows, key=str)
 
 
-def _row(user: str, item: str, moment: str, qty: str) -> Row:
+def row_of(line: str) -> Row:
+    """How an event that was sent is read back."""
+    user, item, moment, qty = line.split(",")
     return user, item, int(datetime.fromisoformat(moment).timestamp()), float(qty), "purchase"
 
 

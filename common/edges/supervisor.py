@@ -6,6 +6,7 @@ here, so that this process takes some megabytes and delays the start by millisec
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -37,9 +38,10 @@ class Pauses:
 
 
 class Supervisor:
-    """Runs `serve` in a child process, and again whenever a fault has ended it."""
+    """Runs `serve` in a child process, and again whenever a fault has ended it. `function` names it in the log."""
 
-    def __init__(self, serve: Callable[[], None]) -> None:
+    def __init__(self, function: str, serve: Callable[[], None]) -> None:
+        self._function = function
         self._serve = serve
         self._child = 0
         self._stopping = False
@@ -57,9 +59,17 @@ class Supervisor:
             self._wait(self._pauses.after(time.monotonic() - began))
             if self._stopping:
                 return 128 - status
-            sys.stderr.write(
-                f'{{"level": "error", "event": "the worker died of {signal.Signals(-status).name}; it starts again"}}\n'
-            )
+            self._tell(signal.Signals(-status).name)
+
+    def _tell(self, fault: str) -> None:
+        """One line, as all of the log is."""
+        line = {
+            "time": time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime()),
+            "level": "error",
+            "function": self._function,
+            "event": f"the worker died of {fault} and is started again",
+        }
+        sys.stderr.write(json.dumps(line) + "\n")
 
     def _run_child(self) -> int:
         """Its exit status, or the negative number of the signal that has ended it."""

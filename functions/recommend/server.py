@@ -43,4 +43,4 @@ if __name__ == "__main__":
     if WORKERS > 1:
         serve()  # uvicorn watches over several workers itself
     else:
-        sys.exit(Supervisor(serve).run())
+        sys.exit(Supervisor("recommend", serve).run())

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from common.edges.http_promotions import MAX_PROMOTIONS
+from common.edges.http_turns import AT_ONCE as WORKED_ON
 from common.edges.wiring import make_context
 from common.usecases.recommend.question_bounds import MAX_COLUMNS, MAX_FILTER_VALUES, MAX_LOOKS
 from infra.local.object_store import ObjectStore
@@ -32,6 +33,9 @@ N = MAX_LOOKS // ((1 + MAX_PROMOTIONS) * (1 + MAX_COLUMNS))
 """Items of the largest catalogue in which all columns and all promotions may be asked for: 123,000."""
 DIM = 16
 PLAIN = "/v1/popular?n=10"
+P99_S, TIMES_ALONE = 0.5, 10.0
+"""Another client may wait so long, or so many times as long as without the questions: the machine may do other work."""
+
 MOST_GROWTH = 500 << 20
 
 
@@ -84,9 +88,9 @@ def test_the_largest_legal_question_eight_at_a_time(server: Running, account: Ac
         MB_grown_by_them=grown // 1_000_000, **milliseconds(seen, "beside them"), **milliseconds(alone, "before them")
     )
     assert statuses.keys() <= {200, 503}
-    assert statuses[200] >= ROUNDS
-    for those in seen.values():
+    assert statuses[200] >= WORKED_ON
+    for path, those in seen.items():
         assert those.failures == []
-        assert len(those.seconds) > 10
-        assert those.p99_s < 0.5
+        assert those.seconds
+        assert those.p99_s < max(P99_S, TIMES_ALONE * alone[path].p99_s)
     assert grown < MOST_GROWTH

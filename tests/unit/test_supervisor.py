@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -29,7 +30,7 @@ def serve():
     number = len(starts.read_text().splitlines())
     exec(sys.argv[2])
 
-sys.exit(Supervisor(serve).run())
+sys.exit(Supervisor("recommend", serve).run())
 """
 
 
@@ -55,7 +56,9 @@ def test_a_worker_that_died_of_a_fault_is_started_again(tmp_path: Path, fault: s
         assert process.stderr is not None
         told = process.stderr.read().decode()
     assert len(pids(tmp_path / "starts")) == 2
-    assert told.count(fault) == 1
+    [line] = [json.loads(line) for line in told.splitlines() if line.startswith("{")]
+    assert (line["level"], line["function"]) == ("error", "recommend")
+    assert fault in line["event"]
 
 
 @pytest.mark.parametrize(

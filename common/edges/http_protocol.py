@@ -1,4 +1,4 @@
-"""The HTTP protocol of recommend's server: uvicorn's own with bounds on what a client may send and hold.
+"""The HTTP protocol of the functions' servers: uvicorn's own with bounds on what a client may send and hold.
 
 recommend is reached without a proxy in front of it where a gateway passes connections on, so the bounds are here. They
 are looked at before a header is built or a task is started.
@@ -38,6 +38,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     open_connections: ClassVar[dict[BoundedProtocol, None]] = {}
     """In the order in which they were opened."""
+    max_body_bytes: ClassVar[int] = MAX_BODY_BYTES
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -64,8 +65,9 @@ class BoundedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self.transport.is_closing():
             return
-        if self._due is None:
+        if self._due is None:  # the first bytes of a request after another one
             self._due = self.loop.time() + REQUEST_S
+            self._in_head, self._head_bytes = True, 0
         while self._in_head and self._head_bytes + len(data) > MAX_HEAD_BYTES:
             # What is within the bound goes to the parser: the head may end there, and a body follow.
             allowed = MAX_HEAD_BYTES - self._head_bytes
@@ -98,7 +100,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         # What comes after the application has seen too much is not kept for it.
-        if self.cycle is not None and len(self.cycle.body) <= 2 * MAX_BODY_BYTES:
+        if self.cycle is not None and len(self.cycle.body) <= 2 * self.max_body_bytes:
             super().on_body(body)
 
     def on_message_complete(self) -> None:

@@ -41,8 +41,8 @@ class Request(NamedTuple):
         given = self.header(_REQUEST_ID)
         return request_id_of(None if given is None else given.decode("latin-1"))
 
-    async def body(self) -> bytes:
-        """Reads the whole body. Raises `TooLarge` as soon as it exceeds `MAX_BODY_BYTES`, and `Disconnected`."""
+    async def body(self, max_bytes: int = MAX_BODY_BYTES) -> bytes:
+        """Reads the whole body. Raises `TooLarge` as soon as it exceeds `max_bytes`, and `Disconnected`."""
         body = bytearray()
         more = True
         while more:
@@ -50,7 +50,7 @@ class Request(NamedTuple):
             if message["type"] == "http.disconnect":
                 raise Disconnected
             body += message.get("body", b"")
-            if len(body) > MAX_BODY_BYTES:
-                raise TooLarge(f"the body has more than {MAX_BODY_BYTES} bytes")
+            if len(body) > max_bytes:
+                raise TooLarge(f"the body has more than {max_bytes} bytes")
             more = message.get("more_body", False)
         return bytes(body)

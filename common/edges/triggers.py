@@ -5,21 +5,24 @@
   delivers in order send the same event for ever, before all later ones.
 * 4xx: the call itself is wrong (token, body). 503: try again later. 500: an internal error.
 * Every answer and every log line holds the request's `X-Request-Id`: the caller's if it is well-formed, else a new one.
-* `GET /healthz` and `GET /metrics` need no token: these functions are reachable from within the cluster only.
+* `GET /healthz` and `GET /metrics` need no token: these functions are reachable from within the cluster only. They
+  answer also while a call is worked on.
 """
 
 from __future__ import annotations
 
+import asyncio
+import faulthandler
 import hmac
-import json
 import logging
 import os
+import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
 
-from flask import Request, Response
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
@@ -27,7 +30,9 @@ from common import logs
 from common.bucket.keys import Keys
 from common.edges import bucket_events, problems
 from common.edges.bucket_events import EventKind, ObjectEvent
-from common.edges.request_id import HEADER, request_id_of
+from common.edges.http_request import Disconnected, Message, Receive, Request, Send
+from common.edges.http_response import Response, json_response, problem_response
+from common.edges.request_id import HEADER
 from common.edges.wiring import make_context
 from common.errors import BadRequest, InputError, RecsysError, RefusedError, SettingError, TooLarge, Unauthorized
 from common.schemas.documents import RunRecord, RunState
@@ -47,8 +52,10 @@ Work = Callable[[Context, Call], Sequence[RunRecord]]
 
 
 class Trigger(Generic[Call]):
-    """The HTTP side of one function. `read` turns headers and body into the argument of `work`.
+    """The HTTP side of one function, as an ASGI application. `read` turns headers and body into the argument of `work`.
 
+    One call is worked on at a time, in a thread; the others wait for their turn. Requests arrive on the event loop, and
+    probes are answered there: neither a request that is sent slowly nor the work keeps others from being heard.
     The context is made from the environment at the first call, so that an import opens nothing and a fork is safe.
     """
 
@@ -57,65 +64,74 @@ class Trigger(Generic[Call]):
         self._read = read
         self._work = work
         self._lock = threading.Lock()
+        self._turn = asyncio.Lock()
         self._context: Context | None = None
         self._metrics = _Metrics(function)
 
-    def handle(self, request: Request) -> Response:
-        request_id = request_id_of(request.headers.get(HEADER))
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        request = Request(scope["method"], scope["raw_path"], scope["query_string"], scope["headers"], receive)
+        request_id = request.find_id()
         with logs.bound(request_id=request_id):
-            response = self._answer(request, request_id)
-        response.headers[HEADER] = request_id
-        return response
+            try:
+                response = await self._answer(request, request_id)
+            except Disconnected:
+                return
+        await response.send(send)
 
-    def _answer(self, request: Request, request_id: str) -> Response:
-        route = (request.method, request.path)
-        if route == ("GET", "/healthz"):
-            return _json({"status": "ok"})
-        if route == ("GET", "/metrics"):
-            return Response(self._metrics.exposition(), content_type=CONTENT_TYPE_LATEST)
-        if request.path != "/":
+    async def _answer(self, request: Request, request_id: str) -> Response:
+        route = (request.method, request.raw_path)
+        if route == ("GET", b"/healthz"):
+            return _named(json_response({"status": "ok"}), request_id)
+        if route == ("GET", b"/metrics"):
+            return _named(Response(200, CONTENT_TYPE_LATEST.encode(), self._metrics.exposition()), request_id)
+        if request.raw_path != b"/":
             detail = "this function answers /, /healthz and /metrics"
-            return _problem(problems.problem(404, "not_found", detail), request_id)
+            return problem_response(problems.problem(404, "not_found", detail), request_id)
         if request.method != "POST":
-            return _problem(problems.problem(405, "method_not_allowed", "call this function by POST"), request_id)
-        return self._call(request, request_id)
+            problem = problems.problem(405, "method_not_allowed", "call this function by POST")
+            return problem_response(problem, request_id, [(b"allow", b"POST")])
+        return await self._call(request, request_id)
 
-    def _call(self, request: Request, request_id: str) -> Response:
+    async def _call(self, request: Request, request_id: str) -> Response:
         started = time.monotonic()
         outcomes = ["internal"]
         try:
-            answer, outcomes = self._run(self._admit(request))
-            return answer
+            call = await self._admit(request)
+            async with self._turn:
+                document, outcomes = await asyncio.to_thread(self._run, call)
+            return _named(json_response(document), request_id)
+        except Disconnected:
+            outcomes = ["disconnected"]
+            raise
         except RecsysError as error:
-            status, document = problems.problem_of(error)
+            status, problem = problems.problem_of(error)
             outcomes = [error.code]
             level = logging.ERROR if status == 500 else logging.WARNING
             logs.event(log, level, "call failed", code=error.code, detail=error.message)
-            return _problem(document, request_id)
+            return problem_response(problem, request_id)
         except Exception as error:
             log.exception("call failed")
-            return _problem(problems.problem_of(error)[1], request_id)
+            return problem_response(problems.problem_of(error)[1], request_id)
         finally:
             self._metrics.observe(outcomes, time.monotonic() - started)
 
-    def _admit(self, request: Request) -> Call:
-        _check_token(self._ready(), request.headers.get("Authorization", ""))
-        if (request.content_length or 0) > MAX_BODY_BYTES:
+    async def _admit(self, request: Request) -> Call:
+        _check_token(await asyncio.to_thread(self._ready), request.header(b"authorization") or b"")
+        length = request.header(b"content-length") or b""
+        if length.isdigit() and int(length) > MAX_BODY_BYTES:
             raise TooLarge(f"the body has more than {MAX_BODY_BYTES} bytes")
-        body = request.stream.read(MAX_BODY_BYTES + 1)
-        if len(body) > MAX_BODY_BYTES:
-            raise TooLarge(f"the body has more than {MAX_BODY_BYTES} bytes")
-        return self._read(dict(request.headers), body)
+        body = await request.body(MAX_BODY_BYTES)
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in request.headers}
+        return self._read(headers, body)
 
-    def _run(self, call: Call) -> tuple[Response, list[str]]:
+    def _run(self, call: Call) -> tuple[dict[str, Any], list[str]]:
         try:
-            records = self._work(self._ready(), call)
+            with _ended_at_the_latest(os.environ):
+                records = self._work(self._ready(), call)
         except (InputError, RefusedError) as error:
             logs.event(log, logging.WARNING, "refused", code=error.code, detail=error.message)
-            _, document = problems.problem_of(error)
-            return _json({"runs": [], "refused": document}), [RunState.REFUSED]
-        answer = _json({"runs": [record.model_dump(mode="json") for record in records]})
-        return answer, [record.state for record in records]
+            return {"runs": [], "refused": problems.problem_of(error)[1]}, [RunState.REFUSED]
+        return {"runs": [record.model_dump(mode="json") for record in records]}, [record.state for record in records]
 
     def _ready(self) -> Context:
         with self._lock:
@@ -189,24 +205,32 @@ class _Metrics:
         return generate_latest(self._registry)
 
 
-def _check_token(ctx: Context, authorization: str) -> None:
+@contextmanager
+def _ended_at_the_latest(env: Mapping[str, str]) -> Iterator[None]:
+    """Ends the process if the block takes longer than `CLOUD_RUN_TIMEOUT_SECONDS`; its server starts another.
+
+    Whoever called is not there any more by then. The trace of every thread goes to standard error.
+    """
+    seconds = int(env.get("CLOUD_RUN_TIMEOUT_SECONDS", "0"))
+    if not seconds:
+        yield
+        return
+    faulthandler.dump_traceback_later(seconds, exit=True, file=sys.__stderr__ or sys.stderr)
+    try:
+        yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+
+
+def _check_token(ctx: Context, authorization: bytes) -> None:
     expected = ctx.settings.trigger_token
     if expected is None:
         raise SettingError("RECSYS_TRIGGER_TOKEN is not set: without it nobody may call this function")
-    scheme, _, token = authorization.partition(" ")
-    if scheme.lower() != "bearer" or not hmac.compare_digest(
-        token.strip().encode(), expected.get_secret_value().encode()
-    ):
+    scheme, _, token = authorization.partition(b" ")
+    if scheme.lower() != b"bearer" or not hmac.compare_digest(token.strip(), expected.get_secret_value().encode()):
         raise Unauthorized("this function needs its bearer token: RECSYS_TRIGGER_TOKEN")
 
 
-def _json(content: Mapping[str, Any]) -> Response:
-    return Response(json.dumps(content), content_type="application/json")
-
-
-def _problem(document: Mapping[str, Any], request_id: str) -> Response:
-    response = _json({**document, "request_id": request_id})
-    response.status_code = document["status"]
-    response.content_type = problems.CONTENT_TYPE
-    response.headers.update(problems.headers_of(document["status"]))
+def _named(response: Response, request_id: str) -> Response:
+    response.headers.append((HEADER.lower().encode(), request_id.encode()))
     return response

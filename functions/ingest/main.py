@@ -7,8 +7,11 @@ A call with a bucket event takes in the uploads that the event names; a call wit
 
 from __future__ import annotations
 
-import flask
-import functions_framework
+from typing import cast
+
+import functions_framework.aio
+from starlette.requests import Request
+from starlette.responses import Response
 
 from common.edges.bucket_events import ObjectEvent
 from common.edges.triggers import on_events
@@ -26,6 +29,7 @@ def _work(ctx: Context, events: list[ObjectEvent]) -> list[RunRecord]:
 _trigger = on_events("ingest", lambda keys: keys.incoming, _work)
 
 
-@functions_framework.http
-def ingest(request: flask.Request) -> flask.Response:
-    return _trigger.handle(request)
+@functions_framework.aio.http
+async def ingest(_request: Request) -> Response:
+    """Returns the ASGI application: the framework calls a returned response with the request's scope."""
+    return cast(Response, _trigger)

@@ -8,10 +8,12 @@ The body is empty or `{"families": ["als"], "evaluate": true, "budget_s": 300}`,
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import cast
 
-import flask
-import functions_framework
+import functions_framework.aio
 from pydantic import ValidationError
+from starlette.requests import Request
+from starlette.responses import Response
 
 from common.edges.triggers import Trigger
 from common.errors import BadRequest
@@ -30,6 +32,7 @@ def _read(_headers: Mapping[str, str], body: bytes) -> TrainOptions:
 _trigger = Trigger("train", _read, lambda ctx, options: [train_once(ctx, options)])
 
 
-@functions_framework.http
-def train(request: flask.Request) -> flask.Response:
-    return _trigger.handle(request)
+@functions_framework.aio.http
+async def train(_request: Request) -> Response:
+    """Returns the ASGI application: the framework calls a returned response with the request's scope."""
+    return cast(Response, _trigger)

@@ -7,8 +7,11 @@ It is called when store/current.json is replaced, and by the sweep. The content 
 
 from __future__ import annotations
 
-import flask
-import functions_framework
+from typing import cast
+
+import functions_framework.aio
+from starlette.requests import Request
+from starlette.responses import Response
 
 from common.edges.bucket_events import ObjectEvent
 from common.edges.triggers import on_events
@@ -24,6 +27,7 @@ def _work(ctx: Context, _events: list[ObjectEvent]) -> list[RunRecord]:
 _trigger = on_events("update", lambda keys: keys.store_current, _work)
 
 
-@functions_framework.http
-def update(request: flask.Request) -> flask.Response:
-    return _trigger.handle(request)
+@functions_framework.aio.http
+async def update(_request: Request) -> Response:
+    """Returns the ASGI application: the framework calls a returned response with the request's scope."""
+    return cast(Response, _trigger)

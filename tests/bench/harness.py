@@ -72,7 +72,6 @@ def environment(store: ObjectStore, directory: Path) -> dict[str, str]:
         "HOME": str(directory),
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
-        "THREADS": "1",
         "WORKERS": "1",
         "RECSYS_BUCKET": BUCKET,
         "RECSYS_S3_ENDPOINT": store.endpoint,

@@ -32,7 +32,7 @@ def command_of(function: str) -> list[str]:
 def function(request: pytest.FixtureRequest, environment: dict[str, str], tmp_path: Path) -> Iterator[tuple[str, str]]:
     """Name and address of a function that answers."""
     port = free_ports()["recommend"]
-    env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "HOST": HOST, "PORT": str(port), "THREADS": "1"}
+    env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "HOST": HOST, "PORT": str(port)}
     with subprocess.Popen(command_of(request.param), cwd=ROOT, env=env | environment) as process:
         url = f"http://{HOST}:{port}"
         deadline = time.monotonic() + DEADLINE_S

@@ -23,7 +23,7 @@ from common.schemas.documents import ModelInfo, RunRecord, RunState, ServingDocu
 from common.usecases.shared.context import Context
 from infra.local.object_store import ObjectStore
 from tests.asgi import Function
-from tests.wsgi import FUNCTIONS, client_of
+from tests.caller import FUNCTIONS, client_of
 
 
 class LiveShop:
@@ -79,8 +79,8 @@ class LiveShop:
 
     def _call(self, function: str, body: dict[str, Any]) -> list[RunRecord]:
         answer = client_of(function).post("/", json=body, headers={"Authorization": f"Bearer {self._token}"})
-        assert answer.status_code == 200, answer.get_data()
-        return [RunRecord.model_validate(run) for run in answer.get_json()["runs"]]
+        assert answer.status_code == 200, answer.data
+        return [RunRecord.model_validate(run) for run in answer.json["runs"]]
 
 
 @contextmanager

@@ -8,14 +8,13 @@ from typing import Any
 from urllib.parse import quote, quote_plus
 
 import pytest
-from flask.testing import FlaskClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from common.bucket.keys import MAX_KEY_BYTES, key_problem
 from common.usecases.shared.context import Context
+from tests.caller import Caller, client_of
 from tests.store.shop import events_csv, keys_under, rows_of
-from tests.wsgi import client_of
 
 pytestmark = pytest.mark.s3
 
@@ -49,11 +48,11 @@ MALFORMED: dict[str, Any] = {
 
 
 @pytest.fixture
-def function(environment: dict[str, str], fresh_logs: None, monkeypatch: pytest.MonkeyPatch) -> FlaskClient:
+def function(environment: dict[str, str], fresh_logs: None, monkeypatch: pytest.MonkeyPatch) -> Caller:
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     client = client_of("ingest")
-    client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {environment['RECSYS_TRIGGER_TOKEN']}"
+    client.always["Authorization"] = f"Bearer {environment['RECSYS_TRIGGER_TOKEN']}"
     return client
 
 
@@ -67,8 +66,8 @@ def own(ctx: Context, key: str) -> str:
     return key if key.startswith("/") else ctx.keys.prefix + key
 
 
-def call(function: FlaskClient, records: list[Any]) -> list[dict[str, Any]]:
-    answer = function.post("/", data=json.dumps({"Records": records}), content_type="application/json")
+def call(function: Caller, records: list[Any]) -> list[dict[str, Any]]:
+    answer = function.post("/", data=json.dumps({"Records": records}))
     assert answer.status_code == 200, answer.data
     runs: list[dict[str, Any]] = json.loads(answer.data)["runs"]
     return runs
@@ -81,7 +80,7 @@ def upload(ctx: Context, name: str, item: str) -> str:
 
 
 @pytest.mark.parametrize("name", [*NO_KEYS, *STRANGE])
-def test_a_strange_key_alone_is_answered_as_done(function: FlaskClient, context: Context, name: str) -> None:
+def test_a_strange_key_alone_is_answered_as_done(function: Caller, context: Context, name: str) -> None:
     """A store that got another answer would send the event for ever."""
     runs = call(function, [record(context, own(context, (NO_KEYS | STRANGE)[name]))])
     assert [run["state"] for run in runs] == (["refused"] if name in NO_KEYS else [run["state"] for run in runs])
@@ -89,7 +88,7 @@ def test_a_strange_key_alone_is_answered_as_done(function: FlaskClient, context:
 
 
 @pytest.mark.parametrize("name", [*NO_KEYS, *STRANGE, *MALFORMED])
-def test_beside_a_strange_record_the_others_are_taken_in(function: FlaskClient, context: Context, name: str) -> None:
+def test_beside_a_strange_record_the_others_are_taken_in(function: Caller, context: Context, name: str) -> None:
     first, last = upload(context, "first.csv", "a"), upload(context, "last.csv", "b")
     keys = NO_KEYS | STRANGE
     strange = record(context, own(context, keys[name])) if name in keys else MALFORMED[name]
@@ -103,7 +102,7 @@ def test_beside_a_strange_record_the_others_are_taken_in(function: FlaskClient, 
         assert "incoming/events/" in run["error"]["message"] or "Records.1" in run["error"]["message"]
 
 
-def test_a_message_about_a_key_holds_no_character_of_it_as_it_came(function: FlaskClient, context: Context) -> None:
+def test_a_message_about_a_key_holds_no_character_of_it_as_it_came(function: Caller, context: Context) -> None:
     [run] = call(function, [record(context, own(context, "incoming/events/\0" + "ö" * 500))])
     assert run["error"]["message"].isascii()
     assert len(run["error"]["message"]) < 400
@@ -124,7 +123,7 @@ RECORDS = st.lists(
 @given(named=RECORDS)
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_an_event_names_its_uploads_are_taken_in(
-    function: FlaskClient, context: Context, named: list[tuple[str, Any]]
+    function: Caller, context: Context, named: list[tuple[str, Any]]
 ) -> None:
     kinds = Counter(kind for kind, _ in named)
     if kinds["malformed"] == len(named):
@@ -148,7 +147,7 @@ def test_whatever_an_event_names_its_uploads_are_taken_in(
 
 
 def test_many_absent_objects_share_one_record_and_those_that_are_there_are_taken_in(
-    function: FlaskClient, context: Context
+    function: Caller, context: Context
 ) -> None:
     keys = [f"{context.keys.incoming_events}{number}" for number in range(MANY)]
     first, last = upload(context, "first.csv", "a"), upload(context, "last.csv", "b")

@@ -9,13 +9,12 @@ from typing import Any
 from urllib.parse import quote_plus
 
 import pytest
-from flask.testing import FlaskClient
 
 from common.edges.wiring import make_context
 from common.usecases.ingest.ingest import drain, ingest_object
 from common.usecases.shared.context import Context
+from tests.caller import Caller, client_of
 from tests.store.shop import csv_of, events_csv, keys_under, rows_of, stored
-from tests.wsgi import client_of
 
 ITEMS = csv_of("item_id,category,brand,price,img_url", "a,food,acme,1,", "b,food,acme,2,")
 
@@ -23,11 +22,11 @@ pytestmark = pytest.mark.s3
 
 
 @pytest.fixture
-def function(environment: dict[str, str], fresh_logs: None, monkeypatch: pytest.MonkeyPatch) -> FlaskClient:
+def function(environment: dict[str, str], fresh_logs: None, monkeypatch: pytest.MonkeyPatch) -> Caller:
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     client = client_of("ingest")
-    client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {environment['RECSYS_TRIGGER_TOKEN']}"
+    client.always["Authorization"] = f"Bearer {environment['RECSYS_TRIGGER_TOKEN']}"
     return client
 
 
@@ -56,7 +55,7 @@ def runs_of(answer: Any) -> list[dict[str, Any]]:
     return runs
 
 
-def test_an_event_takes_in_its_upload(function: FlaskClient, context: Context) -> None:
+def test_an_event_takes_in_its_upload(function: Caller, context: Context) -> None:
     key = upload(context, "events/größe 1.csv", events_csv("u,a,2026-01-01,1", "v,b,2026-01-01,2"))
     (run,) = runs_of(function.post("/", json=created(context, key)))
     assert (run["state"], run["counts"]["rows_kept"], run["upload"]["key"]) == ("done", 2, key)
@@ -66,7 +65,7 @@ def test_an_event_takes_in_its_upload(function: FlaskClient, context: Context) -
     assert record.endswith(f"{run['run_id']}.json")
 
 
-def test_an_event_of_a_list_of_people_erases_them(function: FlaskClient, context: Context) -> None:
+def test_an_event_of_a_list_of_people_erases_them(function: Caller, context: Context) -> None:
     bought = upload(context, "events/a.csv", events_csv("erika,a,2026-01-01,1", "v,b,2026-01-01,2"))
     named = upload(context, "erasures/letters.csv", b"user_id\nerika\n")
     _, run = runs_of(function.post("/", json=created(context, bought, named)))
@@ -76,7 +75,7 @@ def test_an_event_of_a_list_of_people_erases_them(function: FlaskClient, context
     assert keys_under(context, "incoming/") == []
 
 
-def test_a_call_without_an_event_takes_in_all_that_waits(function: FlaskClient, context: Context) -> None:
+def test_a_call_without_an_event_takes_in_all_that_waits(function: Caller, context: Context) -> None:
     upload(context, "events/a.csv", events_csv("u,a,2026-01-01,1"))
     upload(context, "items/a.csv", ITEMS)
     upload(context, "events/bad.parquet", b"no Parquet")
@@ -96,7 +95,7 @@ def test_an_upload_that_is_kept_is_not_read_again(context_with: Callable[..., Co
     assert len(keys_under(context, "incoming/")) == len(keys_under(context, "runs/")) == 1
 
 
-def test_what_can_never_succeed_is_recorded_and_answered_as_done(function: FlaskClient, context: Context) -> None:
+def test_what_can_never_succeed_is_recorded_and_answered_as_done(function: Caller, context: Context) -> None:
     gone = f"{context.keys.incoming_events}gone.csv"
     (run,) = runs_of(function.post("/", json=created(context, gone)))
     assert (run["state"], "is gone" in run["notices"][0]) == ("done", True)
@@ -110,7 +109,7 @@ def test_what_can_never_succeed_is_recorded_and_answered_as_done(function: Flask
 
 
 @pytest.mark.parametrize("folder", ["", "events/", "events/november/", "items/", "erasures/"])
-def test_an_event_of_a_folder_marker_is_nothing_to_do(function: FlaskClient, context: Context, folder: str) -> None:
+def test_an_event_of_a_folder_marker_is_nothing_to_do(function: Caller, context: Context, folder: str) -> None:
     marker = upload(context, folder, b"")
     assert runs_of(function.post("/", json=created(context, marker))) == []
     assert keys_under(context, "runs/") == keys_under(context, "quarantine/") == []
@@ -118,15 +117,15 @@ def test_an_event_of_a_folder_marker_is_nothing_to_do(function: FlaskClient, con
 
 
 @pytest.mark.parametrize("body", [b"{", b"[]", b'{"Records": 1}', b'{"Records": [{"s3": {}}]}', b"\xff"])
-def test_a_malformed_webhook_is_the_callers_mistake(function: FlaskClient, context: Context, body: bytes) -> None:
+def test_a_malformed_webhook_is_the_callers_mistake(function: Caller, context: Context, body: bytes) -> None:
     upload(context, "events/a.csv", events_csv("u,a,2026-01-01,1"))
-    answer = function.post("/", data=body, content_type="application/json")
+    answer = function.post("/", data=body)
     assert answer.status_code == 400
     assert answer.content_type == "application/problem+json"
     assert len(keys_under(context, "incoming/")) == 1
 
 
-def test_without_the_token_nothing_happens(function: FlaskClient, context: Context) -> None:
+def test_without_the_token_nothing_happens(function: Caller, context: Context) -> None:
     upload(context, "events/a.csv", events_csv("u,a,2026-01-01,1"))
     assert function.post("/", headers={"Authorization": "Bearer wrong"}).status_code == 401
     assert keys_under(context, "runs/") == []

@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from flask.testing import FlaskClient
 
 from common.bucket.port import Bucket
 from common.errors import BadRequest, BucketUnavailable, SettingError
@@ -27,10 +26,10 @@ from common.usecases.ingest.ingest import drain
 from common.usecases.shared.context import Context
 from common.usecases.shared.report_files import fetch_page
 from common.usecases.train.train import TrainOptions, train
+from tests.caller import Caller, client_of
 from tests.shops import NOON, Event
 from tests.stored import read_served, served_document
 from tests.unit.test_trend import season_events
-from tests.wsgi import client_of
 
 pytestmark = pytest.mark.s3
 
@@ -73,7 +72,7 @@ def shop(context_with: MakeContext) -> Context:
 
 
 @pytest.fixture
-def function(environment: dict[str, str], fresh_logs: None, monkeypatch: pytest.MonkeyPatch) -> FlaskClient:
+def function(environment: dict[str, str], fresh_logs: None, monkeypatch: pytest.MonkeyPatch) -> Caller:
     settings = {f"RECSYS_{name.upper()}": str(value) for name, value in QUICK.items()}
     for name, value in {**environment, **settings}.items():
         monkeypatch.setenv(name, value)
@@ -87,15 +86,13 @@ def metrics_file(ctx: Context, run: RunRecord) -> dict[str, Any]:
     return found
 
 
-def test_an_order_over_http_trains_and_publishes(
-    function: FlaskClient, shop: Context, environment: dict[str, str]
-) -> None:
+def test_an_order_over_http_trains_and_publishes(function: Caller, shop: Context, environment: dict[str, str]) -> None:
     sell(shop, two_tastes())
     token = {"Authorization": f"Bearer {environment['RECSYS_TRIGGER_TOKEN']}"}
     assert function.post("/", json={}).status_code == 401
     answer = function.post("/", data=b"", headers=token)
     assert answer.status_code == 200
-    [run] = [RunRecord.model_validate(run) for run in answer.get_json()["runs"]]
+    [run] = [RunRecord.model_validate(run) for run in answer.json["runs"]]
     assert run.state is RunState.DONE
     assert run.counts["events"] == 420
 
@@ -122,13 +119,13 @@ def test_an_order_over_http_trains_and_publishes(
     ],
 )
 def test_an_order_that_is_not_understood_is_answered_with_what_is_wrong(
-    function: FlaskClient, environment: dict[str, str], body: object, named: str
+    function: Caller, environment: dict[str, str], body: object, named: str
 ) -> None:
     token = {"Authorization": f"Bearer {environment['RECSYS_TRIGGER_TOKEN']}"}
     sent = {"data": body} if isinstance(body, str) else {"json": body}
     answer = function.post("/", headers=token, **sent)
     assert answer.status_code == 400
-    assert named in answer.get_json()["detail"]
+    assert named in answer.json["detail"]
 
 
 def test_the_saved_artifact_is_what_is_served(shop: Context, tmp_path: Path) -> None:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 
 import pytest
-from flask.testing import FlaskClient
 
 from common.config import Purchased
 from common.usecases.recommend.service import Query, RecommendService
 from common.usecases.shared.context import Context
+from tests.caller import Caller, client_of
 from tests.shops import Event
 from tests.stored import Item, add_batch, fit, publish, served_document
-from tests.wsgi import client_of
 
 TEA, SHOES = ("tea1", "tea2", "tea3"), ("shoe1", "shoe2", "shoe3")
 EVENTS = [Event(f"u{number}", item, number + 0.1) for number in range(8) for item in (TEA if number % 2 else SHOES)]
@@ -20,7 +19,7 @@ ITEMS = [*(Item(tea, "tea", "assam", 5.0) for tea in TEA), *(Item(shoe, "shoes",
 
 
 @pytest.fixture
-def function(environment: dict[str, str], fresh_logs: None, monkeypatch: pytest.MonkeyPatch) -> FlaskClient:
+def function(environment: dict[str, str], fresh_logs: None, monkeypatch: pytest.MonkeyPatch) -> Caller:
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     return client_of("update")
@@ -41,9 +40,7 @@ def recommended(service: RecommendService, user: str, n: int = 3) -> list[str]:
 
 
 @pytest.mark.s3
-def test_an_event_changes_what_is_recommended(
-    function: FlaskClient, context: Context, environment: dict[str, str]
-) -> None:
+def test_an_event_changes_what_is_recommended(function: Caller, context: Context, environment: dict[str, str]) -> None:
     token = {"Authorization": f"Bearer {environment['RECSYS_TRIGGER_TOKEN']}"}
     nothing_served = function.post("/", json={}, headers=token)
     assert nothing_served.status_code == 200

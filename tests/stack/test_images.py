@@ -50,8 +50,7 @@ def test_an_image_starts_its_function_as_the_template_does(target: str) -> None:
     assert f"FUNCTION_TARGET={env['FUNCTION_TARGET']} FUNCTION_SOURCE={env['FUNCTION_SOURCE']}" in stage
     assert f"COPY functions/{target} functions/{target}" in stage
     assert stage.startswith("LABEL org.opencontainers.image.title=")
-    kind = "tcp" if FUNCTIONS[target].concurrency == 1 else "http"
-    assert re.search(rf'^HEALTHCHECK .* CMD \["python", "health.py", "{kind}"\]$', stage, flags=re.M)
+    assert re.search(r'^HEALTHCHECK .* CMD \["python", "health.py", "http"\]$', stage, flags=re.M)
     commands = re.findall(r"^CMD (.*)$", STAGES["function"] + stage, flags=re.M)
     assert FUNCTIONS[target].container.command == tuple(json.loads(commands[-1]))
 
@@ -188,7 +187,7 @@ class Answering(Engine):
 def test_the_health_check_is_asked_of_the_started_function() -> None:
     well = Answering(0)
     ask_health_check(well, "ingest", 8123, {})
-    assert (well.asked, well.env) == (["python", "health.py", "tcp"], {"PORT": "8123"})
+    assert (well.asked, well.env) == (["python", "health.py", "http"], {"PORT": "8123"})
     with pytest.raises(ImageError, match="ingest is started"):
         ask_health_check(Answering(1), "ingest", 8123, {})
 

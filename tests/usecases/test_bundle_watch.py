@@ -18,12 +18,14 @@ import pytest
 
 from common.bucket.cache import FileCache
 from common.bucket.keys import Keys
+from common.bucket.port import Bucket
 from common.config import Shop
 from common.errors import CorruptError, NotReady, SettingError, UnavailableError
 from common.schemas.documents import Bundle
 from common.serving.bundle import ServedBundle
 from common.testing.faults import Fault, FaultyBucket, Rule
 from common.testing.memory import MemoryBucket
+from common.usecases.recommend import bundle_watch
 from common.usecases.recommend.bundle_watch import RETRY_REFUSED_S, BundleWatch
 from common.usecases.recommend.service import Query, RecommendService
 from common.usecases.shared.context import Context
@@ -281,6 +283,39 @@ def test_a_bucket_that_goes_away_is_no_reason_to_stop(context: Context, publishi
     service.watch.refresh()
     assert names(service) == {"b"}
     assert service.watch.store_answers
+
+
+class HangingBucket(FaultyBucket):
+    """Does not answer `operation` before `answer` is set."""
+
+    def __init__(self, inner: Bucket, operation: str) -> None:
+        super().__init__(inner)
+        self.asked, self.answer = threading.Event(), threading.Event()
+        self._operation = operation
+
+    def _fault(self, operation: str, key: str) -> Fault | None:
+        if operation == self._operation:
+            self.asked.set()
+            self.answer.wait(60)
+        return super()._fault(operation, key)
+
+
+@pytest.mark.parametrize("operation", ["head", "get"])
+def test_a_bucket_that_hangs_is_told_although_the_question_has_not_ended(
+    context: Context, publishing: Callable[[str], Bundle], monkeypatch: pytest.MonkeyPatch, operation: str
+) -> None:
+    bucket = HangingBucket(context.bucket, operation)
+    watch = RecommendService(replace(context, bucket=bucket)).watch
+    publishing("a")
+    looking = threading.Thread(target=watch.refresh)
+    looking.start()
+    assert bucket.asked.wait(60)
+    assert watch.store_answers
+    monkeypatch.setattr(bundle_watch, "ANSWER_S", 0.0)
+    assert not watch.store_answers
+    bucket.answer.set()
+    looking.join()
+    assert watch.store_answers
 
 
 def test_versions_change_under_load_without_a_lost_or_mixed_answer(

@@ -9,6 +9,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -26,6 +28,9 @@ from common.usecases.shared.context import Context
 ACTIVITY_EVERY_S: Final = 60.0
 # A version that could not be opened is tried again, because the fault may have been this machine's disk.
 RETRY_REFUSED_S: Final = 60.0
+
+ANSWER_S: Final = 10.0
+"""A bucket that has not said within this time which version is the newest counts as one that does not answer."""
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +51,7 @@ class BundleWatch:
     current: replaced in one assignment; a replaced bundle stays open while a request uses it
     refusal: set while the newest version cannot be opened; the one before is served then
     nothing_published: True once the bucket has answered that there is no version
-    store_answers: False while the bucket does not answer, or refuses to; all else goes on
+    store_answers: False while the bucket does not answer, or refuses to; all else goes on (a property)
     activity: None until it has been read
     """
 
@@ -54,7 +59,8 @@ class BundleWatch:
         self.current: ServedBundle | None = None
         self.refusal: Refusal | None = None
         self.nothing_published = False
-        self.store_answers = True
+        self._answered = True
+        self._asked_at: float | None = None
         self.activity: Activity | None = None
         self._activity_due = 0.0
         self._context = context
@@ -78,6 +84,21 @@ class BundleWatch:
         if self._thread.ident is not None:
             self._thread.join()
 
+    @property
+    def store_answers(self) -> bool:
+        """False while the bucket does not answer: after an error, and `ANSWER_S` after a question that hangs."""
+        asked_at = self._asked_at
+        return self._answered and (asked_at is None or time.monotonic() - asked_at < ANSWER_S)
+
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        """For questions that take no time; a bundle may take long to fetch."""
+        self._asked_at = time.monotonic()
+        try:
+            yield
+        finally:
+            self._asked_at = None
+
     def age_s(self) -> float | None:
         """Seconds since the served version was made; None while there is none."""
         if self.current is None:
@@ -100,16 +121,16 @@ class BundleWatch:
         try:
             self._open_newest()
         except BucketUnavailable as error:
-            if self.store_answers:
+            if self._answered:
                 logs.event(
                     log,
                     logging.WARNING,
                     "the bucket does not answer; the open bundle is served",
                     error=str(error),
                 )
-            self.store_answers = False
+            self._answered = False
         else:
-            self.store_answers = True
+            self._answered = True
 
     def _follow(self) -> None:
         while not self._stopping.wait(self._context.settings.refresh_s):
@@ -123,7 +144,7 @@ class BundleWatch:
             self._read_activity()
         except Exception as error:
             # Whatever the fault: a refused key, a defect.
-            self.store_answers = False
+            self._answered = False
             self._tell(error)
         else:
             self._told = ""
@@ -139,13 +160,15 @@ class BundleWatch:
             logs.event(log, logging.WARNING, "the bucket could not be listed for the metrics", error=error.message)
 
     def _open_newest(self) -> None:
-        info = self._context.bucket.head(self._context.keys.serving_current)
+        with self._asking():
+            info = self._context.bucket.head(self._context.keys.serving_current)
         self.nothing_published = info is None
         if info is None or info.etag == self._etag or self._is_refused(info.etag):
             return
         bundle: Bundle | None = None
         try:
-            snapshot = self._file.read()
+            with self._asking():
+                snapshot = self._file.read()
             if snapshot.document is None:
                 return
             bundle = snapshot.document.bundle
@@ -166,7 +189,8 @@ class BundleWatch:
         a refusal. Raises `BucketUnavailable`.
         """
         served, now = self.current, self._context.now()
-        if served is None or (self._heal_again is not None and now < self._heal_again):
+        retry = timedelta(seconds=RETRY_REFUSED_S)
+        if served is None or (self._heal_again is not None and timedelta() < self._heal_again - now <= retry):
             return
         self._damaged = self._files.look(served.document) or self._damaged
         if not self._damaged:
@@ -176,7 +200,7 @@ class BundleWatch:
         except BucketUnavailable:
             raise
         except Exception as error:
-            self._heal_again = now + timedelta(seconds=RETRY_REFUSED_S)
+            self._heal_again = now + retry
             if self.refusal is None or self.refusal.etag == self._etag:
                 self._refuse(self._etag, served.document, error)
         else:
@@ -201,7 +225,8 @@ class BundleWatch:
         refusal = self.refusal
         if refusal is None or refusal.etag != etag:
             return False
-        return (self._context.now() - refusal.at).total_seconds() < RETRY_REFUSED_S
+        # A clock that was set back must not keep it refused for as long.
+        return 0 <= (self._context.now() - refusal.at).total_seconds() < RETRY_REFUSED_S
 
     def _refuse(self, etag: str | None, bundle: Bundle | None, error: Exception) -> None:
         """Keeps the refusal. It is logged once for each version, with the trace of an error that is a defect."""

@@ -67,6 +67,10 @@ class Bucket(Protocol):
         """Returns the name and version that the store gives itself; empty if it gives none."""
         ...
 
+    def now(self) -> datetime:
+        """Returns the time by the clock by which objects have their `modified`."""
+        ...
+
     def get(self, key: str) -> Blob | None:
         """Returns the whole object, None if there is none."""
         ...

@@ -157,6 +157,9 @@ class ProvenBucket:
     def server(self) -> str:
         return self._inner.server()
 
+    def now(self) -> datetime:
+        return self._inner.now()
+
     def get(self, key: str) -> Blob | None:
         return self._inner.get(key)
 

@@ -6,7 +6,8 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
-from datetime import UTC
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -89,6 +90,17 @@ class S3Bucket:
             answer = self._clients.retrying.head_bucket(Bucket=self._name)
             return str(answer["ResponseMetadata"]["HTTPHeaders"].get("server", ""))
         return ""
+
+    def now(self) -> datetime:
+        """From the header `Date` of an answer."""
+        with translated("ask for the time of", self._name):
+            try:
+                answer = self._clients.retrying.head_bucket(Bucket=self._name)
+            except ClientError as error:
+                if "date" not in error.response["ResponseMetadata"].get("HTTPHeaders", {}):
+                    raise
+                answer = error.response  # a key that may not ask for the bucket is told the time, too
+            return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
 
     def get(self, key: str) -> Blob | None:
         with translated("read", key):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import Enum
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -59,6 +60,9 @@ class FaultyBucket:
 
     def server(self) -> str:
         return self.inner.server()
+
+    def now(self) -> datetime:
+        return self.inner.now()
 
     def get(self, key: str) -> Blob | None:
         return self._under(self._fault("get", key), lambda: self.inner.get(key))

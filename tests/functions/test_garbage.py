@@ -18,6 +18,7 @@ from common.usecases.shared.garbage import KEEP_RUNS, MIN_AGE, collect_garbage
 from common.usecases.shared.manifests import read_manifest
 from common.usecases.shared.tombstones import read_tombstones_now
 from tests.interrupted import Interrupted
+from tests.later import later
 from tests.memory import memory_context
 from tests.shops import Event
 from tests.store.shop import keys_under
@@ -29,11 +30,6 @@ EVENTS = [Event(f"u{user}", item.item_id, user + 0.1) for user in range(6) for i
 
 def keys(ctx: Context) -> set[str]:
     return {info.key for info in ctx.bucket.list(ctx.keys.prefix)}
-
-
-def later(ctx: Context, by: timedelta) -> Context:
-    at = ctx.now() + by
-    return replace(ctx, now=lambda: at)
 
 
 @pytest.mark.s3

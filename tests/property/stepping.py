@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -83,6 +84,9 @@ class _Gate:
 
     def server(self) -> str:
         return self._bucket.server()
+
+    def now(self) -> datetime:
+        return self._bucket.now()
 
     def get(self, key: str) -> Blob | None:
         self._stepper.before("get")

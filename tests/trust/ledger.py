@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from common.serving.filters import AVAILABLE
 from common.usecases.recommend.service import Query, RecommendService
-from common.usecases.shared.context import Context, utc_now
+from common.usecases.shared.context import Context
 from common.usecases.shared.garbage import MIN_AGE, collect_garbage
 from common.usecases.shared.manifests import read_served
 from tests.erika import ERIKA, GOODS, OTHERS
+from tests.later import later
 from tests.store.shop import keys_under, rows_of
 
 PEOPLE = (*OTHERS, ERIKA, "new one", "new two")
@@ -55,8 +56,7 @@ def answers(ctx: Context) -> dict[str, list[Any]]:
 
 def orphans(ctx: Context) -> list[str]:
     """What the sweep of the day after tomorrow leaves, and no document names."""
-    later = replace(ctx, now=lambda: utc_now() + 2 * MIN_AGE + timedelta(hours=1))
-    collect_garbage(later)
+    collect_garbage(later(ctx, 2 * MIN_AGE + timedelta(hours=1)))
     named = _named(ctx)
     prefix = ctx.keys.prefix
     return [key for key in keys_under(ctx, "") if key not in named and not key.removeprefix(prefix).startswith(KEPT)]

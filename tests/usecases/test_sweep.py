@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,9 +10,10 @@ from common.errors import BucketUnavailable
 from common.testing.faults import Fault, FaultyBucket, Rule
 from common.testing.memory import MemoryBucket
 from common.usecases.operate.sweep import sweep
-from common.usecases.shared.context import Context, utc_now
+from common.usecases.shared.context import Context
 from common.usecases.shared.garbage import MIN_AGE
 from common.usecases.shared.run_watch import recent_runs
+from tests.later import later
 from tests.memory import memory_context
 from tests.store.shop import events_csv, keys_under
 
@@ -28,8 +28,7 @@ def bucket() -> FaultyBucket:
 @pytest.fixture
 def ctx(tmp_path: Path, bucket: FaultyBucket) -> Context:
     """At a time when what is put now is old enough to be removed."""
-    context = memory_context(tmp_path, bucket)
-    return replace(context, now=lambda: utc_now() + 2 * MIN_AGE)
+    return later(memory_context(tmp_path, bucket), 2 * MIN_AGE)
 
 
 def left_over(ctx: Context) -> str:

@@ -39,7 +39,8 @@ def erase(ctx: Context, user_ids: Sequence[str]) -> ErasureReceipt:
     """
     require_key(ctx)  # before the request is put: the sweep, with the right key, would erase other pseudonyms
     people = tuple(sorted({ctx.shop.pseudonymizer.user_key(user_id).hex() for user_id in user_ids}))
-    request = ErasureRequest(requested_at=ctx.now(), people=people)
+    # A clock that is behind must not leave out the newest events.
+    request = ErasureRequest(requested_at=max(ctx.now(), ctx.bucket.now()), people=people)
     key = ctx.keys.erasure_request(new_id(request.requested_at))
     ctx.bucket.put(key, request.model_dump_json().encode())
     run = take_request(ctx, key)

@@ -89,7 +89,7 @@ class Intake:
     def _draft(self, info: ObjectInfo, path: Path, work: Path) -> Draft:
         options = ReadOptions(
             pseudonymizer=self.ctx.shop.pseudonymizer,
-            now=self.ctx.now(),
+            now=max(self.ctx.now(), info.modified),  # by a clock that is behind, good rows would be of the future
             memory_bytes=self.ctx.settings.ingest_memory_bytes,
         )
         if self._names_people(info):

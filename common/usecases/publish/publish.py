@@ -67,7 +67,8 @@ def publish_base(
     are erased meanwhile are left out. Returns what is served then; if a training that shares the search was faster, it
     is that one's bundle, and a notice says so. Raises `RefusedError` where the store is empty.
     """
-    now = ctx.now()
+    # By a clock that is behind, the model would be older than the one before, and nothing could be gone back to.
+    now = max(ctx.now(), ctx.bucket.now())
     model = ModelInfo(
         family=artifact.family,
         version=log.record.run_id,

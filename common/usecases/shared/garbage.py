@@ -27,7 +27,8 @@ class Garbage(NamedTuple):
 def collect_garbage(ctx: Context, min_age: timedelta = MIN_AGE) -> Garbage:
     """Deletes unreferenced files and left-over probes older than `min_age`, and run records older than `KEEP_RUNS`.
 
-    Raises `BadRequest` for a `min_age` under one hour.
+    Ages are by the object store's clock: by that of this machine, were it ahead, files of a commit under way would be
+    old. Raises `BadRequest` for a `min_age` under one hour.
     """
     if min_age < SHORTEST_AGE:
         raise BadRequest("a file may belong to a commit under way: give an age of at least one hour")
@@ -47,7 +48,7 @@ def _of_store(ctx: Context, min_age: timedelta) -> list[str]:
     referenced = {segment.file.key for segment in document.segments}
     if document.erased:
         referenced.add(document.erased.key)
-    return sweep_unreferenced(ctx.bucket, ctx.keys.store, referenced, min_age, ctx.now())
+    return sweep_unreferenced(ctx.bucket, ctx.keys.store, referenced, min_age, ctx.bucket.now())
 
 
 def _of_versions(ctx: Context, min_age: timedelta) -> tuple[list[str], tuple[DamagedVersion, ...]]:
@@ -63,8 +64,8 @@ def _of_versions(ctx: Context, min_age: timedelta) -> tuple[list[str], tuple[Dam
     manifests = {ref.key for ref in document.history}
     files = {ref.key for bundle in bundles for layer in bundle.layers for ref in layer.files.values()}
     deleted = [
-        *sweep_unreferenced(ctx.bucket, ctx.keys.serving, files | manifests, min_age, ctx.now()),
-        *sweep_unreferenced(ctx.bucket, ctx.keys.models, _artifacts(ctx, bundles), min_age, ctx.now()),
+        *sweep_unreferenced(ctx.bucket, ctx.keys.serving, files | manifests, min_age, ctx.bucket.now()),
+        *sweep_unreferenced(ctx.bucket, ctx.keys.models, _artifacts(ctx, bundles), min_age, ctx.bucket.now()),
     ]
     return deleted, history.damaged
 
@@ -75,10 +76,10 @@ def _artifacts(ctx: Context, bundles: list[Bundle]) -> set[str]:
 
 
 def _runs(ctx: Context) -> list[str]:
-    return sweep_unreferenced(ctx.bucket, ctx.keys.runs, set(), KEEP_RUNS, ctx.now())
+    return sweep_unreferenced(ctx.bucket, ctx.keys.runs, set(), KEEP_RUNS, ctx.bucket.now())
 
 
 def _probes(ctx: Context, min_age: timedelta) -> list[str]:
     """What a proof of conditional PUT or an erasure has left that died meanwhile."""
     places = (ctx.keys.probe(""), ctx.keys.erasure_mark)
-    return [key for place in places for key in sweep_unreferenced(ctx.bucket, place, set(), min_age, ctx.now())]
+    return [key for place in places for key in sweep_unreferenced(ctx.bucket, place, set(), min_age, ctx.bucket.now())]

@@ -89,7 +89,8 @@ class _TimedConnection:
 
 class _TimedPool:
     def _put_conn(self, connection: Any) -> None:
-        DEADLINES.end(connection)
+        if connection is not None:  # None stands for a connection that could not be made
+            DEADLINES.end(connection)
         super()._put_conn(connection)  # type: ignore[misc] # a mixin
 
 

@@ -65,6 +65,14 @@ def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> It
     store.stop()
 
 
+def test_a_store_that_is_not_there_is_told_as_such() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    bucket = S3Bucket(S3Location(f"http://127.0.0.1:{port}", "eu-central-1", "access", "secret", "bucket"))
+    with pytest.raises(BucketUnavailable, match="Could not connect"):
+        bucket.get("key")
+
+
 @pytest.mark.parametrize("operation", ["get", "fetch", "put", "put_if", "delete", "list"])
 def test_no_operation_waits_for_ever(store: SlowStore, operation: str, tmp_path: Path) -> None:
     bucket = S3Bucket(S3Location(store.endpoint, "eu-central-1", "access", "secret", "bucket"))

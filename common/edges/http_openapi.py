@@ -36,10 +36,19 @@ _PROBLEMS: Final = {
     400: "A field is unknown or wrong, or the filter and the promotions together cost more than "
     f"{MAX_LOOKS:,} looks at an item of the catalogue; the detail says which.",
     401: "The token is missing, wrong or expired.",
-    404: "The catalogue has no item of this id.",
-    413: "A body, a list or an id is over its limit.",
-    503: "Nothing is published yet, or too many requests with new filters wait. `Retry-After` says when to try again.",
+    404: "The catalogue has no item of this id, or what is for inside only was asked for from outside.",
+    408: "The request did not arrive whole within its time.",
+    413: "A body, a query string, a list or an id is over its limit.",
+    429: "Too many requests from this address. `Retry-After` says when to try again.",
+    431: "The headers are over their limit.",
+    500: "Something is wrong inside; the function's log says what.",
+    503: "Nothing is published yet, too many requests with new filters wait, or too many connections are open. "
+    "`Retry-After` says when to try again.",
 }
+OF_THE_SERVER: Final = (408, 429, 431, 503)
+"""Statuses that every request may get before anybody has looked at what it asks."""
+
+OF_EVERY_QUESTION: Final = (400, 413, 500, *OF_THE_SERVER)
 
 
 @cache
@@ -66,7 +75,7 @@ def openapi_document() -> dict[str, Any]:
 def _paths() -> dict[str, Any]:
     item_id = {"name": "item_id", "in": "path", "required": True, "schema": {"type": "string"}}
     personal = _list_operation("Recommendations for a person, a page or nobody in particular", PersonFields, 401)
-    session = _operation("Recommendations for a visit: a basket, what was viewed, a person if one is named", 401, 413)
+    session = _operation("Recommendations for a visit: a basket, what was viewed, a person if one is named", 401)
     session["requestBody"] = {"required": True, "content": _content("SessionFields")}
     for operation in (personal, session):
         operation["security"] = [{}, {"visitor": []}]
@@ -83,11 +92,11 @@ def _paths() -> dict[str, Any]:
         PATHS[Endpoint.BOUGHT_TOGETHER]: {"get": together},
         PATHS[Endpoint.POPULAR]: {"get": _list_operation("What is bought most", ListFields)},
         PATHS[Endpoint.HEALTHZ]: {"get": _probe("The process answers")},
-        PATHS[Endpoint.STARTEDZ]: {"get": _probe("What is published, if anything is, has been loaded")},
+        PATHS[Endpoint.STARTEDZ]: {"get": _probe("What is published, if anything is, has been loaded", 500)},
         PATHS[Endpoint.READYZ]: {
-            "get": _probe("From inside only: a bundle is served; which, how old, and what was refused")
+            "get": _probe("From inside only: a bundle is served; which, how old, and what was refused", 404, 500)
         },
-        PATHS[Endpoint.METRICS]: {"get": _probe("From inside only: figures for Prometheus")},
+        PATHS[Endpoint.METRICS]: {"get": _probe("From inside only: figures for Prometheus", 404)},
     }
 
 
@@ -98,14 +107,17 @@ def _list_operation(summary: str, fields: type[BaseModel], *statuses: int) -> di
 def _operation(summary: str, *statuses: int, answer: str = "Answer") -> dict[str, Any]:
     description = _schemas_of_answers()[answer]["description"]
     responses: dict[str, Any] = {"200": {"description": description, "content": _content(answer)}}
-    for status in sorted({400, 503, *statuses}):
-        problem = {problems.CONTENT_TYPE: {"schema": {"$ref": f"{_SCHEMAS}Problem"}}}
-        responses[str(status)] = {"description": _PROBLEMS[status], "content": problem}
-    return {"summary": summary, "responses": responses}
+    return {"summary": summary, "responses": responses | _problem_answers(*OF_EVERY_QUESTION, *statuses)}
 
 
-def _probe(summary: str) -> dict[str, Any]:
-    return {"summary": summary, "responses": {"200": {"description": summary}}}
+def _problem_answers(*statuses: int) -> dict[str, Any]:
+    content = {problems.CONTENT_TYPE: {"schema": {"$ref": f"{_SCHEMAS}Problem"}}}
+    return {str(status): {"description": _PROBLEMS[status], "content": content} for status in sorted(set(statuses))}
+
+
+def _probe(summary: str, *statuses: int) -> dict[str, Any]:
+    answers = {"200": {"description": summary}, **_problem_answers(*OF_THE_SERVER, *statuses)}
+    return {"summary": summary, "responses": answers}
 
 
 def _content(schema: str) -> dict[str, Any]:

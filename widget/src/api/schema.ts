@@ -27,7 +27,7 @@ export interface paths {
                     price_max?: number | null;
                     /** @description Items that are available, that are not, or any. */
                     available?: components["schemas"]["Available"];
-                    /** @description Only items with these values in other columns of the catalogue. In a query string each is `attr.<column>=<value>`. */
+                    /** @description Only items with these values in other columns of the catalogue, at most 8 columns. Categories, brands and these values are 200 together at most. In a query string each is `attr.<column>=<value>`. */
                     "attr.column"?: string;
                     /** @description Ids of items that must not be shown. */
                     exclude?: string[];
@@ -59,7 +59,7 @@ export interface paths {
                         "application/json": components["schemas"]["Answer"];
                     };
                 };
-                /** @description A field is unknown or wrong; the detail names it. */
+                /** @description A field is unknown or wrong, or the filter and the promotions together cost more than 10,000,000 looks at an item of the catalogue; the detail says which. */
                 400: {
                     headers: {
                         [name: string]: unknown;
@@ -77,7 +77,52 @@ export interface paths {
                         "application/problem+json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description Nothing is published yet. */
+                /** @description The request did not arrive whole within its time. */
+                408: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description A body, a query string, a list or an id is over its limit. */
+                413: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Too many requests from this address. `Retry-After` says when to try again. */
+                429: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description The headers are over their limit. */
+                431: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Something is wrong inside; the function's log says what. */
+                500: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Nothing is published yet, too many requests with new filters wait, or too many connections are open. `Retry-After` says when to try again. */
                 503: {
                     headers: {
                         [name: string]: unknown;
@@ -112,7 +157,7 @@ export interface paths {
                         "application/json": components["schemas"]["Answer"];
                     };
                 };
-                /** @description A field is unknown or wrong; the detail names it. */
+                /** @description A field is unknown or wrong, or the filter and the promotions together cost more than 10,000,000 looks at an item of the catalogue; the detail says which. */
                 400: {
                     headers: {
                         [name: string]: unknown;
@@ -130,7 +175,16 @@ export interface paths {
                         "application/problem+json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description A body, a list or an id is over its limit. */
+                /** @description The request did not arrive whole within its time. */
+                408: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description A body, a query string, a list or an id is over its limit. */
                 413: {
                     headers: {
                         [name: string]: unknown;
@@ -139,7 +193,34 @@ export interface paths {
                         "application/problem+json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description Nothing is published yet. */
+                /** @description Too many requests from this address. `Retry-After` says when to try again. */
+                429: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description The headers are over their limit. */
+                431: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Something is wrong inside; the function's log says what. */
+                500: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Nothing is published yet, too many requests with new filters wait, or too many connections are open. `Retry-After` says when to try again. */
                 503: {
                     headers: {
                         [name: string]: unknown;
@@ -185,7 +266,7 @@ export interface paths {
                         "application/json": components["schemas"]["Cards"];
                     };
                 };
-                /** @description A field is unknown or wrong; the detail names it. */
+                /** @description A field is unknown or wrong, or the filter and the promotions together cost more than 10,000,000 looks at an item of the catalogue; the detail says which. */
                 400: {
                     headers: {
                         [name: string]: unknown;
@@ -194,7 +275,52 @@ export interface paths {
                         "application/problem+json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description Nothing is published yet. */
+                /** @description The request did not arrive whole within its time. */
+                408: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description A body, a query string, a list or an id is over its limit. */
+                413: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Too many requests from this address. `Retry-After` says when to try again. */
+                429: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description The headers are over their limit. */
+                431: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Something is wrong inside; the function's log says what. */
+                500: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Nothing is published yet, too many requests with new filters wait, or too many connections are open. `Retry-After` says when to try again. */
                 503: {
                     headers: {
                         [name: string]: unknown;
@@ -236,7 +362,7 @@ export interface paths {
                     price_max?: number | null;
                     /** @description Items that are available, that are not, or any. */
                     available?: components["schemas"]["Available"];
-                    /** @description Only items with these values in other columns of the catalogue. In a query string each is `attr.<column>=<value>`. */
+                    /** @description Only items with these values in other columns of the catalogue, at most 8 columns. Categories, brands and these values are 200 together at most. In a query string each is `attr.<column>=<value>`. */
                     "attr.column"?: string;
                     /** @description Ids of items that must not be shown. */
                     exclude?: string[];
@@ -262,7 +388,7 @@ export interface paths {
                         "application/json": components["schemas"]["Answer"];
                     };
                 };
-                /** @description A field is unknown or wrong; the detail names it. */
+                /** @description A field is unknown or wrong, or the filter and the promotions together cost more than 10,000,000 looks at an item of the catalogue; the detail says which. */
                 400: {
                     headers: {
                         [name: string]: unknown;
@@ -271,7 +397,7 @@ export interface paths {
                         "application/problem+json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The catalogue has no item of this id. */
+                /** @description The catalogue has no item of this id, or what is for inside only was asked for from outside. */
                 404: {
                     headers: {
                         [name: string]: unknown;
@@ -280,7 +406,52 @@ export interface paths {
                         "application/problem+json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description Nothing is published yet. */
+                /** @description The request did not arrive whole within its time. */
+                408: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description A body, a query string, a list or an id is over its limit. */
+                413: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Too many requests from this address. `Retry-After` says when to try again. */
+                429: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description The headers are over their limit. */
+                431: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Something is wrong inside; the function's log says what. */
+                500: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Nothing is published yet, too many requests with new filters wait, or too many connections are open. `Retry-After` says when to try again. */
                 503: {
                     headers: {
                         [name: string]: unknown;
@@ -322,7 +493,7 @@ export interface paths {
                     price_max?: number | null;
                     /** @description Items that are available, that are not, or any. */
                     available?: components["schemas"]["Available"];
-                    /** @description Only items with these values in other columns of the catalogue. In a query string each is `attr.<column>=<value>`. */
+                    /** @description Only items with these values in other columns of the catalogue, at most 8 columns. Categories, brands and these values are 200 together at most. In a query string each is `attr.<column>=<value>`. */
                     "attr.column"?: string;
                     /** @description Ids of items that must not be shown. */
                     exclude?: string[];
@@ -348,7 +519,7 @@ export interface paths {
                         "application/json": components["schemas"]["Answer"];
                     };
                 };
-                /** @description A field is unknown or wrong; the detail names it. */
+                /** @description A field is unknown or wrong, or the filter and the promotions together cost more than 10,000,000 looks at an item of the catalogue; the detail says which. */
                 400: {
                     headers: {
                         [name: string]: unknown;
@@ -357,7 +528,7 @@ export interface paths {
                         "application/problem+json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The catalogue has no item of this id. */
+                /** @description The catalogue has no item of this id, or what is for inside only was asked for from outside. */
                 404: {
                     headers: {
                         [name: string]: unknown;
@@ -366,7 +537,52 @@ export interface paths {
                         "application/problem+json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description Nothing is published yet. */
+                /** @description The request did not arrive whole within its time. */
+                408: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description A body, a query string, a list or an id is over its limit. */
+                413: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Too many requests from this address. `Retry-After` says when to try again. */
+                429: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description The headers are over their limit. */
+                431: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Something is wrong inside; the function's log says what. */
+                500: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Nothing is published yet, too many requests with new filters wait, or too many connections are open. `Retry-After` says when to try again. */
                 503: {
                     headers: {
                         [name: string]: unknown;
@@ -408,7 +624,7 @@ export interface paths {
                     price_max?: number | null;
                     /** @description Items that are available, that are not, or any. */
                     available?: components["schemas"]["Available"];
-                    /** @description Only items with these values in other columns of the catalogue. In a query string each is `attr.<column>=<value>`. */
+                    /** @description Only items with these values in other columns of the catalogue, at most 8 columns. Categories, brands and these values are 200 together at most. In a query string each is `attr.<column>=<value>`. */
                     "attr.column"?: string;
                     /** @description Ids of items that must not be shown. */
                     exclude?: string[];
@@ -432,7 +648,7 @@ export interface paths {
                         "application/json": components["schemas"]["Answer"];
                     };
                 };
-                /** @description A field is unknown or wrong; the detail names it. */
+                /** @description A field is unknown or wrong, or the filter and the promotions together cost more than 10,000,000 looks at an item of the catalogue; the detail says which. */
                 400: {
                     headers: {
                         [name: string]: unknown;
@@ -441,7 +657,52 @@ export interface paths {
                         "application/problem+json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description Nothing is published yet. */
+                /** @description The request did not arrive whole within its time. */
+                408: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description A body, a query string, a list or an id is over its limit. */
+                413: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Too many requests from this address. `Retry-After` says when to try again. */
+                429: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description The headers are over their limit. */
+                431: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Something is wrong inside; the function's log says what. */
+                500: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Nothing is published yet, too many requests with new filters wait, or too many connections are open. `Retry-After` says when to try again. */
                 503: {
                     headers: {
                         [name: string]: unknown;
@@ -484,6 +745,42 @@ export interface paths {
                     };
                     content?: never;
                 };
+                /** @description The request did not arrive whole within its time. */
+                408: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Too many requests from this address. `Retry-After` says when to try again. */
+                429: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description The headers are over their limit. */
+                431: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Nothing is published yet, too many requests with new filters wait, or too many connections are open. `Retry-After` says when to try again. */
+                503: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
             };
         };
         put?: never;
@@ -518,6 +815,51 @@ export interface paths {
                     };
                     content?: never;
                 };
+                /** @description The request did not arrive whole within its time. */
+                408: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Too many requests from this address. `Retry-After` says when to try again. */
+                429: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description The headers are over their limit. */
+                431: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Something is wrong inside; the function's log says what. */
+                500: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Nothing is published yet, too many requests with new filters wait, or too many connections are open. `Retry-After` says when to try again. */
+                503: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
             };
         };
         put?: never;
@@ -535,7 +877,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** A bundle is served: which, how old, and what was refused */
+        /** From inside only: a bundle is served; which, how old, and what was refused */
         get: {
             parameters: {
                 query?: never;
@@ -545,12 +887,66 @@ export interface paths {
             };
             requestBody?: never;
             responses: {
-                /** @description A bundle is served: which, how old, and what was refused */
+                /** @description From inside only: a bundle is served; which, how old, and what was refused */
                 200: {
                     headers: {
                         [name: string]: unknown;
                     };
                     content?: never;
+                };
+                /** @description The catalogue has no item of this id, or what is for inside only was asked for from outside. */
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description The request did not arrive whole within its time. */
+                408: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Too many requests from this address. `Retry-After` says when to try again. */
+                429: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description The headers are over their limit. */
+                431: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Something is wrong inside; the function's log says what. */
+                500: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Nothing is published yet, too many requests with new filters wait, or too many connections are open. `Retry-After` says when to try again. */
+                503: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
                 };
             };
         };
@@ -569,7 +965,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Figures for Prometheus */
+        /** From inside only: figures for Prometheus */
         get: {
             parameters: {
                 query?: never;
@@ -579,12 +975,57 @@ export interface paths {
             };
             requestBody?: never;
             responses: {
-                /** @description Figures for Prometheus */
+                /** @description From inside only: figures for Prometheus */
                 200: {
                     headers: {
                         [name: string]: unknown;
                     };
                     content?: never;
+                };
+                /** @description The catalogue has no item of this id, or what is for inside only was asked for from outside. */
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description The request did not arrive whole within its time. */
+                408: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Too many requests from this address. `Retry-After` says when to try again. */
+                429: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description The headers are over their limit. */
+                431: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Nothing is published yet, too many requests with new filters wait, or too many connections are open. `Retry-After` says when to try again. */
+                503: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
                 };
             };
         };
@@ -670,7 +1111,7 @@ export interface components {
             available?: components["schemas"]["Available"];
             /**
              * Attributes
-             * @description Only items with these values in other columns of the catalogue. In a query string each is `attr.<column>=<value>`.
+             * @description Only items with these values in other columns of the catalogue, at most 8 columns. Categories, brands and these values are 200 together at most. In a query string each is `attr.<column>=<value>`.
              * @default {}
              */
             attributes?: {

@@ -29,6 +29,7 @@ from tests.store.shop import events_csv, keys_under, report_of, rows_of
 from tests.stored import add_batch, fit, publish, rollback, served_document
 from tests.usecases.test_update import EVENTS, ITEMS
 
+pytestmark = pytest.mark.slow(lane="trust")
 DAY = timedelta(days=1)
 off_by_a_day = pytest.mark.parametrize("off", [-DAY, DAY], ids=["behind", "ahead"])
 

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from common.errors import UnavailableError
+from common.store.engine import is_of_the_disk
 from common.usecases.shared.context import Context
 
 _LOCK: Final = "lock"
@@ -21,8 +23,20 @@ def workspace(ctx: Context) -> Iterator[Path]:
 
     An upload's data of people is on disk here only, while it is read. Each directory holds a lock file; the kernel
     releases the lock when its process ends, so a directory whose lock is free is abandoned.
+
+    Raises `UnavailableError` where the block, or the directory's making, finds the disk full or read-only.
     """
-    root = ctx.settings.cache_dir / "work"
+    try:
+        with _directory(ctx.settings.cache_dir / "work") as path:
+            yield path
+    except Exception as error:
+        if is_of_the_disk(error):
+            raise UnavailableError(f"the disk of RECSYS_CACHE_DIR is full or read-only: {error}") from error
+        raise
+
+
+@contextmanager
+def _directory(root: Path) -> Iterator[Path]:
     root.mkdir(parents=True, exist_ok=True)
     with _locked(root / _LOCK):
         _remove_abandoned(root)

@@ -196,7 +196,7 @@ STEPS = {
     "a file is written": "common.bucket.cache._sync",
     "a file is opened": "common.serving.layer.LayerFiles.path",
     "a layer is described": "common.serving.layer.LayerFiles.info",
-    "an array is mapped": "common.serving.arrays.np.load",
+    "an array is mapped": "common.serving.arrays.map_npy",
     "the index is opened": "common.serving.index.VectorIndex.open",
     "people are opened": "common.serving.layer.People",
     "items are joined": "common.serving.bundle.Items",

@@ -23,7 +23,8 @@ pip --python /opt/recsys/bin/python uninstall --quiet --yes setuptools "$@"
 ./slim.sh /opt/recsys/lib/python3*/site-packages
 /opt/sbom/bin/cyclonedx-py environment /opt/recsys/bin/python --output-reproducible -o /opt/recsys/sbom.cdx.json
 /opt/recsys/bin/python -m infra.supply.image_sbom /opt/recsys/sbom.cdx.json files.json requirements/torch.sha256
-# Two builds have the same files: the compiled ones name no time, and are not compared with their source at each start.
-# Some packages have files for other Pythons, which do not compile.
-/opt/recsys/bin/python -m compileall -q --invalidation-mode unchecked-hash /opt/recsys/lib/python3*/site-packages \
+# Two builds have the same files: the compiled ones name no time, and are not compared with their source at each start. -f
+# also compiles what a build has imported and so compiled before. Some packages have files for other Pythons, which do not
+# compile.
+/opt/recsys/bin/python -m compileall -q -f --invalidation-mode unchecked-hash /opt/recsys/lib/python3*/site-packages \
     >/dev/null || :

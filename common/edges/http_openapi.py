@@ -195,5 +195,10 @@ def _list_of(schema: str, description: str) -> dict[str, Any]:
 def _problem_schema() -> dict[str, Any]:
     text = {"type": "string"}
     properties = {"type": text, "title": text, "status": {"type": "integer"}, "code": text, "detail": text}
-    properties["request_id"] = {**text, "description": "As in the header `X-Request-Id` and in the function's log."}
-    return {"type": "object", "required": list(properties), "properties": properties, "description": "RFC 9457."}
+    required = list(properties)
+    properties["request_id"] = {
+        **text,
+        "description": "As in the header `X-Request-Id` and in the function's log. Absent where a request was refused "
+        "before it had arrived whole.",
+    }
+    return {"type": "object", "required": required, "properties": properties, "description": "RFC 9457."}

@@ -1225,8 +1225,8 @@ export interface components {
             status: number;
             code: string;
             detail: string;
-            /** @description As in the header `X-Request-Id` and in the function's log. */
-            request_id: string;
+            /** @description As in the header `X-Request-Id` and in the function's log. Absent where a request was refused before it had arrived whole. */
+            request_id?: string;
         };
     };
     responses: never;

@@ -13,6 +13,7 @@ from common.bucket import file_checks
 from common.schemas.documents import Bundle, FileRef
 from common.testing.faults import Fault, FaultyBucket, Rule
 from common.testing.memory import MemoryBucket
+from common.usecases.recommend.bundle_watch import BundleWatch
 from common.usecases.shared.context import Context
 from tests.asgi import Function
 from tests.bundles import publish
@@ -94,11 +95,18 @@ def answers(function: Function) -> list[bytes]:
     return [answer.body for answer in asked]
 
 
-def eventually(holds: Callable[[], bool]) -> None:
+def watch_of(function: Function) -> BundleWatch:
+    """The watch, without its thread: it looks only when it is told to, and at no file that is just being damaged."""
+    watch: BundleWatch = function._module._function._service.watch
+    watch.stop()
+    return watch
+
+
+def eventually(watch: BundleWatch, holds: Callable[[], bool]) -> None:
     deadline = time.monotonic() + DEADLINE_S
     while not holds():
         assert time.monotonic() < deadline, "did not come about in time"
-        time.sleep(0.01)
+        watch.follow_once()
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
@@ -118,11 +126,11 @@ def test_every_kind_of_file_is_healed_while_it_serves(
     """Found by the reading in the background, as a bit that flips in a large file is."""
     function = machine.start()
     before = answers(function)
-    watch = function._module._function._service.watch
-    opening = watch.current.opening
+    watch = watch_of(function)
+    opened = watch.current
     machine.damage_all(damage)
     watch._files._next_reading = 0.0
-    eventually(lambda: machine.damaged() == [] and watch.current.opening is not opening and not watch._damaged)
+    eventually(watch, lambda: machine.damaged() == [] and watch.current is not opened and not watch._damaged)
     assert answers(function) == before
     assert watch.refusal is None
 
@@ -166,8 +174,9 @@ def test_an_answer_that_fails_has_the_files_read(machine: Machine, monkeypatch: 
     monkeypatch.setattr("common.usecases.recommend.served_files.PIECES_A_LOOK", 0)
     function = machine.start()
     answer = function.call("GET", question)
+    watch = watch_of(function)
     assert (answer.status, answer.json()["code"]) == (503, "unanswered")
-    eventually(lambda: function.call("GET", question).status == 200)
+    eventually(watch, lambda: function.call("GET", question).status == 200)
     assert machine.damaged() == []
 
 
@@ -175,42 +184,43 @@ def test_an_answer_that_fails_has_the_files_read(machine: Machine, monkeypatch: 
 def test_a_file_that_is_cut_short_is_healed_before_anybody_reads_it(machine: Machine, damage: Damage) -> None:
     function = machine.start()
     assert function.call("GET", "/v1/popular").status == 200
-    watch = function._module._function._service.watch
+    watch = watch_of(function)
     damage(machine.path("user_keys.npy"))
     watch._files._next_lengths = 0.0
-    eventually(lambda: machine.damaged() == [] and not watch._damaged)
+    eventually(watch, lambda: machine.damaged() == [] and not watch._damaged)
     assert function.call("GET", "/v1/recommendations?n=9", token(key="k" * 64)).status == 200
 
 
 def test_what_is_damaged_in_the_bucket_too_is_refused_by_name_and_the_old_bundle_serves_on(machine: Machine) -> None:
     function = machine.start()
     answers(function)
-    service = function._module._function._service
+    watch = watch_of(function)
     ref = machine.files["cards.bin"]
     blob = machine.bucket.get(ref.key)
     assert blob is not None
     machine.bucket.put(ref.key, blob.data[::-1])
     flip(machine.path("cards.bin"))
-    service.watch._files._next_reading = 0.0
-    eventually(lambda: service.watch.refusal is not None)
-    assert ref.key in service.watch.refusal.message
+    watch._files._next_reading = 0.0
+    eventually(watch, lambda: watch.refusal is not None)
+    assert watch.refusal is not None
+    assert ref.key in watch.refusal.message
     assert function.call("GET", "/readyz").json()["refused"]["bundle_id"] == machine.bundle.bundle_id
     assert b"recsys_bundle_refused 1.0" in function.call("GET", "/metrics").body
     assert function.call("GET", "/v1/recommendations").status == 200
     machine.bucket.put(ref.key, blob.data)
-    service.watch._heal_again = None
-    eventually(lambda: service.watch.refusal is None)
+    watch._heal_again = None
+    eventually(watch, lambda: watch.refusal is None)
     assert machine.damaged() == []
 
 
 def test_a_bucket_that_is_away_delays_the_healing(machine: Machine) -> None:
     function = machine.start()
     before = answers(function)
-    watch = function._module._function._service.watch
+    watch = watch_of(function)
     machine.bucket.script += [Rule("fetch", Fault.FAIL_BEFORE)] * 3
     flip(machine.path("cards.bin"))
     watch._files._next_reading = 0.0
-    eventually(lambda: machine.damaged() == [] and not watch._damaged)
+    eventually(watch, lambda: machine.damaged() == [] and not watch._damaged)
     assert answers(function) == before
 
 
@@ -219,11 +229,12 @@ def test_a_file_that_is_used_by_another_version_as_well_is_healed_once(machine: 
     """A new version names files of the one before; the cache has them, whoever damaged them."""
     function = machine.start()
     answers(function)
+    watch = watch_of(function)
     machine.damage_all(damage)
     again = _published_again(machine._context, machine.bundle)
-    eventually(lambda: function.call("GET", "/readyz").json()["bundle_id"] == again.bundle_id)
-    function._module._function._service.watch._files._next_reading = 0.0
-    eventually(lambda: machine.damaged() == [])
+    eventually(watch, lambda: function.call("GET", "/readyz").json()["bundle_id"] == again.bundle_id)
+    watch._files._next_reading = 0.0
+    eventually(watch, lambda: machine.damaged() == [])
 
 
 def _published_again(context: Context, bundle: Bundle) -> Bundle:

@@ -22,6 +22,9 @@ PIECES_A_LOOK: Final = 4
 LENGTHS_AGAIN_S: Final = 5.0
 """A file that was cut short ends the process at its next read: the sooner another is mapped, the better."""
 
+FIRST_READING_S: Final = 10.0
+"""After a start or a change of versions visitors come first."""
+
 LOOK_AGAIN_S: Final = 86_400.0
 DOUBT_AGAIN_S: Final = 60.0
 
@@ -40,7 +43,7 @@ class ServedFiles:
     def open(self, bundle: Bundle) -> ServedBundle:
         """The bundle, memory-mapped. If it cannot be opened and a cached file of it is damaged, that file is fetched
         anew and the bundle opened once more. Raises whatever opening it the last time has raised."""
-        self._next_reading = 0.0
+        self._next_reading = time.monotonic() + FIRST_READING_S
         paths = self._fetch(bundle)
         try:
             return open_bundle(bundle, paths.__getitem__)
@@ -69,7 +72,10 @@ class ServedFiles:
         if now >= self._next_reading:
             self._next_reading = now + LOOK_AGAIN_S
             self._unread = self._context.cache.inspect(_files(bundle))
-        return any(damaged is not None for damaged in islice(self._unread, PIECES_A_LOOK))
+        if all(damaged is None for damaged in islice(self._unread, PIECES_A_LOOK)):
+            return False
+        self._context.cache.discard_damaged(_files(bundle))  # where one is damaged, others may be
+        return True
 
     def _fetch(self, bundle: Bundle) -> dict[FileRef, Path]:
         fetch = partial(self._context.cache.fetch, self._context.bucket)

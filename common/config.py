@@ -149,7 +149,7 @@ class Settings(BaseModel):
         5,
         ge=2,
         description="Distinct people who must have bought two items in one order before either is shown as bought "
-        "together with the other.",
+        "together with the other, or met both in one visit before either is linked to the other.",
     )
     purchased: Purchased = Field(
         Purchased.AUTO,

@@ -15,6 +15,7 @@ from common.bucket.port import Bucket
 from common.ids import UserKey, new_id, sha256_of_file, split_user_key
 from common.schemas.data import F32, I32, TRENDING, Catalogue, ItemLists, LayerContent, UserRows
 from common.schemas.documents import Bundle, FileRef, LayerRef, ModelInfo, ServingDocument
+from common.schemas.links import ItemLinks
 from common.serving.bundle import ServedBundle, open_bundle, write_layer
 from common.serving.precomputed import write_precomputed
 
@@ -58,7 +59,7 @@ def layer_content(
     encoder: dict[str, Any] | None = None,
     **lists: Any,
 ) -> LayerContent:
-    """`lists` are popular, newest, popular_by_category and bought_together."""
+    """`lists` are popular, newest, popular_by_category, bought_together and links."""
     n = len(goods.item_nos)
     similar = np.full((n, 3), -1, np.int32) if goods.similar is None else goods.similar
     return LayerContent(
@@ -79,6 +80,17 @@ def item_lists(lists: dict[int, list[int]]) -> ItemLists:
         nos=np.array(nos, np.int32),
         offsets=np.cumsum([0, *(len(lists[no]) for no in nos)], dtype=np.int64),
         items=np.array([other for no in nos for other in lists[no]], np.int32),
+    )
+
+
+def item_links(rows: dict[int, dict[int, float]]) -> ItemLinks:
+    """Each item's weights by the item that a link leads to."""
+    nos = sorted(rows)
+    return ItemLinks(
+        nos=np.array(nos, np.int32),
+        offsets=np.cumsum([0, *(len(rows[no]) for no in nos)], dtype=np.int64),
+        items=np.array([other for no in nos for other in sorted(rows[no])], np.int32),
+        weights=np.array([rows[no][other] for no in nos for other in sorted(rows[no])], np.float32),
     )
 
 
@@ -121,7 +133,7 @@ def user_rows(people: dict[UserKey, History], dim: int) -> UserRows:
 
 def model_info(dim: int, encoder: str = "als_fold_in", **fields: Any) -> ModelInfo:
     params = {"alpha": 1.0} if encoder == "als_fold_in" else {}
-    family = {"als_fold_in": "als", "constant": "popular"}[encoder.removeprefix(TRENDING)]
+    family = {"als_fold_in": "als", "constant": "popular", "links": "cooccurrence"}[encoder.removeprefix(TRENDING)]
     given = {"family": family, "version": "v1", "encoder_params": params, "trained_at": NOW, **fields}
     return ModelInfo(dim=dim, encoder=encoder, **given)
 

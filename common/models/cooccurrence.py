@@ -43,20 +43,26 @@ class Cooccurrence(Model[CooccurrenceConfig]):
     Config = CooccurrenceConfig
     search_space: ClassVar[Space] = {
         **WEIGHTING,
-        "sequence_of": Categorical(tuple(SequenceOf)),
         "window": Int(3, 50, log=True),
         "nearness": Categorical(tuple(Nearness)),
         "backward": Float(0.0, 1.0),
-        "row_power": Float(0.5, 1.0),
-        "column_power": Float(0.0, 0.6),
+        "row_power": Float(0.0, 1.0),
+        "column_power": Float(0.0, 1.0),
         "shrinkage": Float(0.1, 100.0, log=True),
         "memory": Float(0.5, 30.0, log=True),
         "own": Float(0.0, 0.2),
     }
-    # The first start is for baskets, whose lines have no order; the second for shops where people come for one thing.
+    # Searched are visits only; histories of people are for evaluations. The start is for baskets, whose lines have no
+    # order.
     starts: ClassVar[tuple[ModelConfig, ...]] = (
-        CooccurrenceConfig(window=50, nearness=Nearness.FLAT, backward=1.0, column_power=0.4, memory=30.0),
-        CooccurrenceConfig(sequence_of=SequenceOf.PERSON, window=30, nearness=Nearness.ROOT, backward=1.0, memory=6.0),
+        CooccurrenceConfig(
+            window=50,
+            nearness=Nearness.FLAT,
+            backward=1.0,
+            row_power=0.3,
+            column_power=0.5,
+            memory=30.0,
+        ),
     )
 
     def fit(self, data: TrainingData, options: FitOptions) -> Artifact:

@@ -7,7 +7,6 @@ from typing import Final
 
 import numpy as np
 
-from common.models.matrix import weight_matrix
 from common.schemas.data import I32, I64, NO_USER, Interactions, Weighting
 
 SESSION_GAP_S: Final = 30 * 60
@@ -79,6 +78,9 @@ def histories_of(data: Interactions, weighting: Weighting, now_s: int) -> Sequen
 
     Items that returns have cancelled are left out.
     """
+    # It imports scipy, which update, whose image has none, does not need for sessions.
+    from common.models.matrix import weight_matrix
+
     known = data.where(data.users != NO_USER)
     cells = weight_matrix(data, weighting, now_s)
     people = np.repeat(np.arange(data.n_users), np.diff(cells.indptr))

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
+
+if TYPE_CHECKING:
+    from common.schemas.links import ItemLinks
 
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
@@ -206,8 +209,9 @@ class LayerContent:
     layer with a list of it counts.
 
     `popular` and `newest` (k,) int32 rank item numbers, best first; `popular_by_category` ranks within each category.
-    In a delta they replace those of earlier layers; None keeps those. `encoder` holds arrays of the artifact, in a base
-    only.
+    In a delta they replace those of earlier layers; None keeps those. `links` are the rows of links by the place that
+    they answer, a value of `Place`; for each item the newest layer with a row of it counts. `encoder` holds arrays of
+    the artifact, in a base only.
     """
 
     item_nos: I32
@@ -220,4 +224,5 @@ class LayerContent:
     newest: I32 | None = None
     popular_by_category: dict[str, I32] | None = None
     bought_together: ItemLists | None = None
+    links: dict[str, ItemLinks] = field(default_factory=dict)
     encoder: dict[str, npt.NDArray[np.generic]] = field(default_factory=dict)

@@ -192,7 +192,8 @@ class ModelInfo(_Document):
 class Bundle(_Document):
     """A served version: its model and its layers, oldest first.
 
-    For each item and each person the newest layer that holds it counts."""
+    For each item and each person the newest layer that holds it counts. `beside` are models of links by the place that
+    each answers in front of the model, a value of `Place`."""
 
     format_version: Literal[1] = FORMAT_VERSION
     bundle_id: str
@@ -200,6 +201,7 @@ class Bundle(_Document):
     created_by: Literal["train", "update", "rollback", "erase"]
     covers_seq: int
     model: ModelInfo
+    beside: dict[str, ModelInfo] = {}
     layers: tuple[LayerRef, ...]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 
 import numpy as np
@@ -19,6 +20,13 @@ LINKS: Final = "links"
 
 RECENT: Final = 32
 """Items of a visit that count, the latest: older ones have almost no weight, and this bounds the cost of an answer."""
+
+
+class Place(StrEnum):
+    """What links answer: the item that comes next in a visit, or a line of a basket by its other lines."""
+
+    VISIT = "visit"
+    BASKET = "basket"
 
 
 @dataclass(frozen=True, eq=False)

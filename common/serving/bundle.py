@@ -13,11 +13,13 @@ from common.errors import CorruptError
 from common.ids import UserKey
 from common.schemas.data import EVENT_TYPES, F32, I32, TRENDING, Weighting
 from common.schemas.documents import Bundle, FileRef
+from common.schemas.links import Place
 from common.serving.encoders import ENCODERS, IMPERSONAL, prepare
 from common.serving.index import FLAT_MAX
 from common.serving.items import Items
-from common.serving.layer import Layer, open_layer
+from common.serving.layer import LINKS_PREFIX, Layer, open_layer
 from common.serving.layer_writer import write_layer
+from common.serving.linked import LinkedItems
 from common.serving.people import Person
 from common.serving.selection import Selection, Selections
 
@@ -75,7 +77,21 @@ def open_bundle(bundle: Bundle, path_of: Callable[[FileRef], Path]) -> ServedBun
         raise CorruptError(f"bundle {bundle.bundle_id} has a layer that is not {bundle.model.dim} wide")
     if bundle.model.encoder not in ENCODERS:
         raise CorruptError(f"bundle {bundle.bundle_id} needs encoder {bundle.model.encoder}, unknown to this release")
-    return ServedBundle(bundle, layers)
+    served = ServedBundle(bundle, layers)
+    _check_links(served)
+    return served
+
+
+def _check_links(served: ServedBundle) -> None:
+    bundle = served.document
+    for ref, layer in zip(bundle.layers, served.items.layers, strict=True):
+        for place, links in layer.links.items():
+            problem = links.problem(served.items.n)
+            if problem:
+                raise CorruptError(f"{LINKS_PREFIX}{place} of layer {ref.layer_id}: {problem}")
+    missing = sorted(bundle.beside.keys() - served.items.layers[0].links.keys())
+    if missing:
+        raise CorruptError(f"bundle {bundle.bundle_id} has a model for {', '.join(missing)}, but no links of it")
 
 
 class ServedBundle:
@@ -105,6 +121,10 @@ class ServedBundle:
         self._arrays = prepare(layers[0].encoder)
         inverse = self._arrays.get("gram_inverse")
         self._metric = None if inverse is None else inverse.astype(np.float32)
+        self._linked = {
+            Place(place): LinkedItems([layer.links.get(Place(place)) for layer in self._newest_first], model)
+            for place, model in document.beside.items()
+        }
         self.popular = self._list("popular")
         self.newest = self._list("newest")
 
@@ -137,6 +157,10 @@ class ServedBundle:
             if lists is not None and span is not None:
                 return lists.items[span]
         return _NOTHING
+
+    def linked(self, place: Place) -> LinkedItems | None:
+        """The links that answer a place; None where the model answers it."""
+        return self._linked.get(place)
 
     def popular_in(self, category: str) -> I32:
         """Item numbers of a category, best first; some may no longer be allowed."""

@@ -90,6 +90,10 @@ class Evidence(NamedTuple):
             return self.vector
         return bundle.encode(self.items, self.weights)
 
+    def cause(self, place: int) -> ItemReason:
+        """The piece of evidence at a place, as a reason."""
+        return ItemReason(_EVIDENCE_REASONS[int(self.kinds[place])], int(self.items[place]))
+
     def causes(self, bundle: ServedBundle, item_nos: I32) -> list[ItemReason]:
         """For each item, the piece of evidence that adds most to its score."""
         if not len(self.items):

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from common.errors import CorruptError
 from common.schemas.data import F32, I32, I64, Bools, ItemLists
 from common.schemas.documents import FORMAT_VERSION, FileRef, LayerRef
+from common.schemas.links import ItemLinks, Place
 from common.serving.arrays import INFO_FILE, OFFSETS, Strings, load_array, map_array
 from common.serving.filters import FILE as CATALOGUE_FILE
 from common.serving.filters import CatalogueFile
@@ -24,6 +25,7 @@ from common.serving.people import PRECOMPUTED_PREFIX, People, Precomputed
 INDEX_FILE: Final = "items.faiss"
 ENCODER_PREFIX: Final = "encoder_"
 TOGETHER_PREFIX: Final = "bought_together_"
+LINKS_PREFIX: Final = "links_"
 
 
 class LayerInfo(BaseModel):
@@ -112,6 +114,7 @@ class Layer:
     newest: I32 | None
     popular_by_category: dict[str, I32] | None
     bought_together: ItemLists | None
+    links: dict[Place, ItemLinks]
     encoder: dict[str, npt.NDArray[Any]]
 
 
@@ -144,6 +147,7 @@ def open_layer(ref: LayerRef, path_of: Callable[[FileRef], Path]) -> Layer:
         newest=files.optional("newest"),
         popular_by_category=_open_categories(files, info),
         bought_together=_open_together(files),
+        links={place: links for place in Place if (links := _open_links(files, place))},
         encoder={name: map_array(files.path(f"{ENCODER_PREFIX}{name}.npy"), name) for name in info.encoder_arrays},
     )
 
@@ -196,3 +200,18 @@ def _open_together(files: LayerFiles) -> ItemLists | None:
     if offsets[0] != 0 or offsets[-1] != len(items):
         raise CorruptError(f"lists of {len(items)} items bought together end at {offsets[-1]}")
     return ItemLists(nos, offsets, items)
+
+
+def _open_links(files: LayerFiles, place: Place) -> ItemLinks | None:
+    """The rows of links of a place; None where the layer changes none. `open_bundle` checks where they lead."""
+    prefix = f"{LINKS_PREFIX}{place}_"
+    nos = files.optional(f"{prefix}nos")
+    if nos is None:
+        return None
+    items = files.array(f"{prefix}items", np.int32, None)
+    return ItemLinks(
+        nos=nos,
+        offsets=files.array(f"{prefix}offsets", np.int64, len(nos) + 1),
+        items=items,
+        weights=files.array(f"{prefix}weights", np.float32, len(items)),
+    )

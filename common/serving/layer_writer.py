@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from common.schemas.data import F32, I32, I64, Catalogue, ItemLists, LayerContent, UserRows
+from common.schemas.links import ItemLinks
 from common.serving.arrays import INFO_FILE, save_array, save_strings
 from common.serving.filters import write_catalogue
 from common.serving.index import IndexInfo, write_index
-from common.serving.layer import ENCODER_PREFIX, INDEX_FILE, TOGETHER_PREFIX, LayerInfo
+from common.serving.layer import ENCODER_PREFIX, INDEX_FILE, LINKS_PREFIX, TOGETHER_PREFIX, LayerInfo
 from common.serving.lookup import encode_id, sort_hashes
 
 Files = dict[str, Path]
@@ -118,7 +119,10 @@ def _write_lists(content: LayerContent, directory: Path) -> Files:
         items = np.concatenate([np.empty(0, np.int32), *lists]).astype(np.int32)
         files |= save_array(directory, "category_popular", items)
         files |= save_array(directory, "category_popular_offsets", offsets)
-    return files | _write_together(content.bought_together, directory)
+    files |= _write_together(content.bought_together, directory)
+    for place, links in content.links.items():
+        files |= _write_links(place, links, directory)
+    return files
 
 
 def _write_together(lists: ItemLists | None, directory: Path) -> Files:
@@ -129,6 +133,19 @@ def _write_together(lists: ItemLists | None, directory: Path) -> Files:
         **save_array(directory, f"{TOGETHER_PREFIX}offsets", lists.offsets.astype(np.int64)),
         **save_array(directory, f"{TOGETHER_PREFIX}items", lists.items.astype(np.int32)),
     }
+
+
+def _write_links(place: str, links: ItemLinks, directory: Path) -> Files:
+    columns: Columns = {
+        "nos": links.nos.astype(np.int32),
+        "offsets": links.offsets.astype(np.int64),
+        "items": links.items.astype(np.int32),
+        "weights": links.weights.astype(np.float32),
+    }
+    files: Files = {}
+    for name, column in columns.items():
+        files |= save_array(directory, f"{LINKS_PREFIX}{place}_{name}", column)
+    return files
 
 
 def _queries(content: LayerContent) -> F32:

@@ -15,12 +15,14 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from common.schemas.data import F32, I32, EventType
+from common.schemas.links import Place
 from common.serving.bundle import ServedBundle
 from common.serving.evidence import Evidence, ItemReason, Reason, SessionItem
 from common.serving.filters import AVAILABLE, Filter
+from common.serving.linked import Linked
 from common.serving.people import Person
 from common.serving.promotions import Promotion, promote, promoted
-from common.serving.search import Hits, Raised, nearest, search, search_raised
+from common.serving.search import Hits, Raised, best_of, nearest, search, search_raised
 from common.serving.selection import Selection
 from common.serving.stages import Stage, StageTimer
 from common.serving.variety import ANY, DEEPEST, Quota, Variety, depth_of, diversify
@@ -83,12 +85,18 @@ def rank(bundle: ServedBundle, request: RankingRequest, timer: StageTimer | None
     timer = timer or StageTimer()
     ladder = _Ladder(bundle, request, timer)
     general = (ladder.related, ladder.popular_in_category, ladder.popular, ladder.newest)
-    for rung in (ladder.own, ladder.bought_together, *general):
+    for rung in (ladder.linked, ladder.own, ladder.bought_together, *general):
         rung()
         if ladder.missing == 0:
             break
     timer.end(Stage.RANK)
     return ladder.picks
+
+
+def _place(request: RankingRequest) -> Place:
+    """A basket is a visit of items in the basket only, on no item's page."""
+    in_basket = all(item.kind is EventType.CART for item in request.session)
+    return Place.BASKET if in_basket and request.page is None else Place.VISIT
 
 
 class _Ladder:
@@ -111,6 +119,29 @@ class _Ladder:
     def missing(self) -> int:
         return self.request.n - len(self.picks)
 
+    def linked(self) -> None:
+        """The session rung where links answer it in front of the model: for a visit or a basket of nobody known."""
+        request = self.request
+        if request.person is not None or not request.session:
+            return
+        links = self.bundle.linked(_place(request))
+        if links is None:
+            return
+        evidence = self._evidence_of_request()
+        linked = links.of(evidence.items)
+        self.timer.end(Stage.ENCODE)
+        hits = self._varied(partial(self._search, partial(self._among, linked)))
+        self.timer.end(Stage.SEARCH)
+        places = linked.causes[np.searchsorted(linked.item_nos, hits.item_nos)].tolist()
+        causes = [evidence.cause(place) for place in places]
+        self.picks += map(Pick, hits.item_nos.tolist(), repeat(Rung.SESSION), causes, hits.scores.tolist())
+        self.taken = np.append(self.taken, hits.item_nos)
+
+    def _among(self, linked: Linked, selection: Selection, n: int) -> Hits:
+        """The best `n` of the linked items that a selection allows."""
+        allowed = selection.allows(linked.item_nos) & ~np.isin(linked.item_nos, self.taken)
+        return best_of(linked.item_nos[allowed], linked.scores[allowed], n)
+
     def own(self) -> None:
         """The personal or session rung: the model's ranking for a person, a session, or both together."""
         request = self.request
@@ -121,11 +152,13 @@ class _Ladder:
         self.timer.end(Stage.ENCODE)
         if query is None:
             return
-        hits = self._varied(partial(self._search, query))
+        hits = self._varied(partial(self._search, partial(self._nearest_to, query)))
         self.timer.end(Stage.SEARCH)
-        scores = hits.scores.tolist()
+        scores: list[float | None] = hits.scores.tolist()
         if not any(scores):
             return  # the query is zero, for a person who has only returns
+        if self.picks:
+            scores = [None] * len(scores)  # behind the links, whose scores are of another kind
         rung = Rung.SESSION if request.person is None else Rung.PERSONAL
         causes = self._causes(evidence, hits.item_nos)
         self.picks += map(Pick, hits.item_nos.tolist(), repeat(rung), causes, scores)
@@ -149,16 +182,17 @@ class _Ladder:
                 return Hits(hits.item_nos[chosen], hits.scores[chosen])
             depth = min(4 * depth, DEEPEST)
 
-    def _search(self, query: F32, n: int) -> Hits:
-        hits = self._search_in(self.selection, query, n)
+    def _search(self, find: Callable[[Selection, int], Hits], n: int) -> Hits:
+        """The best `n` as `find` gives them within a selection, with the promotions of the request."""
+        hits = find(self.selection, n)
         if not self.request.promotions:
             return hits
         those = promoted(self.request.wanted, self.request.promotions)
         selections = ((self.bundle.selections.of(wanted), weight) for wanted, weight in those)
-        raised = [(self._search_in(selection, query, n), weight) for selection, weight in selections]
+        raised = [(find(selection, n), weight) for selection, weight in selections]
         return promote(hits, raised, self.request.n, n)
 
-    def _search_in(self, selection: Selection, query: F32, n: int) -> Hits:
+    def _nearest_to(self, query: F32, selection: Selection, n: int) -> Hits:
         """The best hits in a selection, with the boost of repeat purchases. A zero query gets no boost."""
         person, boost = self.request.person, self.request.boost
         if person is None or not boost or not query.any():

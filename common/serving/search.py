@@ -34,7 +34,7 @@ def search(items: Items, query: F32, n: int, selection: Selection, excluded: I32
     Exact over the gathered part of the selection; an index part has the recall of its index.
     """
     if not selection.index_parts:
-        return _best(selection.item_nos, _scores(selection, query, excluded), n)
+        return best_of(selection.item_nos, _scores(selection, query, excluded), n)
     parts = [_search_part(items, query, n, part, excluded) for part in selection.index_parts]
     hits = parts[0] if len(parts) == 1 else _merge(parts, n)
     if not len(selection.item_nos):
@@ -90,8 +90,8 @@ def _scores(selection: Selection, query: F32, excluded: I32) -> F32:
     return scores
 
 
-def _best(item_nos: I32, scores: F32, n: int) -> Hits:
-    """The best `n`; excluded items, with a score of -inf, are left out."""
+def best_of(item_nos: I32, scores: F32, n: int) -> Hits:
+    """The best `n` of some items; excluded items, with a score of -inf, are left out."""
     if n < len(scores):
         top = np.argpartition(-scores, n - 1)[:n]
         item_nos, scores = item_nos[top], scores[top]
@@ -103,7 +103,7 @@ def _best(item_nos: I32, scores: F32, n: int) -> Hits:
 def _merge(parts: list[Hits], n: int) -> Hits:
     item_nos = np.concatenate([np.empty(0, np.int32), *(part.item_nos for part in parts)])
     scores = np.concatenate([np.empty(0, np.float32), *(part.scores for part in parts)])
-    return _best(item_nos, scores, n)
+    return best_of(item_nos, scores, n)
 
 
 def nearest(items: Items, item_no: int, n: int, selection: Selection, excluded: I32) -> Hits:
@@ -115,7 +115,7 @@ def nearest(items: Items, item_no: int, n: int, selection: Selection, excluded: 
         return NOTHING
     vector = items.vectors(np.array([item_no], np.int32))[0]
     products = _scores(selection, vector, np.append(excluded, np.int32(item_no)))
-    best = _best(selection.item_nos, _cosines(products, selection.lengths, vector), n)
+    best = best_of(selection.item_nos, _cosines(products, selection.lengths, vector), n)
     near = best.scores > 0
     return Hits(best.item_nos[near], best.scores[near])
 

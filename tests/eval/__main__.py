@@ -4,6 +4,7 @@
     python -m tests.eval --data gowalla --model als        those of one data set, one model, or both
     python -m tests.eval --shop online_retail              every baseline and family on a real shop
     python -m tests.eval --champion online_retail          what a night publishes there, asked through recommend
+    python -m tests.eval --visits online_retail             visits and baskets there: links beside lift and vectors
     python -m tests.eval --cold --models '{"lightfm": {}}'   the grocer, a fifth of the items unseen
     python -m tests.eval --train a.parquet --test b.csv --models '{"als": {"factors": 128}}'
     python -m tests.eval --train-sessions a.txt --test-prefixes b.tsv --tune 600 --models '{"gru4rec": {}}'
@@ -25,6 +26,7 @@ from typing import Any
 
 from common.cpus import usable_cpus
 from common.models.registry import families_for_people
+from tests.eval import visits
 from tests.eval.champion import evaluate_champion, lines
 from tests.eval.cold import evaluate_cold
 from tests.eval.configs import read_configs
@@ -50,6 +52,8 @@ def main() -> int:
         return _print_shop(options)
     if options.champion:
         return _print_champion(options)
+    if options.visits:
+        return _print_visits(options)
     if options.cold:
         for model, params in json.loads(options.models).items():
             _evaluate_cold(model, params, options)
@@ -105,6 +109,17 @@ def _print_champion(options: argparse.Namespace) -> int:
     return 0
 
 
+def _print_visits(options: argparse.Namespace) -> int:
+    families = [options.model] if options.model else ["cooccurrence", "als"]
+    found = []
+    for row in visits.rows(SHOPS[options.visits](options.data_dir), families, options.people):
+        print(json.dumps(row), flush=True)
+        found.append(row)
+    BUILD.mkdir(parents=True, exist_ok=True)
+    (BUILD / f"{options.visits}-visits.json").write_text(json.dumps(found, indent=1))
+    return 0
+
+
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.eval", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
@@ -113,6 +128,8 @@ def _options() -> argparse.Namespace:
     known.add_argument("--model")
     known.add_argument("--shop", choices=SHOPS, help="every baseline and family on a real shop's last 28 days")
     known.add_argument("--champion", choices=SHOPS, help="what a night publishes for a real shop, through recommend")
+    known.add_argument("--visits", choices=SHOPS, help="visits and baskets of a real shop's last 28 days")
+    known.add_argument("--people", type=int, default=5, help="of --visits: whom a pair of items needs")
     known.add_argument("--budget", type=float, default=900, metavar="SECONDS", help="of that night's training")
     known.add_argument("--data-dir", type=Path, default=Path(os.environ.get("EVAL_DATA", "../shared/data")))
     known.add_argument("--cold", action="store_true", help="--models on the grocer, a fifth of the items unseen")

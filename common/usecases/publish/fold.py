@@ -17,10 +17,12 @@ from common.bucket.commit import Proposal, commit
 from common.bucket.current import Snapshot
 from common.schemas.data import I32, I64, Catalogue, ItemLists, LayerContent, UserRows
 from common.schemas.documents import Bundle, ServingDocument
+from common.schemas.links import ItemLinks, Place
 from common.serving.items import Items
 from common.serving.layer import Layer, open_layer
 from common.store.segments.interactions import unique_keys
 from common.usecases.publish.build_layer import make_layer
+from common.usecases.publish.layers.links import newest_rows
 from common.usecases.publish.versions import NewLayer, delete_abandoned_layers, layer_ids, next_update
 from common.usecases.shared.context import Context
 from common.usecases.shared.runs import RunLog
@@ -83,6 +85,7 @@ def fold_content(items: Items) -> LayerContent:
         newest=rankings[-1].newest if rankings else None,
         popular_by_category=rankings[-1].popular_by_category if rankings else None,
         bought_together=_together(deltas),
+        links=_links(deltas),
     )
 
 
@@ -145,6 +148,11 @@ def _together(deltas: Sequence[Layer]) -> ItemLists | None:
     nos, same_as = np.unique(np.concatenate([part.nos for part in parts]), return_inverse=True)
     offsets, entries = _chosen([part.offsets for part in parts], _last_of(same_as, len(nos)))
     return ItemLists(nos, offsets, np.concatenate([part.items for part in parts])[entries])
+
+
+def _links(deltas: Sequence[Layer]) -> dict[str, ItemLinks]:
+    places = {place: [layer.links[place] for layer in deltas if place in layer.links] for place in Place}
+    return {place.value: rows for place, layers in places.items() if (rows := newest_rows(layers)) is not None}
 
 
 def _last_of(same_as: I32 | I64, n: int) -> I64:

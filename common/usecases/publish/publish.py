@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +16,7 @@ from common.ids import new_id
 from common.models.artifact import Artifact
 from common.schemas.data import U64, Catalogue, Interactions
 from common.schemas.documents import Bundle, ModelInfo, RepeatPurchases, StoreDocument
+from common.schemas.links import Place
 from common.store.segments.interactions import unique_keys
 from common.store.segments.reader import open_store
 from common.usecases.publish.build_layer import make_layer, one_blas_thread, with_precomputed_answers
@@ -37,6 +39,13 @@ class StoreRead:
     catalogue: Catalogue
 
 
+class Beside(NamedTuple):
+    """A model of links that answers one place, and its figures."""
+
+    artifact: Artifact
+    metrics: Mapping[str, Any]
+
+
 class FollowUps(NamedTuple):
     """What may have to follow a new version. Both are in rooms that import this one, so callers pass them in.
 
@@ -57,34 +66,31 @@ def publish_base(
     follow_ups: FollowUps,
     read: StoreRead | None = None,
     repeats: RepeatPurchases | None = None,
+    beside: Mapping[Place, Beside] | None = None,
 ) -> Bundle:
     """Publishes `artifact`, trained on the batches up to `covers_seq`, with all data that the store has now.
 
     read: what training has read; it is used again if nothing has been committed to the store since
     repeats: the treatment of repeat purchases that was judged for this model
+    beside: models of links by the place that each answers in front of this model
 
     The version of the model is the run's id. Batches that are committed meanwhile are added at the end, and people who
     are erased meanwhile are left out. Returns what is served then; if a training that shares the search was faster, it
     is that one's bundle, and a notice says so. Raises `RefusedError` where the store is empty.
     """
     # By a clock that is behind, the model would be older than the one before, and nothing could be gone back to.
-    now = max(ctx.now(), ctx.bucket.now())
-    model = ModelInfo(
-        family=artifact.family,
-        version=log.record.run_id,
-        dim=artifact.dim,
-        encoder=artifact.encoder,
-        encoder_params=artifact.encoder_params,
-        params=artifact.params,
-        metrics=dict(metrics),
-        repeats=repeats,
-        trained_at=now,
-    )
+    now, version = max(ctx.now(), ctx.bucket.now()), log.record.run_id
+    model = _model_info(artifact, version, metrics, now).model_copy(update={"repeats": repeats})
+    others = beside or {}
     with workspace(ctx) as work:
         stored, held, changed = reading_store(
             ctx, lambda document: _store_content(ctx, document, covers_seq, work, read)
         )
-        held = replace(held, repeat_half_life_days=repeats.half_life_days if repeats else None)
+        held = replace(
+            held,
+            repeat_half_life_days=repeats.half_life_days if repeats else None,
+            links={place: other.artifact for place, other in others.items()},
+        )
         with one_blas_thread():
             content = base_content(artifact, held, changed, ctx.settings.n_threads)
         layer = make_layer(ctx, content, "base", stored.seq, work / "layer")
@@ -94,6 +100,9 @@ def publish_base(
             created_by="train",
             covers_seq=stored.seq,
             model=model,
+            beside={
+                place.value: _model_info(other.artifact, version, other.metrics, now) for place, other in others.items()
+            },
             layers=(layer.ref,),
         )
         with one_blas_thread():
@@ -110,6 +119,19 @@ def publish_base(
         if committed.erasure < reading_store(ctx, newest_erasure):
             follow_ups.erase_again(ctx)
     return follow_ups.bring_up_to_date(ctx, log)
+
+
+def _model_info(artifact: Artifact, version: str, metrics: Mapping[str, Any], now: datetime) -> ModelInfo:
+    return ModelInfo(
+        family=artifact.family,
+        version=version,
+        dim=artifact.dim,
+        encoder=artifact.encoder,
+        encoder_params=artifact.encoder_params,
+        params=artifact.params,
+        metrics=dict(metrics),
+        trained_at=now,
+    )
 
 
 def _store_content(

@@ -7,8 +7,9 @@ from typing import Any, Final
 
 from common.models.artifact import Artifact
 from common.schemas.documents import Bundle, RepeatPurchases
+from common.schemas.links import Place
 from common.usecases.erase.served import erase_served
-from common.usecases.publish.publish import FollowUps, StoreRead, publish_base
+from common.usecases.publish.publish import Beside, FollowUps, StoreRead, publish_base
 from common.usecases.shared.context import Context
 from common.usecases.shared.runs import RunLog
 from common.usecases.update.update import bring_up_to_date
@@ -24,6 +25,7 @@ def publish_model(
     log: RunLog,
     read: StoreRead | None = None,
     repeats: RepeatPurchases | None = None,
+    beside: Mapping[Place, Beside] | None = None,
 ) -> Bundle:
     """Publishes the model with `publish_base` and all follow-ups. Returns the bundle that is served afterwards."""
-    return publish_base(ctx, artifact, metrics, covers_seq, log, _FOLLOW_UPS, read, repeats)
+    return publish_base(ctx, artifact, metrics, covers_seq, log, _FOLLOW_UPS, read, repeats, beside)

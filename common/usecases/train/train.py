@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -30,6 +31,7 @@ from common.usecases.shared.report_files import save_figures
 from common.usecases.shared.runs import RunLog, start_run
 from common.usecases.shared.tombstones import reading_store
 from common.usecases.shared.workspace import workspace
+from common.usecases.train.links import links_budget_s, links_of_night, told
 from common.usecases.train.model_selection import TrainPlan, select_model
 from common.usecases.train.publish_model import publish_model
 from common.usecases.train.report.write import run_figures, write_report
@@ -107,11 +109,14 @@ def _served(ctx: Context) -> ModelInfo | None:
 def _train(ctx: Context, plan: TrainPlan, log: RunLog) -> RunRecord:
     document, read = reading_store(ctx, lambda _: _stored(ctx, log))
     data = TrainingData(read.interactions, read.catalogue)
+    links_s = links_budget_s(plan)
+    plan = replace(plan, deadline=plan.deadline - links_s)
     selection = select_model(
         data, plan, ctx.settings, lambda text, done: log.step(text, CHOOSING + (FITTING - CHOOSING) * done)
     )
     log.note(notices=selection.notices, details=selection.summary)
-    figures = partial(run_figures, ctx, log.record.run_id, selection.full or selection.summary, data)
+    all_figures = {**(selection.full or selection.summary)}
+    figures = partial(run_figures, ctx, log.record.run_id, all_figures, data)
     if selection.refusal:
         _report(ctx, log, figures(selection.notices) | {"refusal": selection.refusal}, data)
         raise RefusedError(selection.refusal)
@@ -120,9 +125,13 @@ def _train(ctx: Context, plan: TrainPlan, log: RunLog) -> RunRecord:
     if artifact.family == selection.models[0].family:
         repeats = selection.repeats
         artifact = with_trend(artifact, data.interactions, int(data.interactions.ts[-1]), selection.trend)
+    log.step("fitting links")
+    links = links_of_night(data, selection.models[0], ctx.settings, links_s)
+    all_figures["links"] = links.figures
+    log.note(notices=told(links))
     log.step("publishing", PUBLISHING)
     _save(ctx, log.record.run_id, artifact)
-    bundle = publish_model(ctx, artifact, selection.summary, document.seq, log, read, repeats)
+    bundle = publish_model(ctx, artifact, selection.summary, document.seq, log, read, repeats, links.beside)
     log.step("reporting", REPORTING)
     published = {"family": bundle.model.family, "params": bundle.model.params}
     _report(ctx, log, figures(log.record.notices) | published, data, bundle)

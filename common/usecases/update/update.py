@@ -97,4 +97,4 @@ class _Step:
         self.log.note(counts={"items": len(news.catalogue), "users": news.people.n_users})
         with one_blas_thread():
             settings = self.ctx.settings
-            return delta_content(items, served.model, news, settings.min_pair_people, settings.n_threads)
+            return delta_content(items, served.model, news, settings.min_pair_people, settings.n_threads, served.beside)

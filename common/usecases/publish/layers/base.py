@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 
 from common.models.artifact import Artifact
 from common.schemas.data import F32, I32, I64, U64, Bools, Catalogue, Interactions, LayerContent, UserRows, Weighting
+from common.schemas.links import Place
 from common.serving.similar import similar_items
 from common.store.segments.co_purchases import CoPurchases
 from common.usecases.publish.layers.cards import cards_of
@@ -16,6 +18,7 @@ from common.usecases.publish.layers.cold import PRIOR_ITEMS, SAMPLE, Groups, lea
 from common.usecases.publish.layers.extras import BaseArrays
 from common.usecases.publish.layers.histories import histories_of
 from common.usecases.publish.layers.items import aligned, first_seen, take, with_birth
+from common.usecases.publish.layers.links import StoredLinks
 from common.usecases.publish.layers.people import PersonEncoder, Query, find_keys, user_rows
 from common.usecases.publish.layers.rankings import RankedItems, category_codes, popularity
 from common.usecases.publish.layers.together import StoredCoPurchases
@@ -64,12 +67,13 @@ def similar_of(own: F32, group: F32, people: I64, trained: Bools, listed: Bools,
 @dataclass(frozen=True)
 class StoreContent:
     """The data of the store for a base. `now_s` (epoch seconds) is the time from which recency is counted, as in
-    training; `repeat_half_life_days` is as in `repeated`."""
+    training; `repeat_half_life_days` is as in `repeated`; `links` are models of links by the place that they answer."""
 
     interactions: Interactions
     catalogue: Catalogue
     now_s: int
     co_purchases: CoPurchases
+    links: Mapping[Place, Artifact] = field(default_factory=dict)
     repeat_half_life_days: float | None = None
 
 
@@ -110,6 +114,8 @@ def base_content(artifact: Artifact, held: StoreContent, changed: U64, threads: 
     people = np.bincount(users.items, minlength=len(items.catalogue))
     neighbours = eligible(people, items.is_trained)
     together = _together(held, items, shelf.named_categories())
+    links = _links(held, items)
+    of_links = {name: array for place, stored in links.items() for name, array in stored.arrays(place).items()}
     extras = BaseArrays(groups, items.is_trained, neighbours, shelf.scores, shelf.created_at, held.now_s)
     return LayerContent(
         item_nos=np.arange(len(items.catalogue), dtype=np.int32),
@@ -129,13 +135,15 @@ def base_content(artifact: Artifact, held: StoreContent, changed: U64, threads: 
         newest=shelf.newest(),
         popular_by_category=shelf.popular_by_category(),
         bought_together=together.lists,
-        encoder={**artifact.encoder_arrays, **extras.arrays(), **together.arrays()},
+        links={place.value: stored.links for place, stored in links.items()},
+        encoder={**artifact.encoder_arrays, **extras.arrays(), **together.arrays(), **of_links},
     )
 
 
 def _number(artifact: Artifact, held: StoreContent) -> _Items:
     data = held.interactions
-    item_ids = sorted({*artifact.item_ids, *held.catalogue.item_ids, *data.item_ids})
+    linked = (item_id for links in held.links.values() for item_id in links.item_ids)
+    item_ids = sorted({*artifact.item_ids, *held.catalogue.item_ids, *data.item_ids, *linked})
     nos = {item_id: no for no, item_id in enumerate(item_ids)}
     catalogue = aligned(held.catalogue, item_ids, unlisted_available=len(held.catalogue) == 0)
     return _Items(
@@ -188,6 +196,15 @@ def _together(held: StoreContent, items: _Items, categories: I32) -> StoredCoPur
     nos = {item_id: no for no, item_id in enumerate(items.catalogue.item_ids)}
     numbers = np.array([nos[item_id] for item_id in held.co_purchases.item_ids], dtype=np.int32)
     return StoredCoPurchases.counted(held.co_purchases, numbers, categories)
+
+
+def _links(held: StoreContent, items: _Items) -> dict[Place, StoredLinks]:
+    nos = {item_id: no for no, item_id in enumerate(items.catalogue.item_ids)}
+    made = {}
+    for place, artifact in held.links.items():
+        numbers = np.array([nos[item_id] for item_id in artifact.item_ids], dtype=np.int32)
+        made[place] = StoredLinks.of_artifact(artifact, numbers, len(nos))
+    return made
 
 
 def _people(artifact: Artifact, held: StoreContent, items: _Items, changed: U64, query: Query) -> UserRows:

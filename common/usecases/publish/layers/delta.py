@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from common.models.links.config import CooccurrenceConfig
 from common.schemas.data import (
     F32,
     F64,
@@ -21,6 +22,7 @@ from common.schemas.data import (
     Weighting,
 )
 from common.schemas.documents import ModelInfo
+from common.schemas.links import ItemLinks, Place
 from common.serving.items import Items
 from common.serving.similar import similar_items
 from common.store.segments.co_purchases import CoPurchases
@@ -29,6 +31,7 @@ from common.usecases.publish.layers.cards import cards_of
 from common.usecases.publish.layers.extras import BaseArrays
 from common.usecases.publish.layers.histories import histories_of
 from common.usecases.publish.layers.items import aligned, take
+from common.usecases.publish.layers.links import StoredLinks, steps_since
 from common.usecases.publish.layers.people import PersonEncoder, user_rows
 from common.usecases.publish.layers.rankings import RankedItems, popularity
 from common.usecases.publish.layers.together import StoredCoPurchases
@@ -120,8 +123,15 @@ def read_news(reader: Reader, below: Items, since_seq: int, base_seq: int, has_c
     )
 
 
-def delta_content(below: Items, model: ModelInfo, news: DeltaData, min_pair_people: int, threads: int) -> LayerContent:
-    """The layer that adds `news` to the layers `below`.
+def delta_content(
+    below: Items,
+    model: ModelInfo,
+    news: DeltaData,
+    min_pair_people: int,
+    threads: int,
+    beside: Mapping[str, ModelInfo] | None = None,
+) -> LayerContent:
+    """The layer that adds `news` to the layers `below`; `beside` as in `Bundle`.
 
     Recency is counted from the time of the base, as in the base itself. So a history has the same weights in every
     layer, and fits item vectors that were learned at that time.
@@ -141,6 +151,7 @@ def delta_content(below: Items, model: ModelInfo, news: DeltaData, min_pair_peop
         newest=shelf.newest(),
         popular_by_category=shelf.popular_by_category(),
         bought_together=_together(overlay, news, shelf, min_pair_people),
+        links=_links(overlay, beside, news, min_pair_people),
     )
 
 
@@ -195,6 +206,20 @@ def _together(overlay: DeltaItems, news: DeltaData, shelf: RankedItems, min_peop
     pairs = news.co_purchases
     numbers, touched = overlay.numbers_of(pairs.item_ids), overlay.numbers_of(news.touched)
     return kept.updated(pairs, numbers, touched, shelf.named_categories(), min_people)
+
+
+def _links(
+    overlay: DeltaItems, beside: Mapping[str, ModelInfo] | None, news: DeltaData, min_people: int
+) -> dict[str, ItemLinks]:
+    """The rows of the items in the batches, for each place that links answer."""
+    base, made = overlay.below.layers[0], {}
+    for place, model in (beside or {}).items():
+        config = CooccurrenceConfig.model_validate(model.params)
+        stored = StoredLinks.of_base(base.links[Place(place)], base.encoder, Place(place))
+        since = steps_since(news.sold, config, overlay.extras.now_s, overlay.numbers_of(news.sold.item_ids))
+        touched = overlay.numbers_of(news.touched)
+        made[place] = stored.updated(since, config, touched, overlay.n_all, min_people)
+    return made
 
 
 def _similar(overlay: DeltaItems, n_biases: int, available: Bools, threads: int) -> I32:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from common import logs
+from common.cli.extras import lacking_extra
 from common.errors import (
     CorruptError,
     InputError,
@@ -84,6 +85,12 @@ def session(as_json: bool) -> Iterator[Session]:
     except RecsysError as error:
         _report(current, error)
         raise typer.Exit(status_of(error)) from None
+    except ModuleNotFoundError as error:
+        lack = lacking_extra(error)
+        if lack is None:
+            raise
+        _report(current, lack)
+        raise typer.Exit(status_of(lack)) from None
 
 
 def show_notices(console: Console, notices: Sequence[str]) -> None:

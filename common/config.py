@@ -97,6 +97,24 @@ class Settings(BaseModel):
     # Data
     max_bad_rows: float = Field(0.5, ge=0, le=1, description="Share of bad rows above which a file is refused whole.")
     max_upload_bytes: int = Field(4 << 30, gt=0, description="Largest upload that ingest reads.")
+    max_upload_rows: int = Field(50_000_000, gt=0, description="Most rows of an upload, blank lines included.")
+    max_upload_columns: int = Field(
+        1_000, gt=0, description="Most columns of an upload; in Parquet the parts of a nested column count too."
+    )
+    max_line_bytes: int = Field(
+        1 << 20, ge=1_024, description="Longest row of a CSV upload in bytes, line breaks within its values included."
+    )
+    max_unpacked_bytes: int = Field(
+        16 << 30,
+        gt=0,
+        description="Most bytes that an upload may unpack to, and may take on the disk while it is read, itself "
+        "included.",
+    )
+    upload_deadline_s: float = Field(
+        540,
+        gt=0,
+        description="Seconds in which an upload is fetched, read and committed. Less than the function's timeout.",
+    )
     keep_uploads_days: float = Field(
         0, ge=0, description="Days that an upload stays in the bucket after its commit; 0 deletes it at once."
     )

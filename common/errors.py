@@ -13,6 +13,7 @@
     ├── UnavailableError    try again later: nothing was lost                    503
     │   ├── BucketUnavailable   the object store does not answer
     │   ├── CommitContention    other writers won until the deadline
+    │   ├── ReaderDied          an upload ended what took it in; it counts against the upload
     │   ├── NotReady            nothing is published yet
     │   ├── Busy                too many costly questions at once
     │   └── Unanswered          what is served does not let itself be read; it is being looked at
@@ -95,6 +96,12 @@ class BucketUnavailable(UnavailableError):
 
 class CommitContention(UnavailableError):
     code = "commit_contention"
+
+
+class ReaderDied(UnavailableError):
+    """What takes in an upload died of it, or reached its deadline. After a few times the upload is refused."""
+
+    code = "reader_died"
 
 
 class NotReady(UnavailableError):

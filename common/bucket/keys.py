@@ -137,6 +137,18 @@ class Keys:
     def erasure_receipt(self, receipt_id: str) -> str:
         return f"{self.erasure_receipts}{receipt_id}.json"
 
+    @property
+    def attempts(self) -> str:
+        return f"{self.prefix}attempts/"
+
+    def attempts_at(self, upload_key: str) -> str:
+        """The key of the count of tries of an upload: `incoming/events/a.csv` has `attempts/events/a.csv.json`."""
+        return f"{self.attempts}{upload_key.removeprefix(self.incoming)}.json"
+
+    def attempted(self, attempts_key: str) -> str:
+        """The key of the upload whose tries are counted at `attempts_key`."""
+        return f"{self.incoming}{attempts_key.removeprefix(self.attempts).removesuffix('.json')}"
+
     def quarantined(self, upload_key: str) -> str:
         """The key of a refused upload: `incoming/events/a.csv` becomes `quarantine/events/a.csv`."""
         return self.quarantine + upload_key.removeprefix(self.incoming)

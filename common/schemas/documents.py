@@ -236,6 +236,27 @@ class ConditionalPutProof(_Document):
     problem: str = ""
 
 
+class UploadAttempt(_Document):
+    """A try to take in an upload that has not been ended. `holder` is the id of its process.
+
+    After `until` nobody is at it any more."""
+
+    run_id: str
+    holder: str
+    until: datetime
+
+
+class UploadAttempts(_Document):
+    """`attempts/….json`: the tries to take in an upload. It is there while one goes on, and after one has died.
+
+    `deaths` are the reasons of those that have died, as far as they are known."""
+
+    format_version: Literal[1] = FORMAT_VERSION
+    upload: Upload
+    deaths: tuple[str, ...] = ()
+    running: tuple[UploadAttempt, ...] = ()
+
+
 class RunState(StrEnum):
     RUNNING = "running"
     DONE = "done"

@@ -18,12 +18,14 @@ from common.edges.triggers import on_events
 from common.schemas.documents import RunRecord, Upload
 from common.usecases.ingest.ingest import drain, ingest_announced
 from common.usecases.shared.context import Context
+from common.usecases.shared.deadline import Deadline
 
 
 def _work(ctx: Context, events: list[ObjectEvent]) -> list[RunRecord]:
+    call = Deadline.after(ctx.settings.upload_deadline_s)
     if not events:
-        return drain(ctx)
-    return ingest_announced(ctx, [Upload(key=event.key, etag=event.etag or "") for event in events])
+        return drain(ctx, call)
+    return ingest_announced(ctx, [Upload(key=event.key, etag=event.etag or "") for event in events], call)
 
 
 _trigger = on_events("ingest", lambda keys: keys.incoming, _work)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,10 +12,8 @@ import pytest
 
 from common.errors import FileRejected
 from common.store.engine import connect_hardened
-from common.store.uploads import draft as drafting_module
-from common.store.uploads.draft import Draft, ReadOptions
-from common.store.uploads.events import read_events
-from common.store.uploads.files import Source, damage_is_refused
+from common.store.uploads.files import damage_is_refused
+from common.store.uploads.reading import ReadJob, ReadUpload, read_upload
 from common.usecases.ingest import take_upload as intake
 from common.usecases.ingest.compact import compact
 from common.usecases.shared.context import Context
@@ -78,20 +77,20 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     uploads = ("upload", "normalised.csv")
     seen: list[Path] = []
 
-    def read(source: Source, work: Path, options: ReadOptions) -> Draft:
-        made = read_events(source, work, options)
-        seen.extend(path for path in work.rglob("*") if path.is_file() and path.name not in uploads)
+    def read(job: ReadJob, _: float) -> tuple[ReadUpload, int]:
+        found = read_upload(job)
+        seen.extend(path for path in job.work.rglob("*") if path.is_file() and path.name not in uploads)
         for path in seen:
             assert b"person-" not in path.read_bytes(), path
-        return made
+        return found, 0
 
-    monkeypatch.setattr(intake, "read_events", read)
+    monkeypatch.setattr(intake, "read_apart", read)
     return seen
 
 
 def test_nothing_that_reading_writes_names_anybody(shop: Context, watched: list[Path]) -> None:
     ingest(shop, "events/a.csv", upload())
-    assert {path.name for path in watched} == {"draft.duckdb", "scratch.duckdb", "lock"}
+    assert {path.name for path in watched} == {"draft.duckdb", "scratch.duckdb", "refused.csv", "lock"}
 
 
 def test_the_workspace_is_gone_afterwards(shop: Context) -> None:
@@ -234,8 +233,8 @@ def test_a_bomb_ends_at_the_memory_limit(shop: Context) -> None:
     assert "needs more memory than RECSYS_INGEST_MEMORY_BYTES" in run.error["message"]
 
 
-def test_an_upload_that_takes_too_long_is_refused(shop: Context, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(drafting_module, "READ_DEADLINE_S", 0.0)
+def test_an_upload_that_takes_too_long_is_refused(shop_with: Callable[..., Context]) -> None:
+    shop = shop_with(upload_deadline_s=0.5)
     rows = [f"u{number},i,2026-01-01,1" for number in range(200_000)]
     run = ingest(shop, "events/a.csv", events_csv(*rows))
     assert run.error is not None

@@ -11,8 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from common.store.segments import duplicates as repeats
-from common.store.segments.duplicates import ranges_of, repeated_values
+from common.store.segments.duplicates import ranges_of
+from common.store.uploads import settle
+from common.store.uploads.reading import read_upload
+from common.store.uploads.settle import repeated_values
+from common.usecases.ingest import take_upload
 from common.usecases.ingest.compact import compact
 from common.usecases.ingest.ingest import ingest_object
 from common.usecases.shared.context import Context
@@ -84,9 +87,19 @@ def test_an_overlapping_export_adds_only_what_is_new(shop: Context) -> None:
     assert len(rows_of(shop)) == 28
 
 
+def test_repeats_are_found_in_slices_of_all_hashes(shop: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settle, "_SLICE_ROWS", 7)
+    monkeypatch.setattr(take_upload, "read_apart", lambda job, _: (read_upload(job), 0))
+    rows = [f"u{n % 5},i{n % 20},2026-01-01,1" for n in range(50)]
+    run = ingest(shop, "events/a.csv", events_csv(*rows))
+    assert (run.counts["rows_kept"], run.counts["rows_repeated"]) == (20, 30)
+    assert len(rows_of(shop)) == 20
+
+
 def test_two_rows_of_one_hash_are_compared(shop: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     """A collision of hashes must cost a comparison, never an event."""
-    monkeypatch.setattr(repeats, "_hash", lambda columns: "7::UBIGINT")
+    monkeypatch.setattr(settle, "_HASH", "7::UBIGINT")
+    monkeypatch.setattr(take_upload, "read_apart", lambda job, _: (read_upload(job), 0))
     ingest(shop, "events/a.csv", events_csv("u,a,2026-01-01,1", "v,a,2026-01-01,1", "v,a,2026-01-01,1"))
     ingest(shop, "events/b.csv", events_csv("u,b,2026-01-01,1", "u,a,2026-01-01,1"))
     assert [row[:2] for row in rows_of(shop, "uv")] == [("u", "a"), ("u", "b"), ("v", "a")]

@@ -9,10 +9,12 @@ from datetime import timedelta
 import pyarrow as pa
 import pytest
 
+from common.bucket.port import ObjectInfo
 from common.errors import RecsysError
 from common.schemas.documents import RunState
 from common.usecases.ingest.ingest import drain, ingest_object
 from common.usecases.shared.context import Context
+from common.usecases.shared.deadline import Deadline
 from tests.store.shop import csv_of, events_csv, ingest, keys_under, parquet_of, report_of, rows_of, stored
 
 HEADER = "user_id,item_id,ts,qty"
@@ -248,12 +250,12 @@ def test_an_upload_is_kept_for_its_days_and_not_read_again(shop_with: Callable[.
 
 
 def test_a_failing_upload_does_not_hold_back_the_others(shop: Context, monkeypatch: pytest.MonkeyPatch) -> None:
-    def failing(ctx: Context, key: str, etag: str | None) -> object:
-        if key.endswith("first.csv"):
+    def failing(ctx: Context, info: ObjectInfo, call: Deadline | None) -> object:
+        if info.key.endswith("first.csv"):
             raise RecsysError("out of order")
-        return ingest_object(ctx, key, etag)
+        return ingest_object(ctx, info.key)
 
-    monkeypatch.setattr("common.usecases.ingest.ingest.ingest_object", failing)
+    monkeypatch.setattr("common.usecases.ingest.ingest._take", failing)
     for name in ("first", "second"):
         shop.bucket.put(f"incoming/events/{name}.csv", events_csv(*ROWS))
     with pytest.raises(RecsysError, match="out of order"):

@@ -1,4 +1,4 @@
-"""The search for repeated rows of a batch: repeats of each other, or of rows in a segment of the store.
+"""The search for rows of a batch that repeat rows in a segment of the store. The batch has no repeats of its own.
 
 Two events with consent are the same if all of their columns are equal. Events without consent have no person, and their
 keys differ in every upload. Of such events with equal item, time, quantity, type and price, the store keeps the largest
@@ -8,21 +8,20 @@ number that any one upload has.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
-from common.schemas.data import I64, U64
+from common.schemas.data import I64
 from common.schemas.documents import Segment
 from common.store.engine import Connection, attach_read_only, number, timestamp
 from common.store.segments.segment import EVENT_COLUMNS, check_format
 
 # Number of time ranges that are compared. A batch may have a few much older rows; the time between ranges is skipped.
 _MAX_RANGES: Final = 16
+_HOUR_US: Final = 3_600_000_000
 
-_ROW: Final = ", ".join(EVENT_COLUMNS)
 _UNATTRIBUTED: Final = ("item_no", "ts", "qty", "event_type", "price")
 
 
@@ -41,7 +40,6 @@ class Duplicates:
             f"CREATE TEMP TABLE seen AS SELECT '' AS segment, {', '.join(_UNATTRIBUTED)}, 1::BIGINT AS n "
             "FROM draft.events LIMIT 0"
         )
-        self._within_the_batch()
 
     def examine(self, segment: Segment, path: Path) -> None:
         """Compares the batch with a segment. A second call for the segment does nothing."""
@@ -58,30 +56,14 @@ class Duplicates:
         self._examined.add(segment.file.sha256)
 
     def rows(self, segments: Sequence[Segment]) -> I64:
-        """(n,) int64, sorted: the rowids in `draft.events` that repeat rows of the batch or of examined `segments`."""
-        names = ["", *(segment.file.sha256 for segment in segments)]
+        """(n,) int64, sorted: the rowids in `draft.events` that repeat rows of examined `segments`."""
+        names = [segment.file.sha256 for segment in segments]
         queries = ["SELECT DISTINCT row FROM repeated WHERE list_contains($names, segment)"]
         if number(self._connection, "SELECT count(*) FROM seen"):
             queries.append(_UNATTRIBUTED_REPEATS)
         found = self._connection.execute(f"{' UNION '.join(queries)} ORDER BY row", {"names": names}).fetchnumpy()
         rows: I64 = np.asarray(found["row"], dtype=np.int64)
         return rows
-
-    def _within_the_batch(self) -> None:
-        """Finds repeats among rows with consent: only rows with equal 64-bit hashes are compared.
-
-        `unattributed.settle` has removed the repeats of the other rows before."""
-        hashed = f"SELECT {_hash(_ROW)} AS hash FROM draft.events WHERE user_no IS NOT NULL"
-        suspects = repeated_values(np.asarray(self._connection.execute(hashed).fetchnumpy()["hash"], dtype=np.uint64))
-        if not len(suspects):
-            return
-        self._connection.register("suspects", {"hash": suspects})
-        self._connection.execute(
-            "INSERT INTO repeated SELECT '', row FROM (SELECT rowid AS row, row_number() OVER "
-            f"(PARTITION BY {_ROW} ORDER BY rowid) AS nth FROM draft.events WHERE user_no IS NOT NULL "
-            f"AND {_hash(_ROW)} IN (SELECT hash FROM suspects)) WHERE nth > 1"
-        )
-        self._connection.unregister("suspects")
 
     def _compare(self, name: str, ranges: str) -> None:
         """Compares the batch with the segment's rows that have a time, item and person of the batch."""
@@ -109,29 +91,19 @@ class Duplicates:
         )
 
     def _ranges(self, segment: Segment) -> str:
-        """SQL of the time ranges in which both the batch and the segment may have events; empty if there is none."""
+        """SQL of the time ranges in which both the batch and the segment may have events; empty if there is none.
+
+        They are ranges of whole hours, of which there are few however many events there are."""
         assert segment.min_ts
         assert segment.max_ts
         found = self._connection.execute(
-            "SELECT DISTINCT epoch_us(ts) AS ts FROM draft.events "
-            f"WHERE ts BETWEEN {timestamp(segment.min_ts)} AND {timestamp(segment.max_ts)} ORDER BY ts"
+            f"SELECT DISTINCT epoch_us(ts) // {_HOUR_US} AS hour FROM draft.events "
+            f"WHERE ts BETWEEN {timestamp(segment.min_ts)} AND {timestamp(segment.max_ts)} ORDER BY hour"
         ).fetchnumpy()
         return " OR ".join(
-            f"ts BETWEEN make_timestamp({first}) AND make_timestamp({last})"
-            for first, last in ranges_of(np.asarray(found["ts"], dtype=np.int64))
+            f"ts >= make_timestamp({first * _HOUR_US}) AND ts < make_timestamp({(last + 1) * _HOUR_US})"
+            for first, last in ranges_of(np.asarray(found["hour"], dtype=np.int64))
         )
-
-
-def repeated_values(values: U64) -> U64:
-    """The sorted distinct values that occur more than once. Two threads sort one half of the values each."""
-    upper = values >= np.uint64(1 << 63)
-    with ThreadPoolExecutor(2) as pool:
-        return np.concatenate(list(pool.map(_repeated, (values[~upper], values[upper]))))
-
-
-def _repeated(values: U64) -> U64:
-    values.sort()
-    return np.unique(values[1:][values[1:] == values[:-1]])
 
 
 def ranges_of(times: I64) -> list[tuple[int, int]]:
@@ -147,11 +119,6 @@ def ranges_of(times: I64) -> list[tuple[int, int]]:
 
 def _same(columns: Sequence[str]) -> str:
     return " AND ".join(f"own.{column} IS NOT DISTINCT FROM other.{column}" for column in columns)
-
-
-def _hash(columns: str) -> str:
-    """SQL of a 64-bit hash that selects the rows to compare. It is not stored."""
-    return f"hash({columns})"
 
 
 _GROUP: Final = ", ".join(f"own.{column}" for column in _UNATTRIBUTED)

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Protocol
 
+import duckdb
 import numpy as np
 
+from common.errors import ReaderDied
 from common.schemas.data import I64
 from common.schemas.documents import FileRef, Segment
-from common.store.engine import Connection, attach_existing, attach_read_only, connect_trusted
+from common.store.engine import Connection, attach_read_only, connect_trusted, interrupted_after
 from common.store.segments.duplicates import Duplicates
 from common.store.segments.segment import EVENT_COLUMNS, SegmentFile, finish, new_segment
 from common.store.segments.tombstones import NEVER, Tombstones
-from common.store.uploads.draft import Draft
-from common.store.uploads.unattributed import add_unattributed
+from common.store.uploads.settle import Settled
 
 PathOf = Callable[[FileRef], Path]
 
@@ -45,11 +47,18 @@ class Batch(Protocol):
 
 
 @contextmanager
-def event_batch(draft: Draft, work: Path, memory_bytes: int) -> Iterator[EventBatch]:
-    """Opens a draft of `read_events` as a batch."""
+def event_batch(settled: Settled, work: Path, memory_bytes: int, seconds: float) -> Iterator[EventBatch]:
+    """Opens what `settle_events` made as a batch.
+
+    Raises `ReaderDied` if the comparison with the store ends at the memory limit, or if the block takes `seconds`."""
     connection = connect_trusted(work, memory_bytes)
     try:
-        yield EventBatch(connection, draft, work)
+        with interrupted_after(connection, seconds):
+            yield EventBatch(connection, settled, work)
+    except duckdb.OutOfMemoryException:
+        raise ReaderDied("comparing its rows with the store took more than RECSYS_INGEST_MEMORY_BYTES") from None
+    except duckdb.InterruptException:
+        raise ReaderDied("comparing its rows with the store took longer than RECSYS_UPLOAD_DEADLINE_S") from None
     finally:
         connection.close()
 
@@ -57,18 +66,15 @@ def event_batch(draft: Draft, work: Path, memory_bytes: int) -> Iterator[EventBa
 class EventBatch:
     """A `Batch` of events."""
 
-    def __init__(self, connection: Connection, draft: Draft, work: Path) -> None:
+    def __init__(self, connection: Connection, settled: Settled, work: Path) -> None:
         self._connection = connection
         self._work = work
-        attach_existing(connection, "draft", draft.segment)
-        attach_existing(connection, "scratch", draft.scratch)
-        repeats, notices = add_unattributed(connection) if draft.rows_unattributed else (0, [])
-        self._whole = finish(connection, "draft", draft.segment)
-        attach_read_only(connection, "draft", draft.segment)
+        self._whole = settled.segment
+        attach_read_only(connection, "draft", settled.segment.path)
         self._repeats = Duplicates(connection)
-        self._written: dict[bytes, SegmentFile | None] = {b"": self._whole if self._whole.events else None}
-        self.rows = self._whole.events + repeats
-        self.notices = (*draft.notices, *notices)
+        self._written: dict[str, SegmentFile | None] = {_name(NO_ROWS): self._whole if self._whole.events else None}
+        self.rows = settled.rows
+        self.notices = settled.notices
 
     def erased(self, tombstones: Tombstones) -> I64:
         if not tombstones.of_marks:
@@ -88,11 +94,13 @@ class EventBatch:
         overlapping = [segment for segment in segments if self._overlaps(segment)]
         for segment in overlapping:
             self._repeats.examine(segment, path_of(segment.file))
-        dropped = np.union1d(self._repeats.rows(overlapping), erased)
-        key = dropped.tobytes()
-        if key not in self._written:
-            self._written[key] = self._without(dropped) if len(dropped) < self._whole.events else None
-        return self._written[key]
+        dropped = self._repeats.rows(overlapping)
+        if len(erased):
+            dropped = np.union1d(dropped, erased)
+        name = _name(dropped)
+        if name not in self._written:
+            self._written[name] = self._without(dropped) if len(dropped) < self._whole.events else None
+        return self._written[name]
 
     def notices_beside(self, segments: Sequence[Segment], path_of: PathOf) -> tuple[str, ...]:
         """Returns a notice if there are events of items that no upload has described yet."""
@@ -143,3 +151,31 @@ class EventBatch:
                 f"INSERT INTO delta.{table} SELECT * FROM draft.{table} WHERE {no} IN (SELECT {no} FROM delta.events)"
             )
         return finish(self._connection, "delta", path)
+
+
+def _name(dropped: I64) -> str:
+    return hashlib.sha256(dropped.data).hexdigest()
+
+
+class ItemBatch:
+    """A `Batch` of items. It has no repeats of stored rows: a later upload replaces the row of an earlier one."""
+
+    def __init__(self, settled: Settled) -> None:
+        self._segment = settled.segment
+        self.rows = settled.rows
+        self.notices = settled.notices
+
+    def erased(self, tombstones: Tombstones) -> I64:  # noqa: ARG002
+        return NO_ROWS
+
+    def beside(
+        self,
+        segments: Sequence[Segment],  # noqa: ARG002
+        path_of: PathOf,  # noqa: ARG002
+        erased: I64 = NO_ROWS,  # noqa: ARG002
+    ) -> SegmentFile | None:
+        return self._segment if self._segment.items else None
+
+    def notices_beside(self, segments: Sequence[Segment], path_of: PathOf) -> tuple[str, ...]:  # noqa: ARG002
+        replaced = self.rows - self._segment.items
+        return (f"rows that a later row of the same item replaced: {replaced}",) if replaced else ()

@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Final
 
 from common.errors import FileRejected
+from common.store.uploads.bounds import Bounds
 from common.store.uploads.columns import Contract, fold
+from common.store.uploads.csv_lines import BoundedRow, check_text
 from common.store.uploads.formulas import restored
 
 SEPARATORS: Final = (",", ";", "\t")
@@ -26,10 +28,6 @@ _HEADER_BYTES: Final = 64 << 10
 _VALUE_BYTES: Final = 128 << 10
 
 _FALLBACK: Final = "cp1252"
-# Zip (and .xlsx), gzip, Parquet, PDF, .xls.
-_BINARY: Final = (b"PK\x03\x04", b"\x1f\x8b", b"PAR1", b"%PDF", b"\xd0\xcf\x11\xe0")
-_CHUNK_BYTES: Final = 1 << 20
-_UTF_16: Final = (b"\xff\xfe", b"\xfe\xff")
 
 
 @dataclass(frozen=True)
@@ -42,44 +40,35 @@ class CsvTable:
     notices: tuple[str, ...]
 
 
-def normalise(source: Path, target: Path, contract: Contract) -> CsvTable:
-    """Writes `source` to `target` in normalised form. Raises `FileRejected` if it is not CSV text."""
-    _check_is_text(source)
+def normalise(source: Path, target: Path, contract: Contract, bounds: Bounds) -> CsvTable:
+    """Writes `source` to `target` in normalised form. Raises `FileRejected` if it is not CSV text within `bounds`."""
+    check_text(source, bounds)
     try:
-        return _written(source, target, contract, "utf-8-sig")
+        return _written(source, target, contract, bounds, "utf-8-sig")
     except UnicodeDecodeError:
         pass
     try:
-        table = _written(source, target, contract, _FALLBACK)
+        table = _written(source, target, contract, bounds, _FALLBACK)
     except UnicodeDecodeError:
         raise FileRejected("the text is neither UTF-8 nor Windows-1252: save it as CSV UTF-8") from None
     notice = "the file is not UTF-8 and was read as Windows-1252 (Latin-1): check that accents came out right"
     return CsvTable(table.path, table.header, table.rows, (*table.notices, notice))
 
 
-def _check_is_text(source: Path) -> None:
-    with source.open("rb") as file:
-        chunk = file.read(_CHUNK_BYTES)
-        if chunk.startswith(_UTF_16):
-            raise FileRejected("the file is UTF-16 text: save it as CSV UTF-8")
-        binary = chunk.startswith(_BINARY)
-        while chunk and not binary:
-            binary = b"\0" in chunk
-            chunk = file.read(_CHUNK_BYTES)
-    if binary:
-        raise FileRejected("the file is named .csv and is not text (a workbook or an archive?): export it as CSV UTF-8")
-
-
-def _written(source: Path, target: Path, contract: Contract, encoding: str) -> CsvTable:
+def _written(source: Path, target: Path, contract: Contract, bounds: Bounds, encoding: str) -> CsvTable:
     with source.open(encoding=encoding, newline="") as text:
         separator = _separator(text.read(_HEADER_BYTES), contract)
     csv.field_size_limit(_VALUE_BYTES)
     with source.open(encoding=encoding, newline="") as text, target.open("w", encoding="utf-8", newline="") as out:
-        reader = csv.reader(text, delimiter=separator, strict=True, skipinitialspace=True)
+        lines = BoundedRow(text, bounds)
+        reader = csv.reader(lines, delimiter=separator, strict=True, skipinitialspace=True)
         writer = csv.writer(out, lineterminator="\r\n")
         header = _header(reader)
+        bounds.check_columns(len(header))
+        for name in header:
+            bounds.check_name(len(name.encode()))
         rows = 0
-        for rows, (fields, problem) in enumerate(_rows(reader, len(header)), start=1):
+        for rows, (fields, problem) in enumerate(_rows(reader, len(header), lines, bounds), start=1):
             writer.writerow((rows, problem, *fields))
     return CsvTable(target, header, rows, ())
 
@@ -110,11 +99,14 @@ def _header(reader: Iterator[list[str]]) -> tuple[str, ...]:
         raise FileRejected("the first line is not a CSV header: it must name the columns") from None
 
 
-def _rows(reader: Iterator[list[str]], width: int) -> Iterator[tuple[list[str], str]]:
+def _rows(
+    reader: Iterator[list[str]], width: int, lines: BoundedRow, bounds: Bounds
+) -> Iterator[tuple[list[str], str]]:
     """(fields, problem) of every row that is not blank. A bad row has empty fields and the problem's code."""
     refused = [""] * width
-    row = 0
+    row = blank = 0
     while True:
+        lines.length = 0
         try:
             fields = next(reader)
         except StopIteration:
@@ -125,7 +117,10 @@ def _rows(reader: Iterator[list[str]], width: int) -> Iterator[tuple[list[str], 
                 raise FileRejected(f"row {row}: a quotation mark is opened and never closed") from None
             yield refused, "broken_quotes"
             continue
+        if row + blank >= bounds.rows:
+            bounds.check_rows(row + blank + 1)
         if not fields:
+            blank += 1
             continue
         row += 1
         if len(fields) != width:

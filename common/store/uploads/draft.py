@@ -7,15 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Final
 
 from common.ids import Pseudonymizer
-from common.store.engine import Connection, connect_hardened, interrupted_after, number
+from common.store.engine import Connection, connect_hardened, number
 from common.store.segments.segment import create_tables
 from common.store.uploads.files import Source, Table, damage_is_refused
-
-# Shorter than the 600 s after which Knative ends a request, so that the upload is refused with a reason before that.
-READ_DEADLINE_S: Final = 420.0
 
 
 @dataclass(frozen=True)
@@ -53,7 +49,7 @@ def drafting(source: Source, work: Path, memory_bytes: int) -> Iterator[tuple[Co
     files = {"draft": work / "draft.duckdb", "scratch": work / "scratch.duckdb"}
     connection = connect_hardened(source.path, files, rows, memory_bytes)
     try:
-        with damage_is_refused(), interrupted_after(connection, READ_DEADLINE_S):
+        with damage_is_refused():
             create_tables(connection, "draft")
             yield connection, source.table(connection)
     finally:

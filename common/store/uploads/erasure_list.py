@@ -50,11 +50,11 @@ def _require_one_column(table: Table) -> None:
         )
 
 
-def people_of(draft: Draft, work: Path, memory_bytes: int) -> U64:
-    """(n, 2) uint64: the keys of the people in a draft of `read_erasures`."""
+def people_of(people: Path, work: Path, memory_bytes: int) -> U64:
+    """(n, 2) uint64: the keys of the people in the segment of a draft of `read_erasures`."""
     connection = connect_trusted(work, memory_bytes)
     try:
-        attach_read_only(connection, "draft", draft.segment)
+        attach_read_only(connection, "draft", people)
         users = connection.execute("SELECT key_hi, key_lo FROM draft.users ORDER BY key_hi, key_lo").fetchnumpy()
         return np.stack([users["key_hi"], users["key_lo"]], axis=1)
     finally:

@@ -141,7 +141,7 @@ def read_events(source: Source, work: Path, options: ReadOptions) -> Draft:
     """Reads `source` into a draft in `work`. Raises `FileRejected` if the file cannot be read.
 
     Events with consent go into the draft's segment. Events without consent go into `scratch.unattributed`, and
-    `unattributed.settle` moves them to the segment later.
+    `settle.settle_events` moves them to the segment later.
     """
     with drafting(source, work, options.memory_bytes) as (connection, table):
         names = [column.name for column in table.columns]

@@ -8,12 +8,15 @@ import numpy as np
 
 from common.ids import Pseudonymizer
 from common.schemas.data import U64
-from common.store.engine import Connection
+from common.store.engine import Connection, number
 from common.store.uploads.fields import Field, id_problem
 from common.store.uploads.files import Table
 
 # Its hex digits leave 23 bytes of SHA-256's first block to an order id. So most ids need one block, not two.
 _SECRET_BYTES: Final = 16
+
+# Python objects of so many people take about 100 MB.
+_PEOPLE_AT_ONCE: Final = 500_000
 
 
 def number_ids(connection: Connection, table: Table, field: Field, no: str) -> None:
@@ -34,13 +37,16 @@ def write_users(connection: Connection, pseudonymizer: Pseudonymizer, everybody:
 
     `everybody` says that these are all people in `user_ids`, so that the events need not be searched.
     """
-    who = "" if everybody else "WHERE user_no IN (SELECT user_no FROM draft.events)"
-    people = connection.execute(f"SELECT user_no, user_id FROM user_ids {who}").fetchnumpy()
-    keys = _keys(pseudonymizer, people.pop("user_id").tolist())
-    columns = {"user_no": people["user_no"], "key_hi": keys[:, 0].copy(), "key_lo": keys[:, 1].copy()}
-    connection.register("pseudonyms", columns)
-    connection.execute("INSERT INTO draft.users SELECT user_no, key_hi, key_lo FROM pseudonyms")
-    connection.unregister("pseudonyms")
+    who = "" if everybody else "AND user_no IN (SELECT user_no FROM draft.events)"
+    last = number(connection, "SELECT coalesce(max(user_no), -1) FROM user_ids")
+    for first in range(0, last + 1, _PEOPLE_AT_ONCE):
+        some = f"user_no BETWEEN {first} AND {first + _PEOPLE_AT_ONCE - 1}"
+        people = connection.execute(f"SELECT user_no, user_id FROM user_ids WHERE {some} {who}").fetchnumpy()
+        keys = _keys(pseudonymizer, people.pop("user_id").tolist())
+        columns = {"user_no": people["user_no"], "key_hi": keys[:, 0].copy(), "key_lo": keys[:, 1].copy()}
+        connection.register("pseudonyms", columns)
+        connection.execute("INSERT INTO draft.users SELECT user_no, key_hi, key_lo FROM pseudonyms")
+        connection.unregister("pseudonyms")
 
 
 def _keys(pseudonymizer: Pseudonymizer, user_ids: list[str]) -> U64:

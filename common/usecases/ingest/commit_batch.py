@@ -11,6 +11,7 @@ from common.schemas.documents import StoreDocument, Upload
 from common.store.segments.segment import SegmentFile
 from common.store.uploads.batch import Batch
 from common.usecases.shared.context import Context
+from common.usecases.shared.deadline import Deadline
 from common.usecases.shared.tombstones import delete_abandoned, read_tombstones
 
 # Each try may compare a large batch with a large base, which takes a while; a request has 600 s.
@@ -38,9 +39,10 @@ class BatchCommit:
     erased: int = 0
     _put: dict[str, int] = field(default_factory=dict)
 
-    def carry_out(self) -> None:
+    def carry_out(self, deadline: Deadline) -> None:
         """Commits the batch. Raises as `commit` does; the upload then stays, and a later call takes it in."""
-        current = commit(self.ctx.store_file, self._change, now=self.ctx.now, deadline_s=COMMIT_DEADLINE_S)
+        seconds = min(COMMIT_DEADLINE_S, deadline.left_s)
+        current = commit(self.ctx.store_file, self._change, now=self.ctx.now, deadline_s=seconds)
         delete_abandoned(self.ctx, current, self._put)
 
     def _change(self, snapshot: Snapshot[StoreDocument]) -> Proposal | None:

@@ -7,28 +7,32 @@ committed, and repeats all steps otherwise.
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Final, NoReturn
 
 from common.bucket.port import ObjectInfo
 from common.errors import FileRejected, RefusedError
 from common.schemas.documents import FileRef, RunRecord, Upload
-from common.store.uploads.batch import Batch, event_batch
-from common.store.uploads.columns import ERASURES, EVENTS, ITEMS
-from common.store.uploads.draft import Draft, ReadOptions
-from common.store.uploads.erasure_list import people_of, read_erasures
-from common.store.uploads.events import read_events
-from common.store.uploads.files import prepare
-from common.store.uploads.items import item_batch, read_items
-from common.store.uploads.refused_rows import Refusals, refusals_of
+from common.store.uploads.batch import Batch, ItemBatch, event_batch
+from common.store.uploads.bounds import Bounds
+from common.store.uploads.erasure_list import people_of
+from common.store.uploads.reader import read_apart, start_reading_process
+from common.store.uploads.reading import Contents, ReadJob, ReadUpload
+from common.store.uploads.settle import Settled
 from common.usecases.erase.erase import erase_people
+from common.usecases.ingest.attempts import MAX_DEATHS, Attempts, counted
 from common.usecases.ingest.commit_batch import BatchCommit, is_known
 from common.usecases.ingest.quarantine import quarantine_file, quarantine_rows
 from common.usecases.shared.context import Context
+from common.usecases.shared.deadline import Deadline
 from common.usecases.shared.runs import RunLog
 from common.usecases.shared.workspace import workspace
+
+# The part of an upload's time that reading may take; the rest is for the commit.
+_READING: Final = 0.8
 
 
 def upload_of(info: ObjectInfo) -> Upload:
@@ -37,80 +41,97 @@ def upload_of(info: ObjectInfo) -> Upload:
 
 @dataclass(frozen=True)
 class Intake:
-    """The intake of uploads in one run."""
+    """The intake of an upload in one run, until `deadline`. `last` says that no other upload waits behind it."""
 
     ctx: Context
     run: RunLog
+    deadline: Deadline
+    last: bool = True
 
     def take(self, info: ObjectInfo) -> RunRecord:
         """Takes in the upload and returns the record of the run.
 
-        Raises `FileRejected` if the upload was moved to the quarantine, `RefusedError` if it was left where it is.
+        Raises `FileRejected` if the upload was moved to the quarantine, `RefusedError` if it was left where it is,
+        `ReaderDied` if it killed what read it, and `OthersFirst` if it did so before and is not the last.
         """
         self._check_place(info)
         if is_known(self.ctx.store_file.read().document, upload_of(info)):
             return self._already_in(info)
         self._check_size(info)
+        attempts = Attempts(self.ctx, upload_of(info), self.run.record.run_id)
+        with counted(attempts, self.last):
+            return self._take(info, attempts.deaths)
+
+    def _take(self, info: ObjectInfo, deaths: tuple[str, ...]) -> RunRecord:
+        start_reading_process()
         self.run.step("fetch")
         with workspace(self.ctx) as work:
             path = work / "upload"
-            fetched = self.ctx.bucket.fetch(info.key, path)
+            fetched = self.deadline.held(lambda: self.ctx.bucket.fetch(info.key, path), f"fetching {info.key}")
             if fetched is None:
                 return self.run.finish(notices=[f"{info.key} is gone: another call was faster"])
-            draft = self._read(fetched, path, work)
-            if self._names_people(info):
-                return self._erase(fetched, draft, work)
-            with self._batch(fetched, draft, work) as batch:
+            if len(deaths) >= MAX_DEATHS and fetched.etag == info.etag:
+                self._refuse(fetched, path, _killed_the_reader(deaths), ReadUpload())
+            found = self._read(fetched, path, work)
+            if found.people is not None:
+                return self._erase(fetched, found.people, work)
+            assert found.settled is not None
+            with self._batch(found.settled, fetched, work) as batch:
                 return self._commit(fetched, batch)
 
-    def _read(self, info: ObjectInfo, path: Path, work: Path) -> Draft:
-        """Reads the upload into a draft and stores its refused rows in the quarantine."""
+    def _read(self, info: ObjectInfo, path: Path, work: Path) -> ReadUpload:
+        """Reads the upload in another process, and stores its refused rows in the quarantine."""
         self.run.step("read")
-        settings = self.ctx.settings
-        rows_read, refusals = 0, None
         try:
-            draft = self._draft(info, path, work)
-            rows_read, refusals = draft.rows_read, refusals_of(draft, work, settings.ingest_memory_bytes)
-            self._tell(draft, refusals)
-            if draft.rows_refused > settings.max_bad_rows * draft.rows_read:
-                raise FileRejected(
-                    f"{draft.rows_refused} of {draft.rows_read} rows are bad, which is more than "
-                    f"{settings.max_bad_rows:.0%} (RECSYS_MAX_BAD_ROWS)"
-                )
+            found, peak_bytes = read_apart(self._job(info, path, work), _READING * self.deadline.left_s)
         except FileRejected as error:
-            report = quarantine_file(self.ctx, upload_of(info), path, error.message, rows_read, refusals)
+            self.run.note(details={"reader_peak_bytes": error.details.get("peak_bytes", 0)})
+            self._refuse(info, path, error.message, ReadUpload())
+        self._tell(found, peak_bytes)
+        if found.rejected:
+            self._refuse(info, path, found.rejected, found)
+        if found.refusals:
+            report = quarantine_rows(self.ctx, upload_of(info), found.rows_read, found.refusals)
             self.run.note(details={"quarantine": report})
-            _delete(self.ctx, info)
-            raise FileRejected(f"{info.key}: {error.message}. It is in the quarantine, see {report}") from None
-        if refusals:
-            self.run.note(details={"quarantine": quarantine_rows(self.ctx, upload_of(info), rows_read, refusals)})
-        return draft
+        return found
 
-    def _draft(self, info: ObjectInfo, path: Path, work: Path) -> Draft:
-        options = ReadOptions(
-            pseudonymizer=self.ctx.shop.pseudonymizer,
-            now=max(self.ctx.now(), info.modified),  # by a clock that is behind, good rows would be of the future
-            memory_bytes=self.ctx.settings.ingest_memory_bytes,
+    def _refuse(self, info: ObjectInfo, path: Path, problem: str, found: ReadUpload) -> NoReturn:
+        """Moves the upload to the quarantine."""
+        report = quarantine_file(self.ctx, upload_of(info), path, problem, found.rows_read, found.refusals)
+        self.run.note(details={"quarantine": report})
+        _delete(self.ctx, info)
+        raise FileRejected(f"{info.key}: {problem}. It is in the quarantine, see {report}")
+
+    def _job(self, info: ObjectInfo, path: Path, work: Path) -> ReadJob:
+        settings = self.ctx.settings
+        bounds = Bounds(
+            settings.max_upload_rows, settings.max_upload_columns, settings.max_line_bytes, settings.max_unpacked_bytes
         )
-        if self._names_people(info):
-            return read_erasures(prepare(path, info.key, ERASURES), work, options)
-        if self._holds_events(info):
-            return read_events(prepare(path, info.key, EVENTS), work, options)
-        return read_items(prepare(path, info.key, ITEMS), work, options)
+        return ReadJob(
+            path=path,
+            name=info.key,
+            contents=self._contents(info),
+            work=work,
+            modified=info.modified,
+            now=max(self.ctx.now(), info.modified),  # by a clock that is behind, good rows would be of the future
+            pseudonym_key=settings.pseudonym_key.get_secret_value(),
+            memory_bytes=settings.ingest_memory_bytes,
+            max_bad_rows=settings.max_bad_rows,
+            bounds=bounds,
+        )
 
-    def _batch(self, info: ObjectInfo, draft: Draft, work: Path) -> AbstractContextManager[Batch]:
+    def _batch(self, settled: Settled, info: ObjectInfo, work: Path) -> AbstractContextManager[Batch]:
         self.run.step("check")
-        memory = self.ctx.settings.ingest_memory_bytes
-        if self._holds_events(info):
-            return event_batch(draft, work, memory)
-        return item_batch(draft, work, info.modified, memory)
+        if self._contents(info) == "items":
+            return nullcontext(ItemBatch(settled))
+        return event_batch(settled, work, self.ctx.settings.ingest_memory_bytes, self.deadline.left_s)
 
     def _commit(self, info: ObjectInfo, batch: Batch) -> RunRecord:
         stored = self.ctx.store_file.read().document
         notices = batch.notices_beside(stored.segments if stored else (), self._path_of)
         self.run.step("commit")
         batch_commit = BatchCommit(self.ctx, upload_of(info), batch)
-        batch_commit.carry_out()
+        batch_commit.carry_out(self.deadline)
         if batch_commit.known:
             return self._already_in(info)
         segment = batch_commit.segment
@@ -127,9 +148,9 @@ class Intake:
             notices=(*batch.notices, *notices),
         )
 
-    def _erase(self, info: ObjectInfo, draft: Draft, work: Path) -> RunRecord:
+    def _erase(self, info: ObjectInfo, people_file: Path, work: Path) -> RunRecord:
         """Erases the named people. The upload holds their user ids, so it is deleted as soon as all is done."""
-        people = people_of(draft, work, self.ctx.settings.ingest_memory_bytes)
+        people = people_of(people_file, work, self.ctx.settings.ingest_memory_bytes)
         if len(people):
             erase_people(self.ctx, self.run, people, info.modified)
         _forget(self.ctx, info)
@@ -137,18 +158,21 @@ class Intake:
 
     def _already_in(self, info: ObjectInfo) -> RunRecord:
         delete_unless_kept(self.ctx, info)
+        self.ctx.bucket.delete(self.ctx.keys.attempts_at(info.key))
         return self.run.finish(notices=[f"{info.key} was ingested already"])
 
-    def _tell(self, draft: Draft, refusals: Refusals | None) -> None:
-        counts = {"rows_read": draft.rows_read, "rows_refused": draft.rows_refused}
-        notices = () if draft.rows_read else ("the file has no rows",)
-        self.run.note(counts=counts, reasons=refusals.counts if refusals else {}, notices=notices)
+    def _tell(self, found: ReadUpload, peak_bytes: int) -> None:
+        self.run.note(details={"reader_peak_bytes": peak_bytes})
+        if found.rejected and not found.rows_read:
+            return
+        counts = {"rows_read": found.rows_read, "rows_refused": found.rows_refused}
+        notices = () if found.rows_read else ("the file has no rows",)
+        self.run.note(counts=counts, reasons=found.refusals.counts if found.refusals else {}, notices=notices)
 
-    def _holds_events(self, info: ObjectInfo) -> bool:
-        return info.key.startswith(self.ctx.keys.incoming_events)
-
-    def _names_people(self, info: ObjectInfo) -> bool:
-        return info.key.startswith(self.ctx.keys.incoming_erasures)
+    def _contents(self, info: ObjectInfo) -> Contents:
+        if info.key.startswith(self.ctx.keys.incoming_events):
+            return "events"
+        return "erasures" if info.key.startswith(self.ctx.keys.incoming_erasures) else "items"
 
     def _check_place(self, info: ObjectInfo) -> None:
         keys = self.ctx.keys
@@ -167,6 +191,13 @@ class Intake:
 
     def _path_of(self, ref: FileRef) -> Path:
         return self.ctx.cache.fetch(self.ctx.bucket, ref)
+
+
+def _killed_the_reader(deaths: tuple[str, ...]) -> str:
+    return (
+        f"killed the reader: {len(deaths)} tries to take it in died ({'; '.join(sorted(set(deaths)))}). "
+        "Export it anew, or split it"
+    )
 
 
 def delete_unless_kept(ctx: Context, info: ObjectInfo) -> None:

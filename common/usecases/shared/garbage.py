@@ -25,7 +25,8 @@ class Garbage(NamedTuple):
 
 
 def collect_garbage(ctx: Context, min_age: timedelta = MIN_AGE) -> Garbage:
-    """Deletes unreferenced files and left-over probes older than `min_age`, and run records older than `KEEP_RUNS`.
+    """Deletes unreferenced files, left-over probes and counts of tries of uploads that are no more, if they are older
+    than `min_age`, and run records older than `KEEP_RUNS`.
 
     Ages are by the object store's clock: by that of this machine, were it ahead, files of a commit under way would be
     old. Raises `BadRequest` for a `min_age` under one hour.
@@ -38,7 +39,8 @@ def collect_garbage(ctx: Context, min_age: timedelta = MIN_AGE) -> Garbage:
         f"nobody can go back to bundle {version.ref.bundle_id}, so its files are not kept: {version.problem}"
         for version in damaged
     )
-    return Garbage((*of_store, *of_versions, *_runs(ctx), *_probes(ctx, min_age)), notices)
+    others = (*_runs(ctx), *_probes(ctx, min_age), *_attempts(ctx, min_age))
+    return Garbage((*of_store, *of_versions, *others), notices)
 
 
 def _of_store(ctx: Context, min_age: timedelta) -> list[str]:
@@ -83,3 +85,9 @@ def _probes(ctx: Context, min_age: timedelta) -> list[str]:
     """What a proof of conditional PUT or an erasure has left that died meanwhile."""
     places = (ctx.keys.probe(""), ctx.keys.erasure_mark)
     return [key for place in places for key in sweep_unreferenced(ctx.bucket, place, set(), min_age, ctx.bucket.now())]
+
+
+def _attempts(ctx: Context, min_age: timedelta) -> list[str]:
+    """The counts of the tries of uploads that are no more."""
+    waiting = {ctx.keys.attempts_at(info.key) for info in ctx.bucket.list(ctx.keys.incoming)}
+    return sweep_unreferenced(ctx.bucket, ctx.keys.attempts, waiting, min_age, ctx.bucket.now())

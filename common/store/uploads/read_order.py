@@ -1,0 +1,51 @@
+"""What the reading process is told and what it answers: one line of JSON each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from pydantic import TypeAdapter
+
+from common.store.uploads.reading import ReadJob, ReadUpload
+
+READY: Final = b"ready\n"
+"""What the process says when it waits for its first order."""
+
+Limit = Literal["", "memory", "time", "disk"]
+
+
+@dataclass(frozen=True)
+class ReadLimits:
+    """What reading one upload may take: memory of its process, seconds, seconds of a processor, bytes on the disk."""
+
+    memory_bytes: int
+    seconds: float
+    cpu_seconds: int
+    disk_bytes: int
+
+
+@dataclass(frozen=True)
+class ReadOrder:
+    """One upload to read, within limits."""
+
+    job: ReadJob
+    limits: ReadLimits
+
+
+@dataclass(frozen=True)
+class ReadAnswer:
+    """How the reading ended: `upload` is None if it did not end well.
+
+    Then `limit` names a limit that was reached, `unavailable` says why a later try may succeed, and `died` what ended
+    the process. `peak_bytes` is the most memory that the process had."""
+
+    upload: ReadUpload | None = None
+    limit: Limit = ""
+    unavailable: str = ""
+    died: str = ""
+    peak_bytes: int = 0
+
+
+ORDERS: Final = TypeAdapter(ReadOrder)
+ANSWERS: Final = TypeAdapter(ReadAnswer)

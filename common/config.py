@@ -130,7 +130,8 @@ class Settings(BaseModel):
     train_budget_s: float = Field(
         480,
         gt=0,
-        description="Seconds a training run may take before it stops searching. Less than the function's timeout.",
+        description="Seconds a training run may take, publishing included. A fit that has not ended in time is ended. "
+        "Less than the function's timeout.",
     )
     train_families: CommaList = Field(
         (), description="Comma-separated model families to try; empty tries all that are installed."

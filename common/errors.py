@@ -9,7 +9,8 @@
     │   ├── TooLarge            a body, a list or an id over its limit           413
     │   └── FileRejected        an upload goes to quarantine whole               422
     ├── RefusedError        the request was understood and refused               409
-    │   └── Diverged            a fit ended in NaN or infinity                   409
+    │   ├── Diverged            a fit ended in NaN or infinity                   409
+    │   └── Stopped             a fit was ended: no time, no memory, or a crash  409
     ├── UnavailableError    try again later: nothing was lost                    503
     │   ├── BucketUnavailable   the object store does not answer
     │   ├── CommitContention    other writers won until the deadline
@@ -24,6 +25,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import ClassVar
 
 
@@ -83,6 +85,24 @@ class Diverged(RefusedError):
     """A fit that ended in NaN or infinity: these hyperparameters do not suit this data, but others may."""
 
     code = "diverged"
+
+
+class StopCause(StrEnum):
+    """Why a fit was ended before it had a result."""
+
+    OUT_OF_TIME = "out_of_time"
+    OUT_OF_MEMORY = "out_of_memory"
+    CRASHED = "crashed"
+
+
+class Stopped(RefusedError):
+    """A fit, or what follows it, that was ended from outside. Other models are not concerned."""
+
+    code = "stopped"
+
+    def __init__(self, message: str, cause: StopCause = StopCause.OUT_OF_TIME) -> None:
+        super().__init__(message)
+        self.cause = cause
 
 
 class UnavailableError(RecsysError):

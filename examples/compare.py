@@ -8,10 +8,10 @@ from __future__ import annotations
 import time
 
 from common.evaluation.judge import PRIMARY
-from common.evaluation.split import temporal_split
 from common.models.registry import make
 from common.usecases.train.comparison import compare_models
 from common.usecases.train.evaluator import Candidate
+from common.usecases.train.workbench import Order, Workbench
 from examples.grocer import open_shop, read_data
 
 FAMILIES = ("als", "bpr", "item2vec")
@@ -26,11 +26,11 @@ BUDGET_S = 120
 def main() -> None:
     with open_shop() as shop:
         data, settings = read_data(shop), shop.settings.model_copy(update={"tune_trials": TRIALS})
-        split = temporal_split(data.interactions, settings.validation_days, settings.test_days)
-        assert split is not None, "too short a history to hold weeks back"
+        windows = Workbench(data, Order.of(settings)).windows()
+        assert windows is not None, "too short a history to hold weeks back"
         candidates = [Candidate(make(family), "default") for family in FAMILIES]
         deadline = time.monotonic() + BUDGET_S
-        found = compare_models(split, data.catalogue, candidates, settings, settings.n_threads, deadline, report)
+        found = compare_models(windows, candidates, settings, deadline, report)
         assert found is not None, "nobody bought both before and in the weeks held back"
         print(f"\n{'':24}{PRIMARY}, {found.relevance}")
         for row in found.leaderboard:

@@ -66,6 +66,8 @@ def _show(console: Console, found: Status) -> None:
     console.print(_size_line(found), soft_wrap=True)
     if found.runs:
         console.print(_runs_table(found.runs))
+    for line in _not_tried_lines(found.runs):
+        console.print(line, style="yellow", soft_wrap=True)
 
 
 def _store_line(found: Status) -> str:
@@ -122,6 +124,14 @@ def _refused_line(refused: QuarantineStatus, now: datetime) -> str:
 def _size_line(found: Status) -> str:
     parts = [f"{name} {size(count)}" for name, count in found.bytes.items() if count]
     return f"size      {', '.join(parts) or 'nothing'}"
+
+
+def _not_tried_lines(runs: tuple[RunRecord, ...]) -> list[str]:
+    """What the newest training has not judged, each with the reason."""
+    newest = next((run for run in runs if run.function == "train"), None)
+    found = newest.details.get("not_tried", ()) if newest else ()
+    texts = [f"{one['family']} ({one['origin']}): {one['reason']}" for one in found]
+    return _listed("not tried", texts)
 
 
 def _listed(name: str, lines: list[str]) -> list[str]:

@@ -76,7 +76,8 @@ class GRU4Rec(Model[GRU4RecConfig]):
         with _seeded_on_one_thread(options.seed):
             trainer = Trainer(config, sessions, len(items), options.seed)
             snapshot = partial(self._artifact, trainer.network, items, data.interactions, options.now_s)
-            for epoch, _loss in enumerate(trainer.epochs(), start=1):
+            epochs = trainer.epochs(lambda done: options.report(done, config.epochs))
+            for epoch, _loss in enumerate(epochs, start=1):
                 options.report(epoch, config.epochs)
                 if epoch < config.epochs:
                     options.inspect(epoch, snapshot)

@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import optuna
 from optuna.trial import TrialState, create_trial
 
-from common.errors import RefusedError
+from common.errors import RefusedError, StopCause, Stopped
 from common.models.base import Model, ModelConfig
 from common.models.space import bounded, nested, within
 from common.tuning.clock import Clock
 from common.tuning.records import State, TrialRecord, record_of, resampled_means
 from common.tuning.study import distribution, suggest
-from common.tuning.trial import Known, Objective, OutOfTime, Watch
+from common.tuning.trial import Known, Objective, Watch
+
+MOST_ENDED: Final = 2
+"""Trials of a family that may be out of time before no more of it are begun."""
+
+STATES: Final = {
+    StopCause.OUT_OF_TIME: State.OUT_OF_TIME,
+    StopCause.OUT_OF_MEMORY: State.OUT_OF_MEMORY,
+    StopCause.CRASHED: State.CRASHED,
+}
 
 
 class FamilySearch:
@@ -40,6 +49,7 @@ class FamilySearch:
         self._max_trials = max_trials if self._space else 1
         self._seed = seed
         self._seconds: list[float] = []
+        self._ended = 0
 
     def enqueue(self, first: Sequence[Mapping[str, Any]]) -> None:
         """Queues the configs to be tried before the sampler suggests any: `first`, the family's defaults and its other
@@ -51,17 +61,24 @@ class FamilySearch:
     def learn(self, known: Sequence[Known]) -> None:
         """Gives trials from before the search to the sampler. Params outside the space only add to the known times."""
         for trial in known:
-            score = float(trial.verdict.per_person.mean())
-            self._clock.note(trial.seconds, score)
+            self._clock.note(trial.seconds, trial.score)
             self._seconds.append(trial.seconds)
             params = within(trial.params, self._space)
             if self._space and params.keys() == self._space.keys():
                 ranges = {path: distribution(range_) for path, range_ in self._space.items()}
                 marks = {"known": True}
-                self._study.add_trial(create_trial(params=params, distributions=ranges, value=score, user_attrs=marks))
+                self._study.add_trial(
+                    create_trial(params=params, distributions=ranges, value=trial.score, user_attrs=marks)
+                )
 
     def may_go_on(self) -> bool:
-        """Whether another trial is allowed and likely to end in time."""
+        """Whether another trial is allowed and likely to end in time.
+
+        Not where `MOST_ENDED` had to be ended, or where one has ended its process: each of them costs its share of all
+        families' time.
+        """
+        if self._ended >= MOST_ENDED:
+            return False
         in_time = bool(self._seconds) and time.monotonic() + float(np.median(self._seconds)) < self._clock.limit()
         return in_time and self._has_room()
 
@@ -94,10 +111,11 @@ class FamilySearch:
         model = self._family.from_params(nested(suggest(trial, self._space)))
         try:
             verdict = objective(model, Watch(trial, deadline))
+        except Stopped as end:
+            self._ended += 1 if end.cause is StopCause.OUT_OF_TIME else MOST_ENDED
+            raise _ended(trial, STATES[end.cause], end.message) from end
         except RefusedError as refusal:
             raise _ended(trial, State.REFUSED, refusal.message) from refusal
-        except OutOfTime as end:
-            raise _ended(trial, State.OUT_OF_TIME, "the time for it was spent") from end
         trial.set_user_attr("width", verdict.width)
         trial.set_user_attr("resampled", resampled_means(verdict.per_person, self._seed))
         return float(verdict.per_person.mean())

@@ -24,6 +24,8 @@ class State(StrEnum):
     PRUNED = "pruned"
     REFUSED = "refused"
     OUT_OF_TIME = "out_of_time"
+    OUT_OF_MEMORY = "out_of_memory"
+    CRASHED = "crashed"
     LOST = "lost"
     """The process ended before the trial did."""
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import optuna
 
+from common.errors import Stopped
 from common.models.base import Model, ModelConfig
 from common.schemas.data import F64
 
@@ -24,15 +25,11 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Known:
-    """A trial done before the search: nested params, its result, and the seconds that it took."""
+    """A trial done before the search: nested params, the mean over the people, and the seconds that it took."""
 
     params: Mapping[str, Any]
-    verdict: Verdict
+    score: float
     seconds: float
-
-
-class OutOfTime(Exception):
-    """Ends a trial from within; the search catches it."""
 
 
 class Watch:
@@ -47,7 +44,7 @@ class Watch:
     def time(self) -> None:
         """Checks the deadline; to be called as often as is convenient."""
         if time.monotonic() > self.deadline:
-            raise OutOfTime
+            raise Stopped("the time for it was spent")
 
     def score(self, step: int, score: float) -> None:
         """Reports the score after `step` iterations, so that the trial can be pruned."""
@@ -57,4 +54,4 @@ class Watch:
 
 
 Objective = Callable[[Model[ModelConfig], Watch], Verdict]
-"""Fits and evaluates the model. Raises `RefusedError` where it cannot be fitted."""
+"""Fits and evaluates the model. Raises `RefusedError` where it cannot be fitted, and `Stopped` where it was ended."""

@@ -24,7 +24,8 @@ from common.schemas.data import DAY_S, EventType
 from common.schemas.documents import RunRecord, RunState
 from common.usecases.ingest.ingest import drain
 from common.usecases.shared.context import Context
-from common.usecases.shared.report_files import fetch_page
+from common.usecases.shared.report_files import fetch_page, versions_with
+from common.usecases.train.learned import TRIALS_FILE
 from common.usecases.train.train import TrainOptions, train
 from tests.caller import Caller, client_of
 from tests.shops import NOON, Event
@@ -319,6 +320,47 @@ def test_answers_are_made_ahead_for_as_many_people_as_the_shop_allows(
     (base,) = document.bundle.layers
     assert ("user_ahead_items.npy" in base.files) is expected
     assert all(ctx.bucket.head(file.key) for file in base.files.values())
+
+
+def test_a_training_that_failed_leaves_its_trials_and_the_next_goes_on_from_them(
+    context_with: MakeContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = context_with(**QUICK | {"tune_trials": 6})
+    sell(shop, two_tastes())
+    monkeypatch.setattr("common.usecases.train.learned.KEEP_EVERY_S", 0.0)
+    fail_at_publishing(shop)
+    [earlier] = versions_with(shop, TRIALS_FILE)
+    left = json.loads(getattr(shop.bucket.get(shop.keys.model_file(earlier, TRIALS_FILE)), "data", b""))["records"]
+    run = train(shop, TrainOptions())
+    assert versions_with(shop, TRIALS_FILE) == []
+    trials = metrics_file(shop, run)["trials"][:-1]
+    assert trials[0]["origin"] == "earlier"
+    assert trials[0]["params"] in [record["params"] for record in left]
+    assert [trial["origin"] for trial in trials].count("default") == 0
+    tried = [json.dumps(trial["params"], sort_keys=True) for trial in trials]
+    before = [json.dumps(record["params"], sort_keys=True) for record in left]
+    assert set(tried) & set(before) == {tried[0]}
+    assert run.details["family"] == "als"
+
+
+def fail_at_publishing(shop: Context) -> None:
+    def unavailable(*_: object) -> None:
+        raise BucketUnavailable("the object store does not answer")
+
+    with pytest.MonkeyPatch.context() as failing:
+        failing.setattr("common.usecases.train.train.publish_model", unavailable)
+        with pytest.raises(BucketUnavailable):
+            train(shop, TrainOptions())
+
+
+def test_the_next_training_on_other_data_tries_the_defaults_too(context_with: MakeContext) -> None:
+    shop = context_with(**QUICK)
+    sell(shop, two_tastes(days=60))
+    fail_at_publishing(shop)
+    sell(shop, [event for event in two_tastes() if event.day > 60])
+    origins = [trial["origin"] for trial in metrics_file(shop, train(shop, TrainOptions()))["trials"]]
+    assert origins[0] == "earlier"
+    assert len(origins) > 3
 
 
 def test_a_run_tells_how_far_it_is(shop: Context, monkeypatch: pytest.MonkeyPatch) -> None:

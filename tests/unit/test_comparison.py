@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from common.config import Purchased, Settings
-from common.errors import RefusedError
+from common.errors import RefusedError, StopCause, Stopped
 from common.evaluation.cases import Relevance
 from common.evaluation.judge import PRIMARY, Judgement
 from common.evaluation.split import temporal_split
@@ -22,9 +22,10 @@ from common.models.registry import make
 from common.schemas.data import Interactions
 from common.schemas.documents import ModelInfo, RepeatPurchases
 from common.usecases.train.comparison import Comparison, compare_models
-from common.usecases.train.evaluator import POPULAR, Candidate, Evaluator, Trial
+from common.usecases.train.evaluator import POPULAR, Candidate, Decisions, Evaluator, Trial
 from common.usecases.train.gate import FinalEvaluation
 from common.usecases.train.model_selection import ModelSelection, TrainPlan, select_model
+from common.usecases.train.workbench import Order, Workbench
 from tests.shops import TINY, Event, interactions
 from tests.unit.test_trend import seasons
 
@@ -38,6 +39,7 @@ SETTINGS = Settings(
     validation_days=10,
     test_days=10,
     tune_trials=0,
+    threads=1,
 )
 
 
@@ -66,7 +68,6 @@ def train_plan(**fields: Any) -> TrainPlan:
         "families": ("als", "popular"),
         "evaluate": True,
         "deadline": time.monotonic() + 100,
-        "threads": 1,
         "served": None,
     }
     return TrainPlan(**usual | fields)
@@ -77,15 +78,19 @@ def quiet(text: str, done: float) -> None:
 
 
 def chosen(data: Interactions, settings: Settings = SETTINGS, **fields: Any) -> ModelSelection:
-    return select_model(TrainingData(data), train_plan(**fields), settings, quiet)
+    return select_model(bench_of(data, settings), train_plan(**fields), settings, quiet)
+
+
+def bench_of(data: Interactions, settings: Settings = SETTINGS) -> Workbench:
+    return Workbench(TrainingData(data), Order.of(settings))
 
 
 def compare(
     data: Interactions, candidates: Sequence[Candidate], deadline: float, settings: Settings = SETTINGS
 ) -> Comparison:
-    split = temporal_split(data, 10, 10)
-    assert split is not None
-    comparison = compare_models(split, None, candidates, settings, 1, deadline, quiet)
+    windows = bench_of(data, settings).windows()
+    assert windows is not None
+    comparison = compare_models(windows, candidates, settings, deadline, quiet)
     assert comparison is not None
     return comparison
 
@@ -157,11 +162,82 @@ def test_of_equal_candidates_the_first_wins() -> None:
     assert comparison.final.winner.candidate.origin == "served"
 
 
-def test_without_time_only_the_first_candidate_is_tried_and_the_others_are_named() -> None:
-    comparison = compare(two_tastes(), [als("served"), als(alpha=9.0)], deadline=time.monotonic() - 1)
-    assert [trial.candidate.origin for trial in comparison.trials] == ["served", "default"]
-    assert comparison.trials[-1].candidate is POPULAR
-    assert comparison.notices == ("als (default) was not tried: the time budget was spent",)
+def test_without_time_nothing_is_judged_and_what_is_served_stays() -> None:
+    spent = time.monotonic() - 1
+    with pytest.raises(Stopped, match="the time budget was spent before a model was judged; what was served stays"):
+        chosen(two_tastes(), deadline=spent, served=served(**SMALL_ALS))
+    first_night = chosen(two_tastes(), deadline=spent)
+    assert [model.family for model in first_night.models] == ["popular"]
+    assert first_night.notices == ("not judged: the time budget was spent before a model was judged",)
+
+
+def test_a_winner_that_cannot_be_fitted_again_gives_way_to_another_family(monkeypatch: pytest.MonkeyPatch) -> None:
+    decide = Evaluator.decide
+    asked: list[str] = []
+
+    def hanging_at_first(evaluator: Evaluator, candidate: Candidate, *arguments: Any) -> Decisions:
+        asked.append(candidate.model.family)
+        if len(asked) == 1:
+            raise Stopped("it hangs")
+        return decide(evaluator, candidate, *arguments)
+
+    monkeypatch.setattr(Evaluator, "decide", hanging_at_first)
+    lightfm = Candidate(make("lightfm", {"factors": 8, "epochs": 5}), "default")
+    comparison = compare(two_tastes(), [als(), als(alpha=9.0), lightfm], time.monotonic() + 100)
+    first, second = asked
+    assert first != second
+    assert comparison.final.winner.candidate.model.family == second
+    assert [one.family for one in comparison.not_tried] == [first]
+    assert f"{first} (default) was left out, out of time: it hangs" in comparison.notices
+
+
+def test_without_time_for_the_test_window_validation_decides_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def hanging(*_: Any) -> FinalEvaluation:
+        raise Stopped("it hangs")
+
+    monkeypatch.setattr("common.usecases.train.comparison.evaluate_on_test", hanging)
+    comparison = compare(two_tastes(), [als()], time.monotonic() + 100)
+    assert comparison.final.evaluator is comparison.evaluator
+    assert comparison.final.winner is comparison.trials[0]
+    assert "validation decided alone, because the test evaluation was ended: it hangs" in comparison.notices
+
+
+@pytest.mark.parametrize("cause", [StopCause.OUT_OF_MEMORY, StopCause.CRASHED])
+def test_a_family_whose_process_died_is_not_tried_again_and_costs_the_others_nothing(
+    cause: StopCause, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evaluate = Evaluator.evaluate
+
+    def dying(evaluator: Evaluator, candidate: Candidate, *arguments: Any, **options: Any) -> Trial:
+        if candidate.model.family == "bpr":
+            raise Stopped("its process is gone", cause)
+        return evaluate(evaluator, candidate, *arguments, **options)
+
+    monkeypatch.setattr(Evaluator, "evaluate", dying)
+    bpr = [Candidate(make("bpr", {"factors": factors}), "start") for factors in (4, 8)]
+    comparison = compare(two_tastes(), [*bpr, als()], time.monotonic() + 100)
+    assert comparison.final.winner.candidate.model.family == "als"
+    assert [one.begun for one in comparison.not_tried] == [True, False]
+    words = {StopCause.OUT_OF_MEMORY: "out of memory", StopCause.CRASHED: "its process crashed"}[cause]
+    assert comparison.notices[:2] == (
+        f"bpr (start) was left out, {words}: its process is gone",
+        "bpr (start) was not tried: the process of a trial of its family had died",
+    )
+
+
+def test_popular_does_not_replace_a_served_model_that_was_not_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    evaluate = Evaluator.evaluate
+
+    def hanging(evaluator: Evaluator, candidate: Candidate, *arguments: Any, **options: Any) -> Trial:
+        if candidate.model.family == "als":
+            raise Stopped("it hangs")
+        return evaluate(evaluator, candidate, *arguments, **options)
+
+    monkeypatch.setattr(Evaluator, "evaluate", hanging)
+    refusal = chosen(two_tastes(), served=served(**SMALL_ALS)).refusal
+    assert refusal is not None
+    assert "popular replaces no model that was not judged: als (served) was left out, out of time: it hangs" in refusal
+    assert chosen(two_tastes()).models[0].family == "popular"
 
 
 def test_a_slow_family_does_not_use_the_time_of_the_others(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from common.evaluation.trend import Trend
 from common.usecases.train import leaderboard
 from common.usecases.train.comparison import Comparison
 from common.usecases.train.evaluator import POPULAR
-from common.usecases.train.leaderboard import LeaderboardRow, RowKind, evaluate_families
+from common.usecases.train.leaderboard import LeaderboardRow, RowKind, evaluate_baselines, evaluate_families
 from common.usecases.train.metrics_json import table
 from common.usecases.train.resource_usage import measured
 from tests.unit.test_comparison import SETTINGS, als, compare, two_tastes
@@ -69,13 +70,10 @@ def test_where_the_shop_has_decided_its_decision_is_what_is_served(
     assert [row.purchased for row in rows] == ([] if purchased is Purchased.SHOW else ["hide"])
 
 
-def test_without_time_the_costly_are_left_out_with_a_reason_and_the_cheap_are_not() -> None:
-    rows = named(compare(two_tastes(), [als()], time.monotonic() - 1))
-    for baseline in BASELINES:
-        row = rows[baseline.name]
-        assert (row.judgement is None) is baseline.costly
-        assert (row.left_out is not None) is baseline.costly
-    assert rows["EASE"].left_out == "the time budget was spent"
+def test_without_time_no_baseline_is_judged_and_each_says_why(comparison: Comparison) -> None:
+    rows = evaluate_baselines(comparison.evaluator, time.monotonic() - 1)
+    assert [row.left_out for row in rows] == ["the time budget was spent"] * len(BASELINES)
+    assert not any(row.judgement for row in rows)
 
 
 def test_what_takes_longer_than_its_share_is_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,10 +120,11 @@ def primary_of(comparison: Comparison, name: str, relevance: Relevance) -> np.nd
     return judgement.primary[relevance]
 
 
-def test_rows_that_are_left_out_have_their_reason() -> None:
-    rows = table(compare(two_tastes(), [als()], time.monotonic() - 1), SEED)
-    assert [row["name"] for row in rows if row["left_out"]] == ["item-kNN", "EASE", "VS-KNN"]
-    assert all(row["metrics"] is None for row in rows if row["left_out"])
+def test_rows_that_are_left_out_have_their_reason(comparison: Comparison) -> None:
+    left_out = LeaderboardRow(RowKind.BASELINE, "EASE", left_out="the time budget was spent")
+    rows = table(replace(comparison, leaderboard=(*comparison.leaderboard[:3], left_out)), SEED)
+    assert [row["left_out"] for row in rows] == [None, None, None, "the time budget was spent"]
+    assert [row["metrics"] is None for row in rows] == [False, False, False, True]
 
 
 def test_the_peak_is_that_of_the_work_and_not_of_what_was_before() -> None:

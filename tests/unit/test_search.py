@@ -15,7 +15,7 @@ from common.models.registry import make
 from common.tuning.records import State
 from common.usecases.train.comparison import Comparison
 from common.usecases.train.evaluator import POPULAR, Candidate, Evaluator, Trial
-from common.usecases.train.hyperparameter_search import search_settings, select_trial
+from common.usecases.train.hyperparameter_search import SearchContext, SearchResult, search_settings, select_trial
 from tests.unit.test_comparison import SETTINGS, als, chosen, compare, two_tastes
 
 TUNED = SETTINGS.model_copy(update={"tune_trials": 10})
@@ -70,13 +70,17 @@ def evaluator() -> Evaluator:
     return Evaluator(split.validation, None, seed=1, threads=1)
 
 
+def searched(evaluator: Evaluator, tried: list[Trial], seconds: float) -> SearchResult:
+    context = SearchContext(evaluator, Relevance.ALL, TUNED, "a search", time.monotonic() + seconds, spare=3)
+    return search_settings(context, tried)
+
+
 def test_without_time_nothing_is_searched(evaluator: Evaluator) -> None:
-    tried = [evaluator.evaluate(als())]
-    assert not search_settings(evaluator, Relevance.ALL, tried, TUNED, time.monotonic(), spare=3).trials
+    assert not searched(evaluator, [evaluator.evaluate(als())], 0).trials
 
 
 def test_a_family_that_came_to_nothing_is_not_searched(evaluator: Evaluator) -> None:
-    assert not search_settings(evaluator, Relevance.ALL, [], TUNED, time.monotonic() + 100, spare=3).records
+    assert not searched(evaluator, [], 100).records
 
 
 class TestSelect:

@@ -4,7 +4,8 @@ gradient."""
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Final
 
 import numpy as np
 import torch
@@ -19,6 +20,9 @@ from common.models.gru.config import GRU4RecConfig, Loss
 from common.models.gru.network import Network, activate
 from common.models.sessions import Sequences
 from common.schemas.data import F32, F64
+
+TICK_STEPS: Final = 50
+"""A step takes milliseconds; an epoch may take minutes, in which a deadline may pass."""
 
 
 class Trainer:
@@ -40,15 +44,19 @@ class Trainer:
         optimizers = [Adagrad(tensor, config.learning_rate, config.momentum) for tensor in tensors]
         self._rows, self._biases, *self._gates = optimizers
 
-    def epochs(self) -> Iterator[float]:
+    def epochs(self, tick: Callable[[int], None] = lambda _done: None) -> Iterator[float]:
         """Trains one epoch at a time and yields its mean loss.
+
+        Every `TICK_STEPS` steps `tick` is called with the number of epochs that are done.
 
         Raises `Diverged` where the loss is not finite.
         """
         for epoch in range(self._config.epochs):
             hidden = torch.zeros(self._config.batch_size, self.network.size)
             total, events = 0.0, 0
-            for step in session_parallel(self._sessions, self._config.batch_size):
+            for number, step in enumerate(session_parallel(self._sessions, self._config.batch_size), start=1):
+                if number % TICK_STEPS == 0:
+                    tick(epoch)
                 loss = self._learn(step, hidden)
                 if not math.isfinite(loss):
                     raise Diverged(

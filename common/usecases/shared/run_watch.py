@@ -37,6 +37,12 @@ def recent_runs(ctx: Context, limit: int) -> list[RunRecord]:
     return [record for record in records if record is not None]
 
 
+def last_run(ctx: Context, function: str, outcome: RunState) -> RunRecord | None:
+    """The newest run of the function that ended so; None if there is none, or its record is gone."""
+    blob = ctx.bucket.get(ctx.keys.last_run(function, outcome.value))
+    return _read(ctx, ctx.keys.run(blob.data.decode(errors="replace"))) if blob else None
+
+
 def follow(ctx: Context, matches: Matches, *, since: datetime, timeout_s: float) -> Iterator[RunRecord]:
     """Polls the newest matching run since `since` and yields its record each time, until the run has ended.
 

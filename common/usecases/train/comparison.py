@@ -6,36 +6,93 @@ depends on its figures.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from common.config import Settings
-from common.errors import RefusedError
+from common.errors import RefusedError, StopCause, Stopped
 from common.evaluation.cases import Relevance
 from common.evaluation.judge import PRIMARY, Judgement
-from common.evaluation.split import Split
-from common.schemas.data import Catalogue
 from common.tuning.records import TrialRecord
-from common.usecases.train.evaluator import POPULAR, Candidate, Decisions, Evaluator, ServingSettings, Trial
-from common.usecases.train.gate import FinalEvaluation, evaluate_on_test
-from common.usecases.train.hyperparameter_search import search_settings, select_trial
+from common.usecases.train.deadlines import USUAL_TIMES, step_ends
+from common.usecases.train.evaluator import POPULAR, Candidate, Decisions, Judging, ServingSettings, Trial
+from common.usecases.train.gate import FinalEvaluation, evaluate_on_test, without_test
+from common.usecases.train.hyperparameter_search import (
+    SearchContext,
+    record_of_trial,
+    search_name,
+    search_settings,
+    select_trial,
+)
 from common.usecases.train.leaderboard import LeaderboardRow, RowKind, evaluate_baselines, evaluate_families, reserve_s
+from common.usecases.train.learned import Learned, known_records, with_learned
+from common.usecases.train.workbench import Windows
 
 TRIALS_TO_COME: Final = 5
 """A candidate may take the time left divided by this. If it wins, as many steps of about its length follow: its own
 trial, the judgement of repeat purchases, the test evaluation, the fit on all data, and the rest of the run. It is not
 begun where the slowest trial of its family took longer than its share."""
 
+STEPS_TO_COME: Final = 5
+"""How many times as long as the best trial so far is kept free from all others: the decision how to serve it judges
+several treatments, and takes twice as long; then come the test evaluation and the fit on all data, and a new process
+where the last trial had to be ended."""
+
+FIRST_SHARE: Final = 0.5
+"""Share of the time left that the first candidate may take: it is what is served, and to be replaced only after a
+comparison."""
+
 # Shares of the comparison's progress that are done when the baselines, the search and the test evaluation begin.
 BASELINES_BEGIN: Final = 0.35
 SEARCH_BEGINS: Final = 0.4
 TRIALS_SHARE: Final = 0.8
 
+SPENT: Final = "the time budget was spent"
+DIED: Final = "the process of a trial of its family had died"
+
 ReportStep = Callable[[str, float], None]
 """Called with the name of a step and the share of the comparison that is done."""
+
+Remember = Callable[[str, TrialRecord], None]
+"""Called with the name of the search and each finished trial of it."""
+
+
+def _forget(search: str, record: TrialRecord) -> None:
+    pass
+
+
+WORDS: Final = {
+    StopCause.OUT_OF_TIME: "out of time",
+    StopCause.OUT_OF_MEMORY: "out of memory",
+    StopCause.CRASHED: "its process crashed",
+}
+
+
+@dataclass(frozen=True)
+class NotTried:
+    """A candidate without a result.
+
+    begun: whether it was begun at all
+    cause: why it was ended, or not begun; None where it cannot learn from the data
+    """
+
+    family: str
+    origin: str
+    reason: str
+    cause: StopCause | None = None
+    begun: bool = True
+
+    @classmethod
+    def after(cls, candidate: Candidate, refusal: RefusedError) -> NotTried:
+        cause = refusal.cause if isinstance(refusal, Stopped) else None
+        return cls(candidate.model.family, candidate.origin, refusal.message, cause)
+
+    def __str__(self) -> str:
+        what = "was left out" if self.begun else "was not tried"
+        why = f", {WORDS[self.cause]}" if self.begun and self.cause else ""
+        return f"{self.family} ({self.origin}) {what}{why}: {self.reason}"
 
 
 @dataclass(frozen=True)
@@ -49,10 +106,11 @@ class Comparison:
     search: every trial of the search, stopped ones included
     leaderboard: the rows for reading, the champion first
     newcomers: the metrics of the popular list for people without an event before the cut
+    not_tried: the candidates that have no trial
     """
 
     relevance: Relevance
-    evaluator: Evaluator
+    evaluator: Judging
     trials: tuple[Trial, ...]
     final: FinalEvaluation
     notices: tuple[str, ...]
@@ -60,44 +118,69 @@ class Comparison:
     search: tuple[TrialRecord, ...] = ()
     leaderboard: tuple[LeaderboardRow, ...] = ()
     newcomers: dict[str, float] = field(default_factory=dict)
+    not_tried: tuple[NotTried, ...] = ()
+
+    @property
+    def served_ended(self) -> NotTried | None:
+        """The served model, where its trial was ended or never begun."""
+        return next((one for one in self.not_tried if one.origin == "served" and one.cause), None)
 
 
 def compare_models(
-    split: Split,
-    catalogue: Catalogue | None,
+    windows: Windows,
     candidates: Sequence[Candidate],
     settings: Settings,
-    threads: int,
     deadline: float,
     step: ReportStep,
+    earlier: Sequence[Learned] = (),
+    remember: Remember = _forget,
 ) -> Comparison | None:
     """Compares the candidates with each other and with popular.
 
-    `deadline` is on the clock of `time.monotonic`. Of equal trials the first wins. Returns None where the window has
-    nobody to judge by. Raises `RefusedError` where not even popular can learn from the data before it.
+    `deadline` is on the clock of `time.monotonic`; `earlier` is what trainings had learned that were killed. Of equal
+    trials the first wins. Returns None where the window has nobody to judge by. Raises `Stopped` where there was not
+    even time to judge popular.
     """
-    evaluator = Evaluator(split.validation, catalogue, settings.seed, threads)
-    relevance = evaluator.relevance(settings.purchased)
+    evaluator = windows.validation
+    relevance = evaluator.window.relevance(settings.purchased)
     if relevance is None:
         return None
-    trials, notices = _evaluate_candidates(evaluator, candidates, relevance, deadline, step)
-    test_evaluator = Evaluator(split.test, catalogue, settings.seed, threads) if split.test else evaluator
-    if test_evaluator.relevance(settings.purchased) is not relevance:
+    search = search_name(evaluator.window, relevance, settings.seed)
+    candidates = with_learned(candidates, earlier, search)
+    rounds = _Candidates(evaluator, relevance, deadline, step)
+    trials, not_tried, kept_s = rounds.evaluate(
+        candidates, lambda trial: remember(search, _record(trial, relevance, settings))
+    )
+    notices = [str(one) for one in not_tried]
+    test_evaluator = windows.test or evaluator
+    if test_evaluator.window.relevance(settings.purchased) is not relevance:
         test_evaluator = evaluator
         notices.append("the test window has nobody to judge by: validation decided alone")
     step("judging the baselines", BASELINES_BEGIN)
-    baselines = evaluate_baselines(test_evaluator, deadline)
+    baselines = evaluate_baselines(test_evaluator, deadline - kept_s)
     step("searching for better settings", SEARCH_BEGINS)
     *tried, popular = trials
-    search_ends = deadline - reserve_s(tried, deadline)
-    searched = search_settings(evaluator, relevance, tried, settings, search_ends, spare=TRIALS_TO_COME - 1)
+    search_context = SearchContext(
+        evaluator=evaluator,
+        relevance=relevance,
+        settings=settings,
+        name=search,
+        deadline=deadline - reserve_s(tried, deadline),
+        spare=TRIALS_TO_COME - 1,
+        known=tuple(known_records(earlier, search)),
+        finished=lambda trial: remember(search, _record(trial, relevance, settings)),
+    )
+    searched = search_settings(search_context, tried)
     trials = [*tried, *searched.trials, popular]
-    winner = select_trial(trials, relevance, settings.seed)
-    # Done even if no time is left, because the recommendations depend on it as much as on the model.
-    decisions = evaluator.decide(winner.candidate, relevance)
+    winner, decisions, dropped = _decide(evaluator, trials, relevance, settings, deadline)
+    notices += [str(one) for one in dropped]
     step("evaluating on the test window", TRIALS_SHARE)
     served = decisions.served(settings.purchased)
-    final = evaluate_on_test(test_evaluator, evaluator, trials, winner, served)
+    try:
+        final = evaluate_on_test(test_evaluator, evaluator, trials, winner, served, deadline)
+    except Stopped as stop:
+        final = without_test(evaluator, trials, winner)
+        notices.append(f"validation decided alone, because the test evaluation was ended: {stop.message}")
     leaderboard = (
         *_first_rows(final, winner, relevance, served),
         *_families(final, evaluator, trials, relevance, deadline),
@@ -111,52 +194,110 @@ def compare_models(
         search=searched.records,
         decisions=decisions,
         leaderboard=(*leaderboard, *baselines),
-        newcomers=test_evaluator.newcomers(),
+        newcomers=_newcomers(test_evaluator),
+        not_tried=(*not_tried, *dropped),
     )
 
 
-def _evaluate_candidates(
-    evaluator: Evaluator, candidates: Sequence[Candidate], relevance: Relevance, deadline: float, step: ReportStep
-) -> tuple[list[Trial], list[str]]:
-    """The trials in the candidates' order, popular last, and notices of candidates that were left out.
+@dataclass(frozen=True)
+class _Candidates:
+    """The round of the candidates, before the search."""
 
-    The first candidate is tried even if no time is left: it is what is served, and must not be replaced without a
-    comparison.
+    evaluator: Judging
+    relevance: Relevance
+    deadline: float
+    step: ReportStep
+
+    def evaluate(
+        self, candidates: Sequence[Candidate], finished: Callable[[Trial], None]
+    ) -> tuple[list[Trial], list[NotTried], float]:
+        """The trials in the candidates' order, popular last, the candidates that were left out, and the seconds to be
+        kept free to publish the best.
+
+        A family that has ended its process, by lack of memory or a crash, is not tried again.
+        """
+        popular = self.evaluator.evaluate(POPULAR)
+        trials: list[Trial] = []
+        not_tried: list[NotTried] = []
+        slowest_s: dict[str, float] = {}
+        died: set[str] = set()
+        best_s = 0.0
+        for number, candidate in enumerate(candidates):
+            family = candidate.model.family
+            start = time.monotonic()
+            share_s = self._share_s(start, number == 0, best_s)
+            if family in died or share_s <= slowest_s.get(family, 0.0):
+                not_tried.append(_not_begun(candidate, family in died))
+                continue
+            self.step(f"judging {candidate}", BASELINES_BEGIN * number / len(candidates))
+            try:
+                trials.append(self._with_curve(candidate, start + share_s))
+                finished(trials[-1])
+                if trials[-1] is max(trials, key=lambda trial: trial.score(self.relevance)):
+                    best_s = time.monotonic() - start
+            except RefusedError as refusal:
+                not_tried.append(NotTried.after(candidate, refusal))
+                if not_tried[-1].cause in (StopCause.OUT_OF_MEMORY, StopCause.CRASHED):
+                    died.add(family)
+            slowest_s[family] = max(slowest_s.get(family, 0.0), time.monotonic() - start)
+        return [*trials, popular], not_tried, STEPS_TO_COME * best_s
+
+    def _share_s(self, now: float, is_first: bool, best_s: float) -> float:
+        left_s = self.deadline - now
+        return min(left_s * (FIRST_SHARE if is_first else 1 / TRIALS_TO_COME), left_s - STEPS_TO_COME * best_s)
+
+    def _with_curve(self, candidate: Candidate, deadline: float) -> Trial:
+        curve: dict[int, float] = {}
+
+        def note(step: int, judgement: Judgement) -> None:
+            curve[step] = judgement.metrics[self.relevance].get(PRIMARY, 0.0)
+
+        return replace(self.evaluator.evaluate(candidate, deadline, note), curve=curve)
+
+
+def _not_begun(candidate: Candidate, family_died: bool) -> NotTried:
+    reason, cause = (DIED, StopCause.CRASHED) if family_died else (SPENT, StopCause.OUT_OF_TIME)
+    return NotTried(candidate.model.family, candidate.origin, reason, cause, begun=False)
+
+
+def _record(trial: Trial, relevance: Relevance, settings: Settings) -> TrialRecord:
+    return record_of_trial(0, trial, relevance, settings.seed)
+
+
+def _decide(
+    evaluator: Judging, trials: Sequence[Trial], relevance: Relevance, settings: Settings, deadline: float
+) -> tuple[Trial, Decisions, list[NotTried]]:
+    """The winner, and how to serve it. A winner that cannot be fitted once more is dropped with its family, because it
+    could not be published either; popular can.
+
+    Raises `Stopped` where the time is over.
     """
-    popular = evaluator.evaluate(POPULAR)
-    trials: list[Trial] = []
-    notices: list[str] = []
-    slowest_s: dict[str, float] = {}
-    for number, candidate in enumerate(candidates):
-        step(f"judging {candidate}", BASELINES_BEGIN * number / len(candidates))
-        start = time.monotonic()
-        share_s = (deadline - start) / TRIALS_TO_COME if number else math.inf
-        family_s = slowest_s.get(candidate.model.family, 0.0)
-        if share_s <= family_s:
-            notices.append(f"{candidate} was not tried: the time budget was spent")
-            continue
+    left = list(trials)
+    dropped: list[NotTried] = []
+    while True:
+        winner = select_trial(left, relevance, settings.seed)
         try:
-            trials.append(_with_curve(evaluator, candidate, relevance, start + share_s))
-        except RefusedError as refusal:
-            notices.append(f"{candidate} was left out: {refusal.message}")
-        slowest_s[candidate.model.family] = max(family_s, time.monotonic() - start)
-    return [*trials, popular], notices
+            ends = step_ends(deadline, 2 * winner.fit_s)
+            return winner, evaluator.decide(winner.candidate, relevance, ends), dropped
+        except Stopped as stop:
+            if winner is trials[-1]:
+                raise
+            dropped.append(NotTried.after(winner.candidate, stop))
+            left = [trial for trial in left if trial.candidate.model.family != winner.candidate.model.family]
 
 
-def _with_curve(evaluator: Evaluator, candidate: Candidate, relevance: Relevance, deadline: float) -> Trial:
-    curve: dict[int, float] = {}
-
-    def note(step: int, judgement: Judgement) -> None:
-        curve[step] = judgement.metrics[relevance].get(PRIMARY, 0.0)
-
-    return replace(evaluator.evaluate(candidate, deadline, note), curve=curve)
+def _newcomers(evaluator: Judging) -> dict[str, float]:
+    try:
+        return evaluator.newcomers()
+    except Stopped:
+        return {}
 
 
 def _first_rows(
     final: FinalEvaluation, winner: Trial, relevance: Relevance, served: ServingSettings
 ) -> list[LeaderboardRow]:
     rows = [LeaderboardRow.of_trial(RowKind.CHAMPION, final.winner, winner.score(relevance))]
-    if served.repeats.decision != "show" or served.trend:
+    if final.winner.as_served and (served.repeats.decision != "show" or served.trend):
         rows.append(LeaderboardRow.as_served(final.winner, served.repeats.decision))
     if final.served:
         rows.append(LeaderboardRow.of_trial(RowKind.SERVED, final.served))
@@ -166,9 +307,9 @@ def _first_rows(
 
 
 def _families(
-    final: FinalEvaluation, evaluator: Evaluator, trials: Sequence[Trial], relevance: Relevance, deadline: float
+    final: FinalEvaluation, evaluator: Judging, trials: Sequence[Trial], relevance: Relevance, deadline: float
 ) -> list[LeaderboardRow]:
     """The rows of the other families, as far as there is time beside the fit of the winner on all data."""
     shown = [trial for trial in (final.winner, final.popular, final.served) if trial]
     other = None if final.evaluator is evaluator else final.evaluator
-    return evaluate_families(other, trials, shown, relevance, deadline - final.winner.fit_s)
+    return evaluate_families(other, trials, shown, relevance, deadline - USUAL_TIMES * final.winner.fit_s)

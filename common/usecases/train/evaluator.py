@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Literal
+from functools import cached_property
+from typing import Any, Final, Literal, Protocol
 
 from common.config import Purchased
-from common.errors import RefusedError
+from common.errors import RefusedError, Stopped
+from common.evaluation.baselines.base import Baseline, judge_baseline
 from common.evaluation.cases import Relevance, make_cases
 from common.evaluation.judge import PRIMARY, Judgement, judge
 from common.evaluation.repeats import RepeatDecision, judge_as_served, judge_repeats
@@ -23,16 +26,16 @@ from common.models.trend import with_trend
 from common.schemas.data import Catalogue
 from common.schemas.documents import RepeatPurchases
 from common.serving.encoders import ENCODERS
-from common.usecases.train.resource_usage import measured
+from common.usecases.train.resource_usage import Usage, measured
 
 
 @dataclass(frozen=True)
 class Candidate:
     """A model that may be published. `origin`: the family's defaults, one of its other starts, the settings that are
-    served now, or the search."""
+    served now, the best of a training that was killed, or the search."""
 
     model: Model[ModelConfig]
-    origin: Literal["default", "start", "served", "tuned"]
+    origin: Literal["default", "start", "served", "earlier", "tuned"]
 
     def __str__(self) -> str:
         return f"{self.model.family} ({self.origin})"
@@ -86,20 +89,22 @@ class ServingSettings:
     trend: float = 0.0
 
 
-OnProgress = Callable[[int, Judgement], None]
-"""Called after some of the iterations with the model's figures so far, by families that can show them."""
+@dataclass(frozen=True)
+class JudgedWindow:
+    """What there is to know of a fold without its data.
 
+    cut_s, end_s: epoch seconds of the cut and of the last event
+    people: the number of the people by whom models are judged; `digest` tells these people from others
+    newcomers: the number of people without an event before the cut
+    relevances: those of which somebody has a relevant purchase
+    """
 
-class Evaluator:
-    """A fold and its test cases. Candidates learn from the fold's past; people whom a model does not know get the
-    popular list."""
-
-    def __init__(self, fold: Fold, catalogue: Catalogue | None, seed: int, threads: int) -> None:
-        """Raises `RefusedError` where not even popular can learn from the past."""
-        self._data = TrainingData(fold.past, catalogue)
-        self._options = FitOptions(seed=seed, threads=threads, now_s=fold.cut_s)
-        self._fallback = self._fit(POPULAR.model)
-        self.cases = make_cases(fold, seed)
+    cut_s: int
+    end_s: int
+    people: int
+    newcomers: int
+    digest: str
+    relevances: tuple[Relevance, ...]
 
     def relevance(self, purchased: Purchased) -> Relevance | None:
         """Which purchases decide, or None where nobody has a relevant one.
@@ -109,8 +114,22 @@ class Evaluator:
         purchase, all purchases count.
         """
         preferred = Relevance.ALL if purchased is Purchased.SHOW else Relevance.NEW
-        usable = [relevance for relevance in (preferred, Relevance.ALL) if self.cases.relevant(relevance).nnz]
+        usable = [relevance for relevance in (preferred, Relevance.ALL) if relevance in self.relevances]
         return usable[0] if usable else None
+
+
+OnProgress = Callable[[int, Judgement], None]
+"""Called after some of the iterations with the model's figures so far, by families that can show them."""
+
+
+class Judging(Protocol):
+    """What judges models on one fold: an `Evaluator`, or one in another process.
+
+    Each call ends at `deadline`, on the clock of `time.monotonic`, and raises `Stopped` then.
+    """
+
+    @property
+    def window(self) -> JudgedWindow: ...
 
     def evaluate(
         self,
@@ -118,24 +137,66 @@ class Evaluator:
         deadline: float = math.inf,
         on_progress: OnProgress | None = None,
         served: ServingSettings | None = None,
+        keep: bool = False,
+    ) -> Trial: ...
+
+    def decide(self, candidate: Candidate, relevance: Relevance, deadline: float = math.inf) -> Decisions: ...
+
+    def newcomers(self) -> dict[str, float]: ...
+
+    def evaluate_baseline(self, baseline: type[Baseline], deadline: float) -> tuple[Judgement, Usage]: ...
+
+
+class Evaluator:
+    """A fold and its test cases. Candidates learn from the fold's past; people whom a model does not know get the
+    popular list.
+
+    `kept` is the last artifact that was to be kept.
+    """
+
+    def __init__(self, fold: Fold, catalogue: Catalogue | None, seed: int, threads: int) -> None:
+        """Raises `RefusedError` where not even popular can learn from the past."""
+        self._data = TrainingData(fold.past, catalogue)
+        self._options = FitOptions(seed=seed, threads=threads, now_s=fold.cut_s)
+        self._fallback = self._fit(POPULAR.model)
+        self.cases = make_cases(fold, seed)
+        self.kept: Artifact | None = None
+
+    @cached_property
+    def window(self) -> JudgedWindow:
+        cases = self.cases
+        return JudgedWindow(
+            cut_s=cases.fold.cut_s,
+            end_s=int(cases.fold.future.ts[-1]),
+            people=len(cases.user_keys),
+            newcomers=cases.newcomers,
+            digest=hashlib.sha256(cases.user_keys.tobytes()).hexdigest()[:16],
+            relevances=tuple(relevance for relevance in Relevance if cases.relevant(relevance).nnz),
+        )
+
+    def evaluate(
+        self,
+        candidate: Candidate,
+        deadline: float = math.inf,
+        on_progress: OnProgress | None = None,
+        served: ServingSettings | None = None,
+        keep: bool = False,
     ) -> Trial:
         """The trial of a candidate on this fold.
 
         `on_progress` may end the fit by an exception. With `served` the trial has `as_served`. Raises `RefusedError`
-        where the candidate cannot learn from the past, or not before `deadline`, on the clock of `time.monotonic`.
+        where the candidate cannot learn from the past, and `Stopped` where it has not done so at `deadline`, on the
+        clock of `time.monotonic`.
         """
-
-        def watch_the_clock(_step: int, _steps: int) -> None:
-            if time.monotonic() > deadline:
-                raise RefusedError(f"its fit took longer than {deadline - start:.0f} s, its share of the time budget")
 
         def inspect(step: int, snapshot: Callable[[], Artifact]) -> None:
             if on_progress:
                 on_progress(step, self._judge(snapshot()))
 
-        start = time.monotonic()
         with measured() as usage:
-            artifact = self._fit(candidate.model, report=watch_the_clock, inspect=inspect)
+            artifact = self._fit(candidate.model, report=watching(deadline), inspect=inspect)
+        if keep:
+            self.kept = artifact
         as_served = self._judge_as_served(artifact, served) if served else None
         judgement = self._judge(artifact)
         return Trial(candidate, judgement, usage.seconds, artifact.dim, usage.peak_bytes, as_served=as_served)
@@ -145,16 +206,26 @@ class Evaluator:
         cases = make_cases(self.cases.fold, self._options.seed, newcomers=True)
         return judge(self._fallback, cases, ENCODERS[self._fallback.encoder], self._fallback).metrics[Relevance.ALL]
 
-    def decide(self, candidate: Candidate, relevance: Relevance) -> Decisions:
+    def decide(self, candidate: Candidate, relevance: Relevance, deadline: float = math.inf) -> Decisions:
         """How to serve a candidate: first the trend by `relevance`, then, with it, the treatment of repeat purchases.
 
-        It fits the candidate once more. Raises `RefusedError` as `evaluate` does.
+        It fits the candidate once more, and keeps what it has learned. Raises as `evaluate` does.
         """
-        artifact = self._fit(candidate.model)
+        artifact = self._fit(candidate.model, report=watching(deadline))
+        self.kept = artifact
         trend = judge_trend(artifact, self.cases, ENCODERS[artifact.encoder], self._fallback, relevance)
         trending = self._with_trend(artifact, trend.weight)
         repeats = judge_repeats(trending, self.cases, ENCODERS[trending.encoder], self._fallback)
         return Decisions(trend, repeats)
+
+    def evaluate_baseline(self, baseline: type[Baseline], deadline: float) -> tuple[Judgement, Usage]:
+        """The figures of a baseline. Raises `RefusedError` where it would not end, or has not ended, in time."""
+        least_s, share_s = baseline.least_s(self.cases.fold), deadline - time.monotonic()
+        if least_s > share_s:
+            raise RefusedError(f"it takes {least_s:.0f} s or more, and its share of the time was {share_s:.0f} s")
+        with measured() as usage:
+            learned = baseline(self.cases.fold)
+        return judge_baseline(learned, self.cases, deadline), usage
 
     def _judge(self, artifact: Artifact) -> Judgement:
         return judge(artifact, self.cases, ENCODERS[artifact.encoder], self._fallback)
@@ -168,3 +239,18 @@ class Evaluator:
 
     def _fit(self, model: Model[ModelConfig], **listeners: Any) -> Artifact:
         return model.fit(self._data, replace(self._options, **listeners))
+
+
+def watching(deadline: float) -> Callable[[int, int], None]:
+    """The `report` of a fit that ends itself after `deadline`, as far as its library calls it."""
+    start = time.monotonic()
+
+    def watch_the_clock(_step: int, _steps: int) -> None:
+        if time.monotonic() > deadline:
+            raise Stopped(too_long(deadline - start))
+
+    return watch_the_clock
+
+
+def too_long(seconds: float) -> str:
+    return f"it took longer than {seconds:.0f} s, its share of the time budget"

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from common.evaluation.cases import Relevance
 from common.evaluation.judge import PRIMARY
-from common.usecases.train.evaluator import Evaluator, ServingSettings, Trial
+from common.usecases.train.deadlines import step_ends
+from common.usecases.train.evaluator import Judging, ServingSettings, Trial
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class FinalEvaluation:
     served.
     """
 
-    evaluator: Evaluator
+    evaluator: Judging
     winner: Trial
     popular: Trial
     served: Trial | None
@@ -43,19 +44,34 @@ class FinalEvaluation:
 
 
 def evaluate_on_test(
-    test_evaluator: Evaluator, evaluator: Evaluator, trials: Sequence[Trial], winner: Trial, as_served: ServingSettings
+    test_evaluator: Judging,
+    evaluator: Judging,
+    trials: Sequence[Trial],
+    winner: Trial,
+    as_served: ServingSettings,
+    deadline: float,
 ) -> FinalEvaluation:
-    """The test evaluation of the winner, popular and the served model.
+    """The test evaluation of the winner, popular and the served model. What the winner has learned is kept.
 
     Where the test window has no cases, `test_evaluator` is the `evaluator` of the validation window, which has judged
-    popular and the served model already.
+    popular and the served model already. Raises `Stopped` where there was no time for all three.
     """
     popular = trials[-1]
-    served = next((trial for trial in trials if trial.candidate.origin == "served" and trial is not winner), None)
-    judged = {id(winner): test_evaluator.evaluate(winner.candidate, served=as_served)}
+    served = _served(trials, winner)
+    ends = step_ends(deadline, winner.fit_s)
+    judged = {id(winner): test_evaluator.evaluate(winner.candidate, ends, served=as_served, keep=True)}
     if test_evaluator is not evaluator:
         others = [trial for trial in (popular, served) if trial and trial is not winner]
-        judged |= {id(trial): test_evaluator.evaluate(trial.candidate) for trial in others}
+        judged |= {id(trial): test_evaluator.evaluate(trial.candidate, step_ends(deadline)) for trial in others}
     return FinalEvaluation(
         test_evaluator, judged[id(winner)], judged.get(id(popular), popular), judged.get(id(served), served)
     )
+
+
+def without_test(evaluator: Judging, trials: Sequence[Trial], winner: Trial) -> FinalEvaluation:
+    """The trials on the validation window in place of a test evaluation."""
+    return FinalEvaluation(evaluator, winner, trials[-1], _served(trials, winner))
+
+
+def _served(trials: Sequence[Trial], winner: Trial) -> Trial | None:
+    return next((trial for trial in trials if trial.candidate.origin == "served" and trial is not winner), None)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +16,8 @@ from common.tuning.best_trial import best_trial
 from common.tuning.records import State, TrialRecord, resampled_means
 from common.tuning.search import SearchPlan, search
 from common.tuning.trial import Known, Verdict, Watch
-from common.usecases.train.evaluator import POPULAR, Candidate, Evaluator, Trial
+from common.usecases.train.deadlines import step_ends
+from common.usecases.train.evaluator import POPULAR, Candidate, JudgedWindow, Judging, Trial
 
 
 @dataclass(frozen=True)
@@ -29,11 +29,30 @@ class SearchResult:
     records: tuple[TrialRecord, ...] = ()
 
 
-def search_settings(
-    evaluator: Evaluator, relevance: Relevance, tried: Sequence[Trial], settings: Settings, deadline: float, spare: int
-) -> SearchResult:
-    """Continues from `tried`, with the families among them, while enough time is left to fit the best model `spare`
-    times."""
+@dataclass(frozen=True)
+class SearchContext:
+    """What a search is about.
+
+    name: of `search_name`
+    deadline: on the clock of `time.monotonic`
+    spare: how many times there must be time left to fit the best model
+    known: trials of an earlier training on the same data
+    finished: called with each finished trial
+    """
+
+    evaluator: Judging
+    relevance: Relevance
+    settings: Settings
+    name: str
+    deadline: float
+    spare: int
+    known: tuple[TrialRecord, ...] = ()
+    finished: Callable[[Trial], None] = lambda _trial: None
+
+
+def search_settings(context: SearchContext, tried: Sequence[Trial]) -> SearchResult:
+    """Continues from `tried` and from what is known, with the families among them."""
+    settings, relevance = context.settings, context.relevance
     if not tried or settings.tune_trials == 0:
         return SearchResult()
     finished: list[Trial] = []
@@ -42,23 +61,25 @@ def search_settings(
         def on_progress(step: int, judgement: Judgement) -> None:
             watch.score(step, float(judgement.primary[relevance].mean()))
 
-        finished.append(evaluator.evaluate(Candidate(model, "tuned"), watch.deadline, on_progress))
-        return _verdict(finished[-1], relevance)
+        trial = context.evaluator.evaluate(Candidate(model, "tuned"), watch.deadline, on_progress)
+        finished.append(trial)
+        context.finished(trial)
+        return Verdict(trial.judgement.primary[relevance], trial.dim)
 
-    known = _known(tried, relevance)
+    known = _known(tried, context)
     storage = settings.optuna_storage
     plan = SearchPlan(
-        name=f"{settings.shop}/{_name(evaluator, relevance, settings.seed)}",
+        name=f"{settings.shop}/{context.name}",
         seed=settings.seed,
-        deadline=deadline,
+        deadline=context.deadline,
         max_width=settings.max_dim,
         known=known,
-        spare=spare,
+        spare=context.spare,
         storage_url=storage.get_secret_value() if storage else None,
         max_trials=settings.tune_trials,
     )
     records = search([FAMILIES[family] for family in known], objective, plan)
-    finished += _of_others(evaluator, records, finished)
+    finished += _of_others(context, records, finished)
     return SearchResult(tuple(finished), tuple(records))
 
 
@@ -68,26 +89,28 @@ def select_trial(trials: Sequence[Trial], relevance: Relevance, seed: int) -> Tr
     best = max(trials, key=lambda trial: trial.score(relevance))
     if best.candidate is POPULAR:
         return best
-    records = [_record(number, trial, relevance, seed) for number, trial in enumerate(trials[:-1])]
+    records = [record_of_trial(number, trial, relevance, seed) for number, trial in enumerate(trials[:-1])]
     chosen = best_trial(records)
     return trials[chosen.number] if chosen else best
 
 
-def _name(evaluator: Evaluator, relevance: Relevance, seed: int) -> str:
+def search_name(window: JudgedWindow, relevance: Relevance, seed: int) -> str:
     """The name of a search. Trials with the same name can be compared: same people, same window, same relevance."""
-    people = hashlib.sha256(evaluator.cases.user_keys.tobytes()).hexdigest()[:16]
-    return f"{evaluator.cases.fold.cut_s}-{relevance}-{seed}-{people}"
+    return f"{window.cut_s}-{relevance}-{seed}-{window.digest}"
 
 
-def _known(tried: Sequence[Trial], relevance: Relevance) -> dict[str, list[Known]]:
+def _known(tried: Sequence[Trial], context: SearchContext) -> dict[str, list[Known]]:
+    """By family, what was tried here, and what an earlier training had tried beside it."""
     known: dict[str, list[Known]] = {}
-    for trial in tried:
-        one = Known(_params(trial), _verdict(trial, relevance), trial.fit_s)
-        known.setdefault(trial.candidate.model.family, []).append(one)
+    records = [record_of_trial(0, trial, context.relevance, context.settings.seed) for trial in tried]
+    here = [(record.family, record.params) for record in records]
+    records += [record for record in context.known if (record.family, record.params) not in here]
+    for record in records:
+        known.setdefault(record.family, []).append(Known(record.params, record.score or 0.0, record.seconds))
     return known
 
 
-def _of_others(evaluator: Evaluator, records: Sequence[TrialRecord], finished: Sequence[Trial]) -> list[Trial]:
+def _of_others(context: SearchContext, records: Sequence[TrialRecord], finished: Sequence[Trial]) -> list[Trial]:
     """The best trial of other processes, run here once more; none where this process has the best one itself."""
     best = best_trial(records)
     if best is None:
@@ -96,12 +119,13 @@ def _of_others(evaluator: Evaluator, records: Sequence[TrialRecord], finished: S
     if any(trial.candidate.model.config == model.config for trial in finished):
         return []
     try:
-        return [evaluator.evaluate(Candidate(model, "tuned"))]
+        return [context.evaluator.evaluate(Candidate(model, "tuned"), step_ends(context.deadline, best.seconds))]
     except RefusedError:
         return []
 
 
-def _record(number: int, trial: Trial, relevance: Relevance, seed: int) -> TrialRecord:
+def record_of_trial(number: int, trial: Trial, relevance: Relevance, seed: int) -> TrialRecord:
+    """The trial as plain data, of which `best_trial` can choose."""
     per_person = trial.judgement.primary[relevance]
     return TrialRecord(
         family=trial.candidate.model.family,
@@ -113,10 +137,6 @@ def _record(number: int, trial: Trial, relevance: Relevance, seed: int) -> Trial
         width=trial.dim,
         resampled=tuple(resampled_means(per_person, seed)),
     )
-
-
-def _verdict(trial: Trial, relevance: Relevance) -> Verdict:
-    return Verdict(trial.judgement.primary[relevance], trial.dim)
 
 
 def _params(trial: Trial) -> dict[str, Any]:

@@ -6,7 +6,6 @@ Its rows take time from the search. So costly rows are bounded, and a row that i
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,11 +14,12 @@ from typing import Final
 
 from common.errors import RefusedError
 from common.evaluation.baselines import BASELINES
-from common.evaluation.baselines.base import Baseline, judge_baseline
+from common.evaluation.baselines.base import Baseline
 from common.evaluation.cases import Relevance
 from common.evaluation.judge import Judgement
-from common.usecases.train.evaluator import POPULAR, Candidate, Evaluator, Trial
-from common.usecases.train.resource_usage import Usage, measured
+from common.usecases.train.deadlines import step_ends
+from common.usecases.train.evaluator import POPULAR, Candidate, Judging, Trial
+from common.usecases.train.resource_usage import Usage
 
 COSTLY_SHARE: Final = 0.1
 """Share of the time left that each costly baseline may take."""
@@ -74,23 +74,18 @@ class LeaderboardRow:
         return cls(RowKind.AS_SERVED, name, trial.as_served, usage, candidate=trial.candidate, purchased=purchased)
 
 
-def evaluate_baselines(evaluator: Evaluator, deadline: float) -> list[LeaderboardRow]:
-    """The rows of the baselines. Cheap ones are always evaluated; `deadline` is on the clock of `time.monotonic`."""
+def evaluate_baselines(evaluator: Judging, deadline: float) -> list[LeaderboardRow]:
+    """The rows of the baselines. `deadline` is on the clock of `time.monotonic`."""
     return [_evaluate_baseline(baseline, evaluator, deadline) for baseline in BASELINES]
 
 
-def _evaluate_baseline(baseline: type[Baseline], evaluator: Evaluator, deadline: float) -> LeaderboardRow:
-    fold, now = evaluator.cases.fold, time.monotonic()
-    share_s = COSTLY_SHARE * max(0.0, deadline - now) if baseline.costly else math.inf
+def _evaluate_baseline(baseline: type[Baseline], evaluator: Judging, deadline: float) -> LeaderboardRow:
+    now = time.monotonic()
+    ends = now + COSTLY_SHARE * (deadline - now) if baseline.costly else step_ends(deadline)
     try:
-        least_s = baseline.least_s(fold)
-        if share_s == 0:
+        if now >= deadline:
             raise RefusedError(OUT_OF_TIME)
-        if least_s > share_s:
-            raise RefusedError(f"it takes {least_s:.0f} s or more, and its share of the time was {share_s:.0f} s")
-        with measured() as usage:
-            learned = baseline(fold)
-        judgement = judge_baseline(learned, evaluator.cases, now + share_s)
+        judgement, usage = evaluator.evaluate_baseline(baseline, ends)
     except RefusedError as refusal:
         return LeaderboardRow(RowKind.BASELINE, baseline.name, left_out=refusal.message)
     return LeaderboardRow(RowKind.BASELINE, baseline.name, judgement, usage)
@@ -103,7 +98,7 @@ def reserve_s(tried: Sequence[Trial], deadline: float) -> float:
 
 
 def evaluate_families(
-    evaluator: Evaluator | None, trials: Sequence[Trial], shown: Sequence[Trial], relevance: Relevance, deadline: float
+    evaluator: Judging | None, trials: Sequence[Trial], shown: Sequence[Trial], relevance: Relevance, deadline: float
 ) -> list[LeaderboardRow]:
     """The rows of the best of each family, best first, without families in `shown`.
 
@@ -122,7 +117,7 @@ def evaluate_families(
     return [_evaluate_family(evaluator, trial, relevance, deadline) for trial in best]
 
 
-def _evaluate_family(evaluator: Evaluator, trial: Trial, relevance: Relevance, deadline: float) -> LeaderboardRow:
+def _evaluate_family(evaluator: Judging, trial: Trial, relevance: Relevance, deadline: float) -> LeaderboardRow:
     validation = trial.score(relevance)
     try:
         if time.monotonic() + trial.fit_s > deadline:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,7 +14,7 @@ from common.evaluation.cases import Relevance
 from common.evaluation.judge import PRIMARY
 from common.schemas.data import F64
 from common.usecases.train.comparison import Comparison
-from common.usecases.train.evaluator import Evaluator, Trial
+from common.usecases.train.evaluator import Judging, Trial
 from common.usecases.train.leaderboard import LeaderboardRow
 
 Json = dict[str, Any]
@@ -47,16 +48,17 @@ def full(comparison: Comparison, published: Trial, seed: int) -> Json:
         "newcomers": comparison.newcomers,
         "search": [record.as_dict() for record in comparison.search],
         "notices": list(comparison.notices),
+        "not_tried": [asdict(one) for one in comparison.not_tried],
     }
 
 
-def _window(evaluator: Evaluator) -> Json:
-    fold, cases = evaluator.cases.fold, evaluator.cases
+def _window(evaluator: Judging) -> Json:
+    window = evaluator.window
     return {
-        "from": datetime.fromtimestamp(fold.cut_s, UTC).isoformat(),
-        "to": datetime.fromtimestamp(int(fold.future.ts[-1]), UTC).isoformat(),
-        "people": len(cases.user_keys),
-        "newcomers": cases.newcomers,
+        "from": datetime.fromtimestamp(window.cut_s, UTC).isoformat(),
+        "to": datetime.fromtimestamp(window.end_s, UTC).isoformat(),
+        "people": window.people,
+        "newcomers": window.newcomers,
     }
 
 

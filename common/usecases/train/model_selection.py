@@ -7,17 +7,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from common.config import Purchased, Settings
-from common.errors import BadRequest, RefusedError
-from common.evaluation.split import temporal_split
-from common.models.base import Model, ModelConfig, TrainingData
+from common.errors import BadRequest, RefusedError, Stopped
+from common.models.base import Model, ModelConfig
 from common.models.popular import Popular
 from common.models.registry import FAMILIES, families_for_people, make
 from common.schemas.documents import ModelInfo, RepeatPurchases
 from common.usecases.train import metrics_json as figures
-from common.usecases.train.comparison import Comparison, ReportStep, compare_models
+from common.usecases.train.comparison import Comparison, NotTried, Remember, ReportStep, compare_models
 from common.usecases.train.evaluator import POPULAR, Candidate
+from common.usecases.train.learned import Learned
+from common.usecases.train.workbench import Bench
 
 NO_EVALUATION = "evaluation was switched off"
+NO_TIME = "the time budget was spent before a model was judged"
 NOBODY = "too little data to judge by: nobody bought both before and after a day near the end of it"
 
 
@@ -27,15 +29,16 @@ class TrainPlan:
 
     families: in order of preference
     evaluate: whether models are compared
-    deadline: on the clock of `time.monotonic`
+    deadline: when the last fit must have ended, on the clock of `time.monotonic`
     served: the model that is served now
+    earlier: what trainings had learned that were killed
     """
 
     families: tuple[str, ...]
     evaluate: bool
     deadline: float
-    threads: int
     served: ModelInfo | None
+    earlier: tuple[Learned, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,8 @@ class ModelSelection:
     models: the model to fit on all data, and the next ones if it cannot learn
     summary, full: the figures
     refusal: the reason why nothing may be published
+    not_tried: the candidates without a result
+    kept_until_s: epoch seconds until which the winner had learned that the comparison has kept; None without one
     repeats: the treatment of repeat purchases under the first model, None where it is not known
     trend: its weight under the first model, as `with_trend` takes it
     """
@@ -56,19 +61,31 @@ class ModelSelection:
     refusal: str | None = None
     repeats: RepeatPurchases | None = None
     trend: float = 0.0
+    not_tried: tuple[NotTried, ...] = ()
+    kept_until_s: int | None = None
 
 
-def select_model(data: TrainingData, plan: TrainPlan, settings: Settings, step: ReportStep) -> ModelSelection:
+def select_model(
+    bench: Bench, plan: TrainPlan, settings: Settings, step: ReportStep, remember: Remember = lambda *_: None
+) -> ModelSelection:
     """The models to fit, by a comparison under the plan; without evaluation or cases, what is served or the
-    defaults."""
+    defaults. Raises `Stopped` where there was no time to judge what is served."""
     if not plan.evaluate:
         return _unjudged(plan, NO_EVALUATION)
-    comparison = _compare(data, plan, settings, step)
+    try:
+        comparison = _compare(bench, plan, settings, step, remember)
+    except Stopped as stop:
+        if plan.served:
+            raise Stopped(f"{NO_TIME}; what was served stays: {stop.message}", stop.cause) from stop
+        summary = {"judged_by": None, "reason": NO_TIME}
+        return ModelSelection((POPULAR.model,), summary, notices=(f"not judged: {NO_TIME}",))
     if comparison is None:
         return _unjudged(plan, NOBODY)
     final, notices = comparison.final, comparison.notices
     refusal = final.refusal(comparison.relevance, settings.gate_margin)
     published = final.winner
+    if comparison.served_ended and published is final.popular and not refusal:
+        refusal = f"popular replaces no model that was not judged: {comparison.served_ended}"
     if refusal and plan.served is None:
         notices = (*notices, f"popular is published until a model is better: {refusal}")
         published, refusal = final.popular, None
@@ -81,15 +98,21 @@ def select_model(data: TrainingData, plan: TrainPlan, settings: Settings, step: 
         refusal=refusal,
         repeats=decided.repeats if decided else None,
         trend=decided.trend if decided else 0.0,
+        not_tried=comparison.not_tried,
+        kept_until_s=final.evaluator.window.cut_s if published is final.winner else None,
     )
 
 
-def _compare(data: TrainingData, plan: TrainPlan, settings: Settings, step: ReportStep) -> Comparison | None:
-    split = temporal_split(data.interactions, settings.validation_days, settings.test_days)
-    if split is None:
-        return None
+def _compare(
+    bench: Bench, plan: TrainPlan, settings: Settings, step: ReportStep, remember: Remember
+) -> Comparison | None:
     try:
-        return compare_models(split, data.catalogue, _candidates(plan), settings, plan.threads, plan.deadline, step)
+        windows = bench.windows()
+        if windows is None:
+            return None
+        return compare_models(windows, _candidates(plan), settings, plan.deadline, step, plan.earlier, remember)
+    except Stopped:
+        raise
     except RefusedError:
         # Not even popular can learn from the data before the windows.
         return None

@@ -3,13 +3,15 @@
 Steps: fold the store into one base; read it; compare models; fit the winner on all data; save the artifact under
 `models/<version>/`; publish it; save its figures and its report beside the artifact. A run that the gate stops is
 recorded as refused, with figures and report, and the served model stays.
+
+Models are fitted and judged by a worker, so that the time budget holds whatever their libraries do.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -17,9 +19,9 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from common.bucket.current import CurrentFile
 from common.config import Settings
-from common.errors import BadRequest, BucketUnavailable, RefusedError, SettingError
+from common.errors import BadRequest, BucketUnavailable, RefusedError, SettingError, Stopped
 from common.models.artifact import Artifact
-from common.models.base import FitOptions, Model, ModelConfig, TrainingData
+from common.models.base import TrainingData
 from common.models.registry import FAMILIES
 from common.models.trend import with_trend
 from common.schemas.documents import Bundle, ModelInfo, RunRecord, ServingDocument, StoreDocument
@@ -31,13 +33,19 @@ from common.usecases.shared.report_files import save_figures
 from common.usecases.shared.runs import RunLog, start_run
 from common.usecases.shared.tombstones import reading_store
 from common.usecases.shared.workspace import workspace
+from common.usecases.train.deadlines import publishing_s
+from common.usecases.train.final_fit import FITTING, PUBLISHING, fit_on_all
+from common.usecases.train.learned import TrialFile
 from common.usecases.train.links import links_budget_s, links_of_night, told
 from common.usecases.train.model_selection import TrainPlan, select_model
 from common.usecases.train.publish_model import publish_model
 from common.usecases.train.report.write import run_figures, write_report
+from common.usecases.train.workbench import Order, Workbench
+from common.usecases.train.worker.bench import RemoteBench
+from common.usecases.train.worker.process import Worker
 
 # The progress, from 0 to 1, at which each step begins. The comparison takes most of it.
-READING, CHOOSING, FITTING, PUBLISHING, REPORTING = 0.05, 0.1, 0.7, 0.85, 0.97
+READING, CHOOSING, REPORTING = 0.05, 0.1, 0.97
 
 
 class TrainOptions(BaseModel):
@@ -68,18 +76,21 @@ def train(ctx: Context, options: TrainOptions) -> RunRecord:
 
     Raises `SettingError` for a family in the settings that is unknown or whose library is not installed.
     """
-    plan = TrainPlan(
-        families=_families(options, ctx.settings),
-        evaluate=options.evaluate,
-        deadline=time.monotonic() + (options.budget_s or ctx.settings.train_budget_s),
-        threads=ctx.settings.n_threads,
-        served=_served(ctx),
-    )
-    with start_run(ctx, "train") as log:
+    began = time.monotonic()
+    families = _families(options, ctx.settings)
+    with start_run(ctx, "train") as log, workspace(ctx) as directory:
+        trials = TrialFile(ctx, log.record.run_id)
+        budget_s = options.budget_s or ctx.settings.train_budget_s
+        training = _Training(ctx, log, options.evaluate, families, began, budget_s, trials)
         try:
-            return _train(ctx, plan, log)
+            with Worker(directory, Order.of(ctx.settings), began + budget_s) as worker:
+                record = training.run(worker)
+        except Stopped as stop:
+            return log.refuse(stop)
         except RefusedError as refusal:
-            return log.refuse(refusal)
+            record = log.refuse(refusal)
+        trials.close()
+        return record
 
 
 def _families(options: TrainOptions, settings: Settings) -> tuple[str, ...]:
@@ -106,39 +117,76 @@ def _served(ctx: Context) -> ModelInfo | None:
     return document.bundle.model if document else None
 
 
-def _train(ctx: Context, plan: TrainPlan, log: RunLog) -> RunRecord:
-    document, read = reading_store(ctx, lambda _: _stored(ctx, log))
-    data = TrainingData(read.interactions, read.catalogue)
-    links_s = links_budget_s(plan)
-    plan = replace(plan, deadline=plan.deadline - links_s)
-    selection = select_model(
-        data, plan, ctx.settings, lambda text, done: log.step(text, CHOOSING + (FITTING - CHOOSING) * done)
-    )
-    log.note(notices=selection.notices, details=selection.summary)
-    all_figures = {**(selection.full or selection.summary)}
-    figures = partial(run_figures, ctx, log.record.run_id, all_figures, data)
-    if selection.refusal:
-        _report(ctx, log, figures(selection.notices) | {"refusal": selection.refusal}, data)
-        raise RefusedError(selection.refusal)
-    artifact = _fit(data, selection.models, plan, ctx.settings.seed, log)
-    repeats = None
-    if artifact.family == selection.models[0].family:
-        repeats = selection.repeats
-        artifact = with_trend(artifact, data.interactions, int(data.interactions.ts[-1]), selection.trend)
-    log.step("fitting links")
-    links = links_of_night(data, selection.models[0], ctx.settings, links_s)
-    all_figures["links"] = links.figures
-    log.note(notices=told(links))
-    log.step("publishing", PUBLISHING)
-    _save(ctx, log.record.run_id, artifact)
-    bundle = publish_model(ctx, artifact, selection.summary, document.seq, log, read, repeats, links.beside)
-    log.step("reporting", REPORTING)
-    published = {"family": bundle.model.family, "params": bundle.model.params}
-    _report(ctx, log, figures(log.record.notices) | published, data, bundle)
-    return log.finish(
-        counts={"events": len(data.interactions), "users": len(artifact.user_keys), "items": len(artifact.item_ids)},
-        details={**published, "bundle_id": bundle.bundle_id},
-    )
+@dataclass(frozen=True)
+class _Training:
+    """One run. `began` is on the clock of `time.monotonic`."""
+
+    ctx: Context
+    log: RunLog
+    evaluate: bool
+    families: tuple[str, ...]
+    began: float
+    budget_s: float
+    trials: TrialFile
+
+    def run(self, worker: Worker) -> RunRecord:
+        ctx, log = self.ctx, self.log
+        document, read = reading_store(ctx, lambda _: _stored(ctx, log))
+        data = worker.give(TrainingData(read.interactions, read.catalogue))
+        read = replace(read, interactions=data.interactions, catalogue=data.catalogue or read.catalogue)
+        plan = self._plan()
+        links_s = links_budget_s(plan)
+        plan = replace(plan, deadline=plan.deadline - links_s)
+        worker.ends = plan.deadline
+        bench = RemoteBench(worker, Workbench(data, Order.of(ctx.settings)))
+        selection = select_model(bench, plan, ctx.settings, self._comparing, self.trials.add)
+        not_tried = [asdict(one) for one in selection.not_tried]
+        log.note(notices=selection.notices, details={**selection.summary, "not_tried": not_tried})
+        all_figures = {**(selection.full or selection.summary)}
+        figures = partial(run_figures, ctx, log.record.run_id, all_figures, data)
+        if selection.refusal:
+            worker.close()
+            _report(ctx, log, figures(selection.notices) | {"refusal": selection.refusal}, data)
+            raise RefusedError(selection.refusal)
+        artifact = fit_on_all(bench, selection, plan, log)
+        worker.close()
+        log.step("fitting links")
+        links = links_of_night(data, selection.models[0], ctx.settings, links_s)
+        all_figures["links"] = links.figures
+        log.note(notices=told(links))
+        repeats = None
+        if artifact.family == selection.models[0].family:
+            repeats = selection.repeats
+            artifact = with_trend(artifact, data.interactions, int(data.interactions.ts[-1]), selection.trend)
+        log.step("publishing", PUBLISHING)
+        _save(ctx, log.record.run_id, artifact)
+        bundle = publish_model(ctx, artifact, selection.summary, document.seq, log, read, repeats, links.beside)
+        log.step("reporting", REPORTING)
+        published = {"family": bundle.model.family, "params": bundle.model.params}
+        _report(ctx, log, figures(log.record.notices) | published, data, bundle)
+        return log.finish(
+            counts={
+                "events": len(data.interactions),
+                "users": len(artifact.user_keys),
+                "items": len(artifact.item_ids),
+            },
+            details={**published, "bundle_id": bundle.bundle_id},
+        )
+
+    def _plan(self) -> TrainPlan:
+        """The plan, once the store is read; the log's next step is the comparison."""
+        reading_s = sum(self.log.timings().values())
+        ends = self.began + self.budget_s - publishing_s(self.ctx, self.budget_s, reading_s)
+        return TrainPlan(
+            families=self.families,
+            evaluate=self.evaluate,
+            deadline=ends,
+            served=_served(self.ctx),
+            earlier=tuple(self.trials.earlier()) if self.evaluate else (),
+        )
+
+    def _comparing(self, text: str, done: float) -> None:
+        self.log.step(text, CHOOSING + (FITTING - CHOOSING) * done)
 
 
 def _stored(ctx: Context, log: RunLog) -> tuple[StoreDocument, StoreRead]:
@@ -151,24 +199,6 @@ def _stored(ctx: Context, log: RunLog) -> tuple[StoreDocument, StoreRead]:
     with workspace(ctx) as directory, open_store(document, ctx.path_of, directory) as store:
         read = StoreRead(document.commit_id, document.erasure, store.interactions(), store.catalogue())
     return document, read
-
-
-def _fit(data: TrainingData, models: Sequence[Model[ModelConfig]], plan: TrainPlan, seed: int, log: RunLog) -> Artifact:
-    """The artifact of the first model that can learn from the data; raises the last one's `RefusedError` if none
-    can."""
-    now_s = int(data.interactions.ts[-1])
-    for model in models:
-
-        def report(step: int, steps: int, family: str = model.family) -> None:
-            log.step(f"fitting {family}", FITTING + (PUBLISHING - FITTING) * step / steps)
-
-        log.step(f"fitting {model.family}", FITTING)
-        try:
-            return model.fit(data, FitOptions(seed=seed, threads=plan.threads, now_s=now_s, report=report))
-        except RefusedError as refusal:
-            log.note(notices=[f"{model.family} was left out: {refusal.message}"])
-            last = refusal
-    raise last
 
 
 def _save(ctx: Context, version: str, artifact: Artifact) -> None:

@@ -114,5 +114,5 @@ def test_a_place_without_links_says_why(tmp_path: Path) -> None:
 def test_links_take_their_share_of_the_night_where_they_are_wanted(
     families: tuple[str, ...], evaluate: bool, share: float
 ) -> None:
-    plan = TrainPlan(families, evaluate, time.monotonic() + 1000, 1, None)
+    plan = TrainPlan(families, evaluate, time.monotonic() + 1000, None)
     assert links_budget_s(plan) == pytest.approx(1000 * share, rel=0.1)

@@ -10,16 +10,18 @@ import numpy as np
 import pytest
 
 from common.errors import RefusedError
-from common.evaluation.baselines import base, ease, item_knn, vs_knn
+from common.evaluation.baselines import base, ease, item_knn, recent_popular, vs_knn
 from common.evaluation.baselines.base import Baseline, judge_baseline
 from common.evaluation.baselines.ease import EASE
 from common.evaluation.baselines.item_knn import ItemKNN
 from common.evaluation.baselines.latest_session import LatestSession
+from common.evaluation.baselines.own_frequent import OwnFrequent
+from common.evaluation.baselines.recent_popular import RecentPopular
 from common.evaluation.baselines.vs_knn import VSKNN
 from common.evaluation.cases import make_cases
 from common.evaluation.split import Fold
 from common.models.sessions import Sequences
-from common.schemas.data import DAY_S, F32, I64, Interactions
+from common.schemas.data import DAY_S, F32, I64, EventType, Interactions
 from tests.shops import NOON, Event, interactions
 
 PEOPLE, SOLD = 13, 17
@@ -154,3 +156,25 @@ def test_vs_knn_scores_as_its_formulas_say(sample: int, neighbours: int, monkeyp
     for prefix in ([3], [1, 2, 1, 4], [12, 5], [0, 13, 7, 7, 9]):
         wanted = vs_knn_by_hand(sessions, 14, prefix)
         np.testing.assert_allclose(knn.scores(np.array(prefix, dtype=np.int32)), wanted, rtol=1e-5)
+
+
+def test_popular_weighs_events_by_type_from_the_first_second_of_its_weeks_on() -> None:
+    on_the_edge = 30.0 - recent_popular.WINDOW_DAYS
+    data = interactions(
+        [
+            Event("a", "bought", 29),
+            Event("a", "viewed", 29, EventType.VIEW),
+            Event("b", "edge", on_the_edge),
+            Event("b", "too old", on_the_edge - 1 / DAY_S),
+            Event("c", "z, too old", 1),
+        ]
+    )
+    fold = Fold(NOON + 30 * DAY_S, data, data.where(data.ts < 0))
+    scores = dict(zip(data.item_ids, RecentPopular(fold).scores(np.zeros(1, np.int64))[0].tolist(), strict=True))
+    assert scores == pytest.approx({"bought": 1, "viewed": 0.2, "edge": 1, "too old": -np.inf, "z, too old": -np.inf})
+
+
+def test_ones_own_items_stand_alone_where_nothing_was_sold_for_weeks() -> None:
+    data = interactions([Event("a", "x", 0), Event("a", "x", 1), Event("b", "y", 1)])
+    scores = OwnFrequent(Fold(NOON + 60 * DAY_S, data, data.where(data.ts < 0))).scores(np.array([0]))[0]
+    assert scores.tolist() == [2, -np.inf]

@@ -26,7 +26,14 @@ from common.usecases.train.hyperparameter_search import (
     search_settings,
     select_trial,
 )
-from common.usecases.train.leaderboard import LeaderboardRow, RowKind, evaluate_baselines, evaluate_families, reserve_s
+from common.usecases.train.leaderboard import (
+    LeaderboardRow,
+    RowKind,
+    evaluate_baselines,
+    evaluate_families,
+    not_comparable,
+    reserve_s,
+)
 from common.usecases.train.learned import Learned, known_records, with_learned
 from common.usecases.train.workbench import Windows
 
@@ -180,6 +187,7 @@ def compare_models(
         final = evaluate_on_test(test_evaluator, evaluator, trials, winner, served, deadline)
     except Stopped as stop:
         final = without_test(evaluator, trials, winner)
+        baselines = not_comparable(baselines) if test_evaluator is not evaluator else baselines
         notices.append(f"validation decided alone, because the test evaluation was ended: {stop.message}")
     leaderboard = (
         *_first_rows(final, winner, relevance, served),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
@@ -28,6 +28,7 @@ FAMILIES_SHARE: Final = 0.15
 """Share of the time left that the search leaves for the best of each family."""
 
 OUT_OF_TIME: Final = "the time budget was spent"
+OTHER_WINDOW: Final = "it was judged by the test window, and the models by the validation window alone"
 
 
 class RowKind(StrEnum):
@@ -72,6 +73,11 @@ class LeaderboardRow:
         name = f"{trial.candidate.model.family} as served"
         usage = Usage(trial.fit_s, trial.peak_bytes)
         return cls(RowKind.AS_SERVED, name, trial.as_served, usage, candidate=trial.candidate, purchased=purchased)
+
+
+def not_comparable(rows: Sequence[LeaderboardRow]) -> list[LeaderboardRow]:
+    """The rows without their figures, which are of other people than those of the models."""
+    return [replace(row, judgement=None, usage=None, left_out=OTHER_WINDOW) if row.judgement else row for row in rows]
 
 
 def evaluate_baselines(evaluator: Judging, deadline: float) -> list[LeaderboardRow]:

@@ -80,7 +80,7 @@ def blank_lines(path: Path) -> None:
 def short_rows_of_a_wide_header(path: Path) -> None:
     """Two bytes of each row become a thousand fields in a file that is read as it should have been written."""
     header = HEADER + b"".join(b",c%d" % number for number in range(990))
-    _parts(path, header + b"\n", repeat(b"x\n" * (MIB // 8), 1))
+    _parts(path, header + b"\n", repeat(b"x\n" * (MIB // 32), 1))
 
 
 def zero_bytes(path: Path) -> None:

@@ -29,7 +29,7 @@ from tests.hanging_library import hang
 from tests.stored import served_document
 from tests.trust.accounts import Account
 
-pytestmark = [pytest.mark.s3, pytest.mark.slow(lane="trust")]
+pytestmark = [pytest.mark.s3, pytest.mark.slow(lane="trust-limits")]
 
 BUDGET_S = 20.0
 OVER = 1.1

@@ -15,10 +15,12 @@ from common.errors import StopCause, Stopped
 from common.evaluation.baselines.base import Baseline
 from common.evaluation.cases import Relevance
 from common.evaluation.judge import PRIMARY, Judgement
+from common.evaluation.popular_window import PopularWindow
 from common.evaluation.repeats import RepeatDecision
 from common.evaluation.trend import Trend
 from common.models.artifact import Artifact
 from common.models.base import Model, ModelConfig
+from common.models.popularity import WINDOW_DAYS
 from common.usecases.train.evaluator import (
     POPULAR,
     Candidate,
@@ -34,6 +36,7 @@ from common.usecases.train.resource_usage import Usage
 from common.usecases.train.workbench import Report, Windows
 
 PEOPLE = np.random.default_rng(3).random(50)
+CHOICE = "the choice of the window of popular"
 SCORES = {"als": 0.5, "bpr": 0.4, "item2vec": 0.45, "lightfm": 0.55, "gru4rec": 0.6, "popular": 0.1}
 
 
@@ -58,6 +61,7 @@ class VirtualBench:
     dies: frozenset[str] = frozenset()
     fits: dict[str, int] = field(default_factory=dict)
     last: Artifact | None = None
+    popular_days: int = WINDOW_DAYS
 
     @property
     def window(self) -> JudgedWindow:
@@ -65,6 +69,10 @@ class VirtualBench:
 
     def windows(self) -> Windows | None:
         return Windows(self, cast("Judging", _OnTest(self)))
+
+    def choose_window(self, relevance: Relevance, deadline: float = math.inf) -> PopularWindow:
+        self._work(CHOICE, deadline)
+        return PopularWindow(14, {14: 0.2, 28: 0.1})
 
     def evaluate(
         self,

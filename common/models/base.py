@@ -9,6 +9,7 @@ from enum import StrEnum
 from importlib.util import find_spec
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from common.models.artifact import Artifact
@@ -23,7 +24,7 @@ class LearnsFrom(StrEnum):
     COMPANY = "what is bought together"
     SEQUENCE = "in which order things are bought or viewed"
     CATALOGUE = "category, brand and price"
-    COUNTS = "how often things are bought"
+    COUNTS = "how many people bought things"
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,17 @@ class ModelConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     weighting: Weighting = Weighting()
+
+    def timed(self, data: Interactions) -> Self:
+        """The config without its half-life where the times of the data say nothing.
+
+        They say nothing where the steps from one event to the next are all equal: all events at one time, or times that
+        only count the rows of a file. A half-life would then forget whoever stands first in the file.
+        """
+        steps = np.diff(data.ts)
+        if self.weighting.half_life_days is None or len(steps) == 0 or (steps != steps[0]).any():
+            return self
+        return self.model_copy(update={"weighting": self.weighting.model_copy(update={"half_life_days": None})})
 
 
 @dataclass(frozen=True)

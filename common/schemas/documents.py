@@ -186,6 +186,7 @@ class ModelInfo(_Document):
     params: dict[str, Any] = {}
     metrics: dict[str, Any] = {}
     repeats: RepeatPurchases | None = Field(None, description="None where training could not judge it.")
+    popular_days: float = Field(28, gt=0, description="The window of what is popular.")
     trained_at: datetime
 
 

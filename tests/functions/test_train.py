@@ -297,7 +297,7 @@ def test_a_served_model_whose_library_is_not_installed_gives_way_to_one_that_can
 ) -> None:
     shop = context_with(**QUICK | {"train_families": ""})
     visits = [replace(event, day=event.day + later) for event in two_tastes() for later in (0.0, 0.01)]
-    sell(shop, [replace(event, item=f"i{number % 20:02}") for number, event in enumerate(visits)])
+    sell(shop, visits)
     before = train(shop, TrainOptions(families=("gru4rec",), evaluate=False))
     assert before.details["family"] == "gru4rec"
     request.getfixturevalue("no_torch")

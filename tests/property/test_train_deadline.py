@@ -18,10 +18,10 @@ from common.models.registry import FAMILIES, families_for_people
 from common.usecases.train.final_fit import fit_on_all
 from common.usecases.train.model_selection import ModelSelection, TrainPlan, select_model
 from tests.unit.test_comparison import SETTINGS, quiet, served
-from tests.virtual_bench import Clock, VirtualBench
+from tests.virtual_bench import CHOICE, Clock, VirtualBench
 
 LEARNING: Final = [family for family in families_for_people() if family != "popular"]
-ANY: Final = st.sampled_from([*LEARNING, *(baseline.name for baseline in BASELINES)])
+ANY: Final = st.sampled_from([*LEARNING, *(baseline.name for baseline in BASELINES), CHOICE])
 BUDGET_S: Final = 480.0
 
 

@@ -31,15 +31,15 @@ def ranked(baseline: Baseline, data: Interactions, user: int) -> list[str]:
     return [data.item_ids[item] for item in np.argsort(-scores, kind="stable") if scores[item] > -np.inf]
 
 
-def test_popular_counts_the_last_four_weeks_only() -> None:
+def test_popular_counts_people_of_the_last_four_weeks() -> None:
     data = interactions(
         [
-            *(Event("a", "old", day) for day in range(10)),
-            *(Event("a", "new", 50 + day) for day in range(3)),
-            Event("b", "one", 60),
+            *(Event(user, "old", 1) for user in "abcd"),
+            *(Event(user, "new", 50) for user in "ab"),
+            *(Event("c", "often", 50 + day) for day in range(9)),
         ]
     )
-    assert ranked(RecentPopular(fold(data, 61)), data, 1) == ["new", "one"]
+    assert ranked(RecentPopular(fold(data, 61)), data, 1) == ["new", "often", "old"]
 
 
 def test_ones_own_items_come_by_frequency_and_others_fill_up() -> None:

@@ -132,7 +132,9 @@ def test_without_evaluation_the_served_model_keeps_its_trend() -> None:
     assert judged.full["trend"]["weight"] == judged.trend
 
 
-def test_the_champion_as_served_has_the_trend_and_is_better_for_it() -> None:
+def test_the_champion_as_served_has_the_trend_and_is_better_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a window of 14 days popular would find the season as well."""
+    monkeypatch.setattr("common.evaluation.popular_window.WINDOWS", (28,))
     champion, as_served = compare(seasons(), [als()], time.monotonic() + 100).leaderboard[:2]
     assert champion.judgement is not None
     assert as_served.judgement is not None
@@ -140,6 +142,37 @@ def test_the_champion_as_served_has_the_trend_and_is_better_for_it() -> None:
         judgement.metrics[Relevance.NEW][PRIMARY] for judgement in (champion.judgement, as_served.judgement)
     )
     assert with_it > 1.5 * without
+
+
+def test_the_chosen_window_is_that_of_popular_everywhere() -> None:
+    """Seasons of 20 days."""
+    comparison = compare(seasons(), [], time.monotonic() + 100)
+    days = comparison.window.days
+    assert days < 28
+    assert {evaluator.popular_days for evaluator in (comparison.evaluator, comparison.final.evaluator)} == {days}
+    for one in (comparison.trials[-1], comparison.final.popular, comparison.final.winner):
+        assert one.candidate.model.config.model_dump()["window_days"] == days
+    selection = chosen(seasons(), families=("popular",))
+    assert selection.popular_days == days
+    assert [model.config.model_dump()["window_days"] for model in selection.models] == [days, days]
+
+
+def test_a_choice_of_the_window_that_takes_too_long_leaves_the_usual_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock is at the end of the choice's share once its first window was judged."""
+
+    def slow(*_: Any) -> np.ndarray:
+        clock.now += 10.1
+        return np.ones(3)
+
+    clock = Clock()
+    monkeypatch.setattr("common.evaluation.popular_window._ndcg", slow)
+    monkeypatch.setattr("common.usecases.train.comparison.time.monotonic", lambda: clock.now)
+    comparison = compare(seasons(), [], deadline=100.0)
+    assert comparison.window.days == 28
+    assert comparison.final.popular.candidate is POPULAR
+    ended = "popular has the usual window, because its choice was ended: it took longer than 10 s"
+    assert comparison.notices[0].startswith(ended)
+    assert clock.now == 10.1
 
 
 def test_selection_does_not_see_the_test_window() -> None:

@@ -3,11 +3,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import pytest
 
-from common.schemas.data import DAY_S, EventType
-from common.usecases.publish.layers.rankings import HALF_LIFE_DAYS, RankedItems, category_codes, popularity
-from tests.shops import NOON, Event, interactions
+from common.usecases.publish.layers.rankings import RankedItems, category_codes
 
 
 def shelf(scores: Sequence[float], categories: str = "", available: Sequence[bool] = ()) -> RankedItems:
@@ -20,27 +17,6 @@ def shelf(scores: Sequence[float], categories: str = "", available: Sequence[boo
         categories=codes,
         names=names,
     )
-
-
-def test_newer_events_count_more_and_views_less_and_returns_take_back() -> None:
-    data = interactions(
-        [
-            Event("a", "old", -HALF_LIFE_DAYS),
-            Event(None, "new", 0),
-            Event("b", "seen", 0, EventType.VIEW),
-            Event("a", "back", 0),
-            Event("a", "back", 0, EventType.RETURN),
-        ]
-    )
-    scores = dict(zip(data.item_ids, popularity(data, NOON), strict=True))
-    assert scores == pytest.approx({"old": 0.5, "new": 1, "seen": 0.2, "back": 0})
-
-
-def test_scores_of_later_events_may_be_added_to_earlier_ones() -> None:
-    first, later = [Event("a", "x", 0), Event("b", "y", 1)], [Event("a", "y", 30), Event("b", "x", 33)]
-    together = popularity(interactions([*first, *later]), NOON + 33 * DAY_S)
-    added = popularity(interactions(first), NOON) + popularity(interactions(later), NOON)
-    assert together / together[0] == pytest.approx(added / added[0])
 
 
 def test_popular_ranks_what_is_bought_and_can_be() -> None:

@@ -45,6 +45,13 @@ def test_every_trial_of_the_search_is_recorded(comparison: Comparison) -> None:
     assert [record.score for record in done] == pytest.approx(scores)
 
 
+def test_few_people_to_judge_by_allow_few_trials(comparison: Comparison) -> None:
+    """One for each five people, the first one included."""
+    people = len(comparison.trials[0].judgement.primary[comparison.relevance])
+    assert people < 50
+    assert 1 + len(comparison.search) == people // 5
+
+
 def test_the_search_is_in_the_figures_as_plain_data() -> None:
     trials = json.loads(json.dumps(chosen(two_tastes(), TUNED).full))["search"]
     assert trials

@@ -18,7 +18,7 @@ from common.config import Purchased
 from common.errors import RefusedError, StopCause, Stopped
 from common.evaluation.baselines.item_knn import ItemKNN
 from common.evaluation.cases import Relevance
-from common.evaluation.judge import Judgement
+from common.evaluation.judge import PRIMARY, Judgement
 from common.models.base import TrainingData
 from common.models.registry import make
 from common.usecases.train.evaluator import POPULAR, Candidate
@@ -26,6 +26,7 @@ from common.usecases.train.workbench import Bench, Order, Workbench
 from common.usecases.train.worker.bench import RemoteBench
 from common.usecases.train.worker.process import Worker, WorkerFailed
 from tests.hanging_library import hang
+from tests.shops import Event, interactions
 from tests.unit.test_comparison import als, two_tastes
 
 ORDER = Order(validation_days=10, test_days=10, seed=1, threads=1)
@@ -54,6 +55,8 @@ def facts(bench: Bench) -> dict[str, object]:
     windows = bench.windows()
     assert windows is not None
     assert windows.test is not None
+    popular = windows.validation.choose_window(Relevance.NEW)
+    windows.validation.popular_days = windows.test.popular_days = 7
     trial = windows.validation.evaluate(als())
     decisions = windows.validation.decide(als(), Relevance.NEW)
     test = windows.test.evaluate(als(), served=decisions.served(Purchased.AUTO), keep=True)
@@ -62,6 +65,7 @@ def facts(bench: Bench) -> dict[str, object]:
     assert test.as_served is not None
     return {
         "windows": [windows.validation.window, windows.test.window],
+        "popular": popular,
         "scores": [trial.judgement.metrics, test.judgement.metrics, test.as_served.metrics],
         "decisions": decisions,
         "newcomers": windows.test.newcomers(),
@@ -140,6 +144,24 @@ def test_a_fit_that_ends_its_process_says_how_and_the_next_one_works(
             windows.validation.evaluate(als())
         assert stopped.value.cause is cause
         assert windows.validation.evaluate(POPULAR).judgement.metrics
+
+
+def test_a_new_worker_goes_on_with_the_popular_that_was_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody new buys each day, since day 30 the new item: in 7 days it is first, in 28 the old one."""
+    hang(monkeypatch, tmp_path / "site", "als", how="crash")
+    known = [Event(f"u{day % 5}", f"i{day % 7}", day) for day in range(60)]
+    data = interactions([*known, *(Event(f"n{day}", "old" if day < 30 else "new", day) for day in range(60))])
+    with Worker(tmp_path, ORDER, time.monotonic() + LONG_S) as worker:
+        worker.give(TrainingData(data))
+        windows = remote(worker).windows()
+        assert windows is not None
+        usual = windows.validation.newcomers()
+        windows.validation.popular_days = 7
+        chosen = windows.validation.newcomers()
+        assert chosen[PRIMARY] > usual[PRIMARY]
+        with pytest.raises(Stopped):
+            windows.validation.evaluate(als())
+        assert windows.validation.newcomers() == chosen
 
 
 def test_no_job_goes_on_after_the_last_deadline(worker: Worker) -> None:

@@ -178,6 +178,17 @@ def test_what_sells_rises(shop: Context) -> None:
     assert served.popular_in["tea"][0] == "tea3"
 
 
+def test_who_buys_again_counts_once_in_what_is_popular(shop: Context) -> None:
+    """The four who bought tea1 buy it again, in two batches; one more person buys shoe1, which four have as well."""
+    for day in (12, 13):
+        add_batch(shop, [Event(person, "tea1", day) for person in ("u01", "u05", "u07", "u11")])
+        update(shop)
+    add_batch(shop, [Event("new", "shoe1", 12.5)])
+    update(shop)
+    served = read_served(shop)
+    assert served.popular[:2] == ["shoe1", "tea1"]
+
+
 def test_a_return_takes_a_purchase_back(shop: Context) -> None:
     owned = {item for item, _, bought in read_served(shop).people[key(shop, "u01")] if bought}
     add_batch(shop, [Event("u01", item, 20, EventType.RETURN) for item in owned])

@@ -7,6 +7,7 @@ numbers only, which numpy maps to these codes.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -41,17 +42,26 @@ _TYPES: Final = {
 Columns = dict[str, npt.NDArray[Any]]
 
 
-def read(connection: Connection, parts: Sequence[Part], since_seq: int, user_keys: U64 | None) -> Interactions:
+@dataclass(frozen=True)
+class Wanted:
+    """The events to read, as `Reader.interactions` takes them."""
+
+    since_seq: int
+    until_seq: int | None
+    since_s: int | None
+    user_keys: U64 | None
+
+
+def read(connection: Connection, parts: Sequence[Part], wanted: Wanted) -> Interactions:
     """Implements `Reader.interactions`."""
-    parts = [part for part in parts if part.segment.seq > since_seq]
+    parts = [part for part in parts if part.segment.seq > wanted.since_seq]
+    user_keys = wanted.user_keys
     item_ids, item_codes = _items(connection, parts)
     if user_keys is not None:
         connection.register("wanted", {"key_hi": user_keys[:, 0].copy(), "key_lo": user_keys[:, 1].copy()})
     keys, user_codes = _people(connection, parts, user_keys is not None)
     chunks = [
-        _events(
-            connection, part, user_codes[number], item_codes[number], _where(part, since_seq, user_keys is not None)
-        )
+        _events(connection, part, user_codes[number], item_codes[number], _where(part, wanted))
         for number, part in enumerate(parts)
     ]
     data = _in_order_of_time(_stacked(chunks))
@@ -113,11 +123,15 @@ def _lookup(numbers: npt.NDArray[Any], codes: npt.NDArray[Any]) -> I32:
     return table
 
 
-def _where(part: Part, since_seq: int, wanted: bool) -> str:
+def _where(part: Part, wanted: Wanted) -> str:
     conditions = []
-    if since_seq:
-        conditions.append(f"{part.seq} > {since_seq}")
-    if wanted:
+    if wanted.since_seq:
+        conditions.append(f"{part.seq} > {wanted.since_seq}")
+    if wanted.until_seq is not None:
+        conditions.append(f"{part.seq} <= {wanted.until_seq}")
+    if wanted.since_s is not None:
+        conditions.append(f"ts >= make_timestamp({wanted.since_s * 1_000_000})")
+    if wanted.user_keys is not None:
         people = f"SELECT user_no FROM {part.alias}.users JOIN wanted USING (key_hi, key_lo)"
         conditions.append(f"user_no IN ({people})")
     return f"WHERE {' AND '.join(conditions)}" if conditions else ""

@@ -148,13 +148,21 @@ class Reader:
             max_ts=max((segment.max_ts for segment in segments if segment.max_ts), default=None),
         )
 
-    def interactions(self, since_seq: int = 0, user_keys: U64 | None = None) -> Interactions:
+    def interactions(
+        self,
+        since_seq: int = 0,
+        user_keys: U64 | None = None,
+        *,
+        until_seq: int | None = None,
+        since_s: int | None = None,
+    ) -> Interactions:
         """Returns the events of the batches after `since_seq`, oldest first.
 
-        With `user_keys` (n, 2) uint64 these are the events of these people only. People and items without such events
-        get no code.
+        With `user_keys` (n, 2) uint64 these are the events of these people only, with `until_seq` those of the batches
+        up to it, with `since_s` (epoch seconds) those since then. People and items without such events get no code.
         """
-        return interactions.read(self._connection, self._with_events, since_seq, user_keys)
+        wanted = interactions.Wanted(since_seq, until_seq, since_s, user_keys)
+        return interactions.read(self._connection, self._with_events, wanted)
 
     def catalogue(self, item_ids: tuple[str, ...] | None = None) -> Catalogue:
         """Returns all items, or the known ones of `item_ids`, as their newest uploads describe them."""

@@ -14,6 +14,7 @@ from common.bucket.commit import commit
 from common.errors import RefusedError
 from common.ids import new_id
 from common.models.artifact import Artifact
+from common.models.popularity import WINDOW_DAYS
 from common.schemas.data import U64, Catalogue, Interactions
 from common.schemas.documents import Bundle, ModelInfo, RepeatPurchases, StoreDocument
 from common.schemas.links import Place
@@ -67,12 +68,14 @@ def publish_base(
     read: StoreRead | None = None,
     repeats: RepeatPurchases | None = None,
     beside: Mapping[Place, Beside] | None = None,
+    popular_days: float = WINDOW_DAYS,
 ) -> Bundle:
     """Publishes `artifact`, trained on the batches up to `covers_seq`, with all data that the store has now.
 
     read: what training has read; it is used again if nothing has been committed to the store since
     repeats: the treatment of repeat purchases that was judged for this model
     beside: models of links by the place that each answers in front of this model
+    popular_days: the window of what is popular
 
     The version of the model is the run's id. Batches that are committed meanwhile are added at the end, and people who
     are erased meanwhile are left out. Returns what is served then; if a training that shares the search was faster, it
@@ -80,7 +83,8 @@ def publish_base(
     """
     # By a clock that is behind, the model would be older than the one before, and nothing could be gone back to.
     now, version = max(ctx.now(), ctx.bucket.now()), log.record.run_id
-    model = _model_info(artifact, version, metrics, now).model_copy(update={"repeats": repeats})
+    served = {"repeats": repeats, "popular_days": popular_days}
+    model = _model_info(artifact, version, metrics, now).model_copy(update=served)
     others = beside or {}
     with workspace(ctx) as work:
         stored, held, changed = reading_store(
@@ -89,6 +93,7 @@ def publish_base(
         held = replace(
             held,
             repeat_half_life_days=repeats.half_life_days if repeats else None,
+            popular_days=popular_days,
             links={place: other.artifact for place, other in others.items()},
         )
         with one_blas_thread():

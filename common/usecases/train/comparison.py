@@ -15,9 +15,10 @@ from common.config import Settings
 from common.errors import RefusedError, StopCause, Stopped
 from common.evaluation.cases import Relevance
 from common.evaluation.judge import PRIMARY, Judgement
+from common.evaluation.popular_window import PopularWindow
 from common.tuning.records import TrialRecord
 from common.usecases.train.deadlines import USUAL_TIMES, step_ends
-from common.usecases.train.evaluator import POPULAR, Candidate, Decisions, Judging, ServingSettings, Trial
+from common.usecases.train.evaluator import Candidate, Decisions, Judging, ServingSettings, Trial, popular_of
 from common.usecases.train.gate import FinalEvaluation, evaluate_on_test, without_test
 from common.usecases.train.hyperparameter_search import (
     SearchContext,
@@ -50,6 +51,9 @@ where the last trial had to be ended."""
 FIRST_SHARE: Final = 0.5
 """Share of the time left that the first candidate may take: it is what is served, and to be replaced only after a
 comparison."""
+
+WINDOW_SHARE: Final = 0.1
+"""Share of the time left that the choice of the window of what is popular may take."""
 
 # Shares of the comparison's progress that are done when the baselines, the search and the test evaluation begin.
 BASELINES_BEGIN: Final = 0.35
@@ -110,6 +114,7 @@ class Comparison:
     evaluator: of the validation window; it judged the `trials`, the last of which is popular's
     final: the test evaluation
     decisions: how to serve the winner
+    window: of what is popular
     search: every trial of the search, stopped ones included
     leaderboard: the rows for reading, the champion first
     newcomers: the metrics of the popular list for people without an event before the cut
@@ -122,6 +127,7 @@ class Comparison:
     final: FinalEvaluation
     notices: tuple[str, ...]
     decisions: Decisions
+    window: PopularWindow = field(default_factory=PopularWindow)
     search: tuple[TrialRecord, ...] = ()
     leaderboard: tuple[LeaderboardRow, ...] = ()
     newcomers: dict[str, float] = field(default_factory=dict)
@@ -152,13 +158,17 @@ def compare_models(
     relevance = evaluator.window.relevance(settings.purchased)
     if relevance is None:
         return None
-    search = search_name(evaluator.window, relevance, settings.seed)
+    window, notices = _choose_window(evaluator, relevance, deadline)
+    for one in windows:
+        if one:
+            one.popular_days = window.days
+    search = search_name(evaluator.window, relevance, window.days, settings.seed)
     candidates = with_learned(candidates, earlier, search)
     rounds = _Candidates(evaluator, relevance, deadline, step)
     trials, not_tried, kept_s = rounds.evaluate(
         candidates, lambda trial: remember(search, _record(trial, relevance, settings))
     )
-    notices = [str(one) for one in not_tried]
+    notices += [str(one) for one in not_tried]
     test_evaluator = windows.test or evaluator
     if test_evaluator.window.relevance(settings.purchased) is not relevance:
         test_evaluator = evaluator
@@ -201,10 +211,20 @@ def compare_models(
         notices=tuple(notices),
         search=searched.records,
         decisions=decisions,
+        window=window,
         leaderboard=(*leaderboard, *baselines),
         newcomers=_newcomers(test_evaluator),
         not_tried=(*not_tried, *dropped),
     )
+
+
+def _choose_window(evaluator: Judging, relevance: Relevance, deadline: float) -> tuple[PopularWindow, list[str]]:
+    """The window of what is popular, the usual one where the choice has to be ended; and the notices."""
+    now = time.monotonic()
+    try:
+        return evaluator.choose_window(relevance, now + WINDOW_SHARE * (deadline - now)), []
+    except Stopped as stop:
+        return PopularWindow(), [f"popular has the usual window, because its choice was ended: {stop.message}"]
 
 
 @dataclass(frozen=True)
@@ -224,7 +244,7 @@ class _Candidates:
 
         A family that has ended its process, by lack of memory or a crash, is not tried again.
         """
-        popular = self.evaluator.evaluate(POPULAR)
+        popular = self.evaluator.evaluate(popular_of(self.evaluator.popular_days))
         trials: list[Trial] = []
         not_tried: list[NotTried] = []
         slowest_s: dict[str, float] = {}

@@ -15,12 +15,14 @@ from common.errors import RefusedError, Stopped
 from common.evaluation.baselines.base import Baseline, judge_baseline
 from common.evaluation.cases import Relevance, make_cases
 from common.evaluation.judge import PRIMARY, Judgement, judge
+from common.evaluation.popular_window import PopularWindow, judge_window
 from common.evaluation.repeats import RepeatDecision, judge_as_served, judge_repeats
 from common.evaluation.split import Fold
 from common.evaluation.trend import Trend, judge_trend
 from common.models.artifact import Artifact
 from common.models.base import FitOptions, Model, ModelConfig, TrainingData
 from common.models.popular import Popular
+from common.models.popularity import WINDOW_DAYS
 from common.models.registry import make
 from common.models.trend import with_trend
 from common.schemas.data import Catalogue
@@ -42,6 +44,14 @@ class Candidate:
 
 
 POPULAR: Final = Candidate(make(Popular.family), "default")
+"""Popular with the usual window, where none was chosen for the shop."""
+
+
+def popular_of(window_days: int) -> Candidate:
+    """Popular with a window."""
+    if window_days == WINDOW_DAYS:
+        return POPULAR
+    return Candidate(make(Popular.family, {"window_days": window_days}), "default")
 
 
 @dataclass(frozen=True)
@@ -125,11 +135,16 @@ OnProgress = Callable[[int, Judgement], None]
 class Judging(Protocol):
     """What judges models on one fold: an `Evaluator`, or one in another process.
 
-    Each call ends at `deadline`, on the clock of `time.monotonic`, and raises `Stopped` then.
+    Each call ends at `deadline`, on the clock of `time.monotonic`, and raises `Stopped` then. `popular_days` is the
+    window of popular, which people get whom a model does not know.
     """
+
+    popular_days: int
 
     @property
     def window(self) -> JudgedWindow: ...
+
+    def choose_window(self, relevance: Relevance, deadline: float = math.inf) -> PopularWindow: ...
 
     def evaluate(
         self,
@@ -158,9 +173,21 @@ class Evaluator:
         """Raises `RefusedError` where not even popular can learn from the past."""
         self._data = TrainingData(fold.past, catalogue)
         self._options = FitOptions(seed=seed, threads=threads, now_s=fold.cut_s)
+        self._popular_days = WINDOW_DAYS
         self._fallback = self._fit(POPULAR.model)
         self.cases = make_cases(fold, seed)
         self.kept: Artifact | None = None
+
+    @property
+    def popular_days(self) -> int:
+        """The window of popular, which people get whom a model does not know."""
+        return self._popular_days
+
+    @popular_days.setter
+    def popular_days(self, days: int) -> None:
+        if days != self._popular_days:
+            self._fallback = self._fit(popular_of(days).model)
+            self._popular_days = days
 
     @cached_property
     def window(self) -> JudgedWindow:
@@ -200,6 +227,11 @@ class Evaluator:
         as_served = self._judge_as_served(artifact, served) if served else None
         judgement = self._judge(artifact)
         return Trial(candidate, judgement, usage.seconds, artifact.dim, usage.peak_bytes, as_served=as_served)
+
+    def choose_window(self, relevance: Relevance, deadline: float = math.inf) -> PopularWindow:
+        """The window of popular that is best on this fold; it does not take it. Raises `Stopped` where it is not found
+        at `deadline`."""
+        return judge_window(self.cases, relevance, self._options.seed, watching(deadline))
 
     def newcomers(self) -> dict[str, float]:
         """The metrics of the popular list, which all newcomers get, for people without an event before the cut."""

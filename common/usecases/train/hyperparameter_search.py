@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from common.config import Settings
 from common.errors import RefusedError
@@ -17,7 +17,11 @@ from common.tuning.records import State, TrialRecord, resampled_means
 from common.tuning.search import SearchPlan, search
 from common.tuning.trial import Known, Verdict, Watch
 from common.usecases.train.deadlines import step_ends
-from common.usecases.train.evaluator import POPULAR, Candidate, JudgedWindow, Judging, Trial
+from common.usecases.train.evaluator import Candidate, JudgedWindow, Judging, Trial
+
+PEOPLE_PER_TRIAL: Final = 5
+"""People to judge by for each trial of a family. The best of many trials by few people is the luckiest one: with 14
+people the figure of one setting has an interval as wide as the distance between settings."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,9 @@ class SearchContext:
 def search_settings(context: SearchContext, tried: Sequence[Trial]) -> SearchResult:
     """Continues from `tried` and from what is known, with the families among them."""
     settings, relevance = context.settings, context.relevance
-    if not tried or settings.tune_trials == 0:
+    people = len(tried[0].judgement.primary[relevance]) if tried else 0
+    max_trials = min(settings.tune_trials, people // PEOPLE_PER_TRIAL)
+    if max_trials == 0:
         return SearchResult()
     finished: list[Trial] = []
 
@@ -76,7 +82,7 @@ def search_settings(context: SearchContext, tried: Sequence[Trial]) -> SearchRes
         known=known,
         spare=context.spare,
         storage_url=storage.get_secret_value() if storage else None,
-        max_trials=settings.tune_trials,
+        max_trials=max_trials,
     )
     records = search([FAMILIES[family] for family in known], objective, plan)
     finished += _of_others(context, records, finished)
@@ -87,16 +93,17 @@ def select_trial(trials: Sequence[Trial], relevance: Relevance, seed: int) -> Tr
     """The winner: popular, the last trial, if none is better; else, among the trials as good as the best, the one with
     the narrowest vectors."""
     best = max(trials, key=lambda trial: trial.score(relevance))
-    if best.candidate is POPULAR:
+    if best is trials[-1]:
         return best
     records = [record_of_trial(number, trial, relevance, seed) for number, trial in enumerate(trials[:-1])]
     chosen = best_trial(records)
     return trials[chosen.number] if chosen else best
 
 
-def search_name(window: JudgedWindow, relevance: Relevance, seed: int) -> str:
-    """The name of a search. Trials with the same name can be compared: same people, same window, same relevance."""
-    return f"{window.cut_s}-{relevance}-{seed}-{window.digest}"
+def search_name(window: JudgedWindow, relevance: Relevance, popular_days: int, seed: int) -> str:
+    """The name of a search. Trials with the same name can be compared: same people, same window, same relevance, and
+    the same popular for people whom a model does not know."""
+    return f"{window.cut_s}-{relevance}-{popular_days}-{seed}-{window.digest}"
 
 
 def _known(tried: Sequence[Trial], context: SearchContext) -> dict[str, list[Known]]:

@@ -17,8 +17,9 @@ from common.evaluation.baselines import BASELINES
 from common.evaluation.baselines.base import Baseline
 from common.evaluation.cases import Relevance
 from common.evaluation.judge import Judgement
+from common.models.popular import Popular
 from common.usecases.train.deadlines import step_ends
-from common.usecases.train.evaluator import POPULAR, Candidate, Judging, Trial
+from common.usecases.train.evaluator import Candidate, Judging, Trial
 from common.usecases.train.resource_usage import Usage
 
 COSTLY_SHARE: Final = 0.1
@@ -139,7 +140,7 @@ def _evaluate_family(evaluator: Judging, trial: Trial, relevance: Relevance, dea
 
 def _families(trials: Sequence[Trial]) -> list[str]:
     """The families of the trials without popular, which has a row of its own."""
-    return list(dict.fromkeys(_family(trial) for trial in trials if trial.candidate is not POPULAR))
+    return list(dict.fromkeys(_family(trial) for trial in trials if _family(trial) != Popular.family))
 
 
 def _family(trial: Trial) -> str:

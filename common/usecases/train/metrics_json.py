@@ -44,6 +44,7 @@ def full(comparison: Comparison, published: Trial, seed: int) -> Json:
         "trials": [_trial(trial) for trial in comparison.trials],
         "repeats": comparison.decisions.repeats.as_dict(),
         "trend": comparison.decisions.trend.as_dict(),
+        "popular_window": comparison.window.as_dict(),
         "table": table(comparison, seed),
         "newcomers": comparison.newcomers,
         "search": [record.as_dict() for record in comparison.search],

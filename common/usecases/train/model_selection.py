@@ -10,11 +10,12 @@ from common.config import Purchased, Settings
 from common.errors import BadRequest, RefusedError, Stopped
 from common.models.base import Model, ModelConfig
 from common.models.popular import Popular
+from common.models.popularity import WINDOW_DAYS
 from common.models.registry import FAMILIES, families_for_people, make
 from common.schemas.documents import ModelInfo, RepeatPurchases
 from common.usecases.train import metrics_json as figures
 from common.usecases.train.comparison import Comparison, NotTried, Remember, ReportStep, compare_models
-from common.usecases.train.evaluator import POPULAR, Candidate
+from common.usecases.train.evaluator import POPULAR, Candidate, popular_of
 from common.usecases.train.learned import Learned
 from common.usecases.train.workbench import Bench
 
@@ -52,6 +53,7 @@ class ModelSelection:
     kept_until_s: epoch seconds until which the winner had learned that the comparison has kept; None without one
     repeats: the treatment of repeat purchases under the first model, None where it is not known
     trend: its weight under the first model, as `with_trend` takes it
+    popular_days: the window of what is popular
     """
 
     models: tuple[Model[ModelConfig], ...]
@@ -61,6 +63,7 @@ class ModelSelection:
     refusal: str | None = None
     repeats: RepeatPurchases | None = None
     trend: float = 0.0
+    popular_days: float = WINDOW_DAYS
     not_tried: tuple[NotTried, ...] = ()
     kept_until_s: int | None = None
 
@@ -91,13 +94,14 @@ def select_model(
         published, refusal = final.popular, None
     decided = comparison.decisions.served(Purchased.AUTO) if published is final.winner else None
     return ModelSelection(
-        models=(published.candidate.model, POPULAR.model),
+        models=(published.candidate.model, popular_of(comparison.window.days).model),
         summary=figures.summary(comparison, published, settings.seed),
         full=figures.full(comparison, published, settings.seed),
         notices=notices,
         refusal=refusal,
         repeats=decided.repeats if decided else None,
         trend=decided.trend if decided else 0.0,
+        popular_days=comparison.window.days,
         not_tried=comparison.not_tried,
         kept_until_s=final.evaluator.window.cut_s if published is final.winner else None,
     )
@@ -158,4 +162,11 @@ def _unjudged(plan: TrainPlan, reason: str) -> ModelSelection:
         repeats, trend = plan.served.repeats, plan.served.encoder_params.get("trend", 0.0)
     summary = {"judged_by": None, "reason": reason}
     notices = (f"not judged: {reason}",)
-    return ModelSelection((*models, POPULAR.model), summary, notices=notices, repeats=repeats, trend=trend)
+    return ModelSelection(
+        models=(*models, POPULAR.model),
+        summary=summary,
+        notices=notices,
+        repeats=repeats,
+        trend=trend,
+        popular_days=plan.served.popular_days if plan.served else WINDOW_DAYS,
+    )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from common.models.artifact import Artifact
+from common.models.popularity import WINDOW_DAYS
 from common.schemas.documents import Bundle, RepeatPurchases
 from common.schemas.links import Place
 from common.usecases.erase.served import erase_served
@@ -26,6 +27,7 @@ def publish_model(
     read: StoreRead | None = None,
     repeats: RepeatPurchases | None = None,
     beside: Mapping[Place, Beside] | None = None,
+    popular_days: float = WINDOW_DAYS,
 ) -> Bundle:
     """Publishes the model with `publish_base` and all follow-ups. Returns the bundle that is served afterwards."""
-    return publish_base(ctx, artifact, metrics, covers_seq, log, _FOLLOW_UPS, read, repeats, beside)
+    return publish_base(ctx, artifact, metrics, covers_seq, log, _FOLLOW_UPS, read, repeats, beside, popular_days)

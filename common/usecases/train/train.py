@@ -150,7 +150,7 @@ class _Training:
             raise RefusedError(selection.refusal)
         artifact = fit_on_all(bench, selection, plan, log)
         worker.close()
-        log.step("fitting links")
+        log.step("fitting links", PUBLISHING)
         links = links_of_night(data, selection.models[0], ctx.settings, links_s)
         all_figures["links"] = links.figures
         log.note(notices=told(links))
@@ -160,7 +160,9 @@ class _Training:
             artifact = with_trend(artifact, data.interactions, int(data.interactions.ts[-1]), selection.trend)
         log.step("publishing", PUBLISHING)
         _save(ctx, log.record.run_id, artifact)
-        bundle = publish_model(ctx, artifact, selection.summary, document.seq, log, read, repeats, links.beside)
+        bundle = publish_model(
+            ctx, artifact, selection.summary, document.seq, log, read, repeats, links.beside, selection.popular_days
+        )
         log.step("reporting", REPORTING)
         published = {"family": bundle.model.family, "params": bundle.model.params}
         _report(ctx, log, figures(log.record.notices) | published, data, bundle)

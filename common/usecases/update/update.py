@@ -89,6 +89,7 @@ class _Step:
             news = read_news(
                 reader,
                 items,
+                popular_days=served.model.popular_days,
                 since_seq=served.covers_seq,
                 base_seq=served.layers[0].covers_seq,
                 has_catalogue=any(segment.items for segment in stored.segments),

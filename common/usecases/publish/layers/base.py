@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 
 from common.models.artifact import Artifact
+from common.models.popularity import WINDOW_DAYS, PopularCounts, counts_of
 from common.schemas.data import F32, I32, I64, U64, Bools, Catalogue, Interactions, LayerContent, UserRows, Weighting
 from common.schemas.links import Place
 from common.serving.similar import similar_items
@@ -20,7 +21,7 @@ from common.usecases.publish.layers.histories import histories_of
 from common.usecases.publish.layers.items import aligned, first_seen, take, with_birth
 from common.usecases.publish.layers.links import StoredLinks
 from common.usecases.publish.layers.people import PersonEncoder, Query, find_keys, user_rows
-from common.usecases.publish.layers.rankings import RankedItems, category_codes, popularity
+from common.usecases.publish.layers.rankings import RankedItems, category_codes
 from common.usecases.publish.layers.together import StoredCoPurchases
 
 # The vector of an item with few buyers has a random direction. So it is averaged with the direction of its group (see
@@ -67,7 +68,8 @@ def similar_of(own: F32, group: F32, people: I64, trained: Bools, listed: Bools,
 @dataclass(frozen=True)
 class StoreContent:
     """The data of the store for a base. `now_s` (epoch seconds) is the time from which recency is counted, as in
-    training; `repeat_half_life_days` is as in `repeated`; `links` are models of links by the place that they answer."""
+    training; `repeat_half_life_days` is as in `repeated`; `links` are models of links by the place that they answer;
+    `popular_days` is the window of what is popular."""
 
     interactions: Interactions
     catalogue: Catalogue
@@ -75,6 +77,7 @@ class StoreContent:
     co_purchases: CoPurchases
     links: Mapping[Place, Artifact] = field(default_factory=dict)
     repeat_half_life_days: float | None = None
+    popular_days: float = WINDOW_DAYS
 
 
 @dataclass(frozen=True)
@@ -110,13 +113,14 @@ def base_content(artifact: Artifact, held: StoreContent, changed: U64, threads: 
     width = artifact.dim - encoder.n_biases(artifact.item_vectors)
     of_codes = vectors[items.of_codes]
     users = _people(artifact, held, items, changed, lambda codes, weights: encoder.query(of_codes[codes], weights))
-    shelf = _shelf(held, items)
+    counts = _counts(held, items)
+    shelf = _shelf(counts, items)
     people = np.bincount(users.items, minlength=len(items.catalogue))
     neighbours = eligible(people, items.is_trained)
     together = _together(held, items, shelf.named_categories())
     links = _links(held, items)
     of_links = {name: array for place, stored in links.items() for name, array in stored.arrays(place).items()}
-    extras = BaseArrays(groups, items.is_trained, neighbours, shelf.scores, shelf.created_at, held.now_s)
+    extras = BaseArrays(groups, items.is_trained, neighbours, counts, shelf.created_at, held.now_s)
     return LayerContent(
         item_nos=np.arange(len(items.catalogue), dtype=np.int32),
         item_vectors=vectors,
@@ -185,11 +189,14 @@ def _weighting(artifact: Artifact) -> Weighting:
     return Weighting.model_validate(artifact.params.get("weighting", {}))
 
 
-def _shelf(held: StoreContent, items: _Items) -> RankedItems:
-    scores = np.zeros(len(items.catalogue))
-    scores[items.of_codes] = popularity(held.interactions, held.now_s)
+def _counts(held: StoreContent, items: _Items) -> PopularCounts:
+    counted = counts_of(held.interactions, held.now_s, held.popular_days)
+    return counted.placed(items.of_codes, len(items.catalogue))
+
+
+def _shelf(counts: PopularCounts, items: _Items) -> RankedItems:
     codes, names = category_codes(items.catalogue.categories)
-    return RankedItems(scores, items.catalogue.available, items.catalogue.created_at, codes, names)
+    return RankedItems(counts.scores(), items.catalogue.available, items.catalogue.created_at, codes, names)
 
 
 def _together(held: StoreContent, items: _Items, categories: I32) -> StoredCoPurchases:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from common.models.links.config import CooccurrenceConfig
+from common.models.popularity import PopularCounts, counts_of, window_start
 from common.schemas.data import (
     F32,
-    F64,
     I32,
     I64,
     Bools,
@@ -33,7 +33,7 @@ from common.usecases.publish.layers.histories import histories_of
 from common.usecases.publish.layers.items import aligned, take
 from common.usecases.publish.layers.links import StoredLinks, steps_since
 from common.usecases.publish.layers.people import PersonEncoder, user_rows
-from common.usecases.publish.layers.rankings import RankedItems, popularity
+from common.usecases.publish.layers.rankings import RankedItems
 from common.usecases.publish.layers.together import StoredCoPurchases
 
 
@@ -97,6 +97,8 @@ class DeltaData:
     catalogue: items that are new or described differently, as they are now
     people: all events, old ones included, of people with events in the batches
     sold: the events of all batches since the base
+    buyers, before: the events, within the window of what is popular, of the people in `sold`, and those of them that
+    the base covers
     co_purchases: the pairs in `sold`
     touched: the items of the new events
     """
@@ -104,20 +106,28 @@ class DeltaData:
     catalogue: Catalogue
     people: Interactions
     sold: Interactions
+    buyers: Interactions
+    before: Interactions
     co_purchases: CoPurchases
     touched: tuple[str, ...]
 
 
-def read_news(reader: Reader, below: Items, since_seq: int, base_seq: int, has_catalogue: bool) -> DeltaData:
+def read_news(
+    reader: Reader, below: Items, popular_days: float, since_seq: int, base_seq: int, has_catalogue: bool
+) -> DeltaData:
     """What the batches after `since_seq` add; `base_seq` is the newest batch that the base covers."""
     changes = reader.changed_since(since_seq)
     numbers = below.find_all(changes.event_item_ids)
     unknown = [item_id for item_id, number in zip(changes.event_item_ids, numbers, strict=True) if number < 0]
     item_ids = tuple(sorted({*changes.item_ids, *unknown}))
+    sold = reader.interactions(since_seq=base_seq)
+    window_s = window_start(BaseArrays.of(below.layers[0].encoder).now_s, popular_days)
     return DeltaData(
         catalogue=aligned(reader.catalogue(item_ids), item_ids, unlisted_available=not has_catalogue),
         people=reader.interactions(user_keys=changes.user_keys),
-        sold=reader.interactions(since_seq=base_seq),
+        sold=sold,
+        buyers=reader.interactions(user_keys=sold.user_keys, since_s=window_s),
+        before=reader.interactions(user_keys=sold.user_keys, since_s=window_s, until_seq=base_seq),
         co_purchases=reader.co_purchases(min_people=1, since_seq=base_seq),
         touched=changes.event_item_ids,
     )
@@ -139,7 +149,7 @@ def delta_content(
     base = below.layers[0]
     overlay = DeltaItems(below, BaseArrays.of(base.encoder), news.catalogue)
     encoder = PersonEncoder(model.encoder, model.encoder_params, base.encoder)
-    shelf = _shelf(overlay, news.sold)
+    shelf = _shelf(overlay, news, model.popular_days)
     return LayerContent(
         item_nos=overlay.numbers,
         item_vectors=overlay.vectors,
@@ -171,7 +181,7 @@ def _people(overlay: DeltaItems, model: ModelInfo, encoder: PersonEncoder, data:
     )
 
 
-def _shelf(overlay: DeltaItems, sold: Interactions) -> RankedItems:
+def _shelf(overlay: DeltaItems, news: DeltaData, popular_days: float) -> RankedItems:
     available = np.zeros(overlay.n_all, dtype=np.bool_)
     categories = np.zeros(overlay.n_all, dtype=np.int32)
     codes: dict[str, int] = {}
@@ -181,14 +191,21 @@ def _shelf(overlay: DeltaItems, sold: Interactions) -> RankedItems:
         categories[layer.item_nos] = np.array(of_layer, dtype=np.int32)[layer.category_codes]
     available[overlay.numbers] = overlay.catalogue.available
     categories[overlay.numbers] = [codes.setdefault(name, len(codes)) for name in overlay.catalogue.categories]
-    return RankedItems(_scores(overlay, sold), available, _created_at(overlay), categories, tuple(codes))
+    scores = _counts(overlay, news, popular_days).scores()
+    return RankedItems(scores, available, _created_at(overlay), categories, tuple(codes))
 
 
-def _scores(overlay: DeltaItems, sold: Interactions) -> F64:
-    scores = np.zeros(overlay.n_all)
-    scores[: len(overlay.extras.popularity)] = overlay.extras.popularity
-    scores[overlay.numbers_of(sold.item_ids)] += popularity(sold, overlay.extras.now_s)
-    return scores
+def _counts(overlay: DeltaItems, news: DeltaData, popular_days: float) -> PopularCounts:
+    """The counts of the base with what came since: a person of both counts once, since the window of the base began."""
+
+    def counted(data: Interactions) -> PopularCounts:
+        counts = counts_of(data, overlay.extras.now_s, popular_days)
+        return counts.placed(overlay.numbers_of(data.item_ids), overlay.n_all)
+
+    base, sold = overlay.extras.counts, counted(news.sold)
+    base = base.placed(np.arange(len(base.people), dtype=np.int32), overlay.n_all)
+    new_people = counted(news.buyers).people - counted(news.before).people
+    return base.plus(replace(sold, people=new_people))
 
 
 def _created_at(overlay: DeltaItems) -> I64:

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from common.schemas.data import F64, I64, Bools
+from common.models.popularity import PopularCounts
+from common.schemas.data import I64, Bools
 from common.usecases.publish.layers.cold import Groups
 
 Arrays = Mapping[str, npt.NDArray[Any]]
@@ -23,7 +24,7 @@ class BaseArrays:
     groups: for the vectors of new items
     trained: (n_items,) bool, items of the base with a vector from training
     neighbours: (n_items,) bool, items that may be listed as similar to another
-    popularity: (n_items,) float64, the items' scores at `now_s`
+    counts: what `popular` counts of each item, at `now_s`
     created_at: (n_items,) int64, since when the items exist
 
     Times are epoch seconds.
@@ -32,7 +33,7 @@ class BaseArrays:
     groups: Groups
     trained: Bools
     neighbours: Bools
-    popularity: F64
+    counts: PopularCounts
     created_at: I64
     now_s: int
 
@@ -45,7 +46,9 @@ class BaseArrays:
             "group_scale": self.groups.scale,
             "trained": self.trained,
             "neighbours": self.neighbours,
-            "popularity": self.popularity,
+            "popularity": self.counts.people,
+            "popularity_guests": self.counts.guests,
+            "popularity_events": self.counts.events,
             "created_at": self.created_at,
             "popularity_at": np.array([self.now_s], dtype=np.int64),
         }
@@ -58,7 +61,14 @@ class BaseArrays:
             groups=Groups(*group_arrays),
             trained=arrays["trained"],
             neighbours=arrays["neighbours"],
-            popularity=arrays["popularity"],
+            counts=_counts(arrays),
             created_at=arrays["created_at"],
             now_s=int(arrays["popularity_at"][0]),
         )
+
+
+def _counts(arrays: Arrays) -> PopularCounts:
+    """A base without arrays of guests and events was made when one array held decayed purchases."""
+    people = arrays["popularity"]
+    nothing = np.zeros(len(people))
+    return PopularCounts(people, arrays.get("popularity_guests", nothing), arrays.get("popularity_events", nothing))

@@ -8,11 +8,8 @@ from typing import Final
 
 import numpy as np
 
-from common.schemas.data import DAY_S, F64, I32, I64, Bools, Interactions, Weighting
+from common.schemas.data import F64, I32, I64, Bools
 
-# Half-lives of 7 to 28 days are equally good (docs/measurements-models.md). A short one lets the items of a past season
-# disappear within weeks.
-HALF_LIFE_DAYS: Final = 14.0
 POPULAR_DEPTH: Final = 10_000
 """Length of the overall ranking. A filter that leaves fewer of it than an answer needs gets the newest items behind
 them."""
@@ -23,7 +20,7 @@ CATEGORY_DEPTH: Final = 1_000
 class RankedItems:
     """The items as rankings need them; row i is item number i.
 
-    scores: (n,) float64, see `popularity`
+    scores: (n,) float64, as `PopularCounts.scores` of popularity
     available: (n,) bool
     created_at: (n,) int64 epoch seconds
     categories: (n,) int32, positions in `names`
@@ -63,17 +60,6 @@ class RankedItems:
     def _by_score(self, rows: I64, depth: int) -> I32:
         rows = rows[self.scores[rows] > 0]
         return rows[np.argsort(-self.scores[rows], kind="stable")][:depth].astype(np.int32)
-
-
-def popularity(data: Interactions, now_s: int) -> F64:
-    """(n_items,) float64: the events of each item, weighted by type and recency; events without consent count too.
-
-    Events after `now_s` weigh more than 1, by the same formula. So scores of different times differ by one factor, and
-    the scores of later events can be added to earlier ones.
-    """
-    by_type = Weighting().weigh(data, now_s).astype(np.float64)
-    weights = by_type * np.exp2((data.ts - now_s) / (HALF_LIFE_DAYS * DAY_S))
-    return np.bincount(data.items, weights=weights, minlength=data.n_items).astype(np.float64)
 
 
 def category_codes(categories: Sequence[str]) -> tuple[I32, tuple[str, ...]]:

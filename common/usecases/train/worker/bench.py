@@ -12,14 +12,16 @@ from common.errors import RefusedError
 from common.evaluation.baselines.base import Baseline
 from common.evaluation.cases import Relevance
 from common.evaluation.judge import Judgement
+from common.evaluation.popular_window import PopularWindow
 from common.models.artifact import Artifact
 from common.models.base import Model, ModelConfig
 from common.models.popular import Popular
+from common.models.popularity import WINDOW_DAYS
 from common.usecases.train.evaluator import Candidate, Decisions, JudgedWindow, OnProgress, ServingSettings, Trial
 from common.usecases.train.resource_usage import Usage
 from common.usecases.train.workbench import Report, Windows, Workbench
 from common.usecases.train.worker.process import Listen, Worker
-from common.usecases.train.worker.serve import FITTED, KEPT
+from common.usecases.train.worker.serve import FITTED, KEPT, AskedWindow
 
 
 class RemoteBench:
@@ -64,10 +66,15 @@ class RemoteEvaluator:
         self._worker = worker
         self._name = name
         self._window = window
+        self.popular_days = WINDOW_DAYS
 
     @property
     def window(self) -> JudgedWindow:
         return self._window
+
+    def choose_window(self, relevance: Relevance, deadline: float = math.inf) -> PopularWindow:
+        window: PopularWindow = self._run("choose_window", {"relevance": relevance}, deadline)
+        return window
 
     def evaluate(
         self,
@@ -98,7 +105,9 @@ class RemoteEvaluator:
     def _run(
         self, job: str, arguments: Mapping[str, Any], deadline: float = math.inf, listen: Listen | None = None
     ) -> Any:
-        return self._worker.run(job, {"window": self._name, **arguments}, deadline, listen)
+        """Every job says which popular unknown people get: a worker that replaces a killed one does not know."""
+        window = AskedWindow(self._name, self.popular_days)
+        return self._worker.run(job, {"window": window, **arguments}, deadline, listen)
 
 
 def _require_library(model: Model[ModelConfig]) -> None:

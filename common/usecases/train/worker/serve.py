@@ -14,12 +14,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from common.errors import RefusedError
 from common.evaluation.baselines.base import Baseline
 from common.evaluation.cases import Relevance
 from common.evaluation.judge import Judgement
+from common.evaluation.popular_window import PopularWindow
 from common.models.artifact import Artifact
 from common.models.base import Model, ModelConfig
 from common.usecases.train.evaluator import Candidate, Decisions, Evaluator, JudgedWindow, ServingSettings, Trial
@@ -51,6 +52,13 @@ class EndedByListener(Exception):
     """The training wants to know no more of this job."""
 
 
+class AskedWindow(NamedTuple):
+    """The window on which a job judges, and the days of popular, which people get whom a model does not know."""
+
+    name: str
+    popular_days: int
+
+
 class Jobs:
     """What a worker does, a method for each job. `tell` is called with a step, and raises where the job shall end."""
 
@@ -63,10 +71,13 @@ class Jobs:
         found = self._bench.windows()
         return (found.validation.window, found.test.window if found.test else None) if found else None
 
+    def choose_window(self, deadline: float, window: AskedWindow, relevance: Relevance) -> PopularWindow:
+        return self._evaluator(window).choose_window(relevance, deadline)
+
     def evaluate(
         self,
         deadline: float,
-        window: str,
+        window: AskedWindow,
         candidate: Candidate,
         told: bool,
         served: ServingSettings | None,
@@ -78,16 +89,16 @@ class Jobs:
         self._save_kept(evaluator)
         return trial
 
-    def decide(self, deadline: float, window: str, candidate: Candidate, relevance: Relevance) -> Decisions:
+    def decide(self, deadline: float, window: AskedWindow, candidate: Candidate, relevance: Relevance) -> Decisions:
         evaluator = self._evaluator(window)
         decisions = evaluator.decide(candidate, relevance, deadline)
         self._save_kept(evaluator)
         return decisions
 
-    def newcomers(self, deadline: float, window: str) -> dict[str, float]:  # noqa: ARG002
+    def newcomers(self, deadline: float, window: AskedWindow) -> dict[str, float]:  # noqa: ARG002
         return self._evaluator(window).newcomers()
 
-    def baseline(self, deadline: float, window: str, baseline: type[Baseline]) -> tuple[Judgement, Usage]:
+    def baseline(self, deadline: float, window: AskedWindow, baseline: type[Baseline]) -> tuple[Judgement, Usage]:
         return self._evaluator(window).evaluate_baseline(baseline, deadline)
 
     def fit(self, deadline: float, model: Model[ModelConfig]) -> None:
@@ -102,9 +113,10 @@ class Jobs:
 
         _save(self._bench.fit(model, report, deadline), self._directory / FITTED)
 
-    def _evaluator(self, window: str) -> Evaluator:
-        evaluator = self._bench.validation if window == "validation" else self._bench.test
+    def _evaluator(self, window: AskedWindow) -> Evaluator:
+        evaluator = self._bench.validation if window.name == "validation" else self._bench.test
         assert evaluator is not None
+        evaluator.popular_days = window.popular_days
         return evaluator
 
     def _save_kept(self, evaluator: Evaluator) -> None:

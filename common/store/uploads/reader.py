@@ -5,12 +5,12 @@ from __future__ import annotations
 import atexit
 import logging
 import os
-import select
 import subprocess
 import sys
 import threading
 import time
 from contextlib import suppress
+from multiprocessing.connection import wait
 from typing import Final
 
 from common import logs
@@ -126,7 +126,7 @@ class _Reader:
         assert self.process.stdout
         until, line, source = time.monotonic() + seconds, b"", self.process.stdout.fileno()
         while not line.endswith(b"\n"):
-            ready, _, _ = select.select([source], [], [], max(0.0, until - time.monotonic()))
+            ready = wait([source], max(0.0, until - time.monotonic()))
             part = os.read(source, 1 << 16) if ready else b""
             if not part:
                 break

@@ -10,12 +10,12 @@ import ctypes
 import errno
 import os
 import resource
-import select
 import signal
 import sys
 import time
 from contextlib import suppress
 from dataclasses import replace
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Final
 
@@ -111,7 +111,7 @@ def _wait(child: int, answers: int, order: ReadOrder) -> tuple[bytes, Limit]:
     text = b""
     limit: Limit = ""
     while True:
-        ready, _, _ = select.select([0, answers], [], [], max(0.0, min(_LOOK_EVERY_S, until - time.monotonic())))
+        ready = wait([0, answers], max(0.0, min(_LOOK_EVERY_S, until - time.monotonic())))
         if answers in ready:
             part = os.read(answers, 1 << 16)
             text += part

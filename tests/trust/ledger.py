@@ -42,6 +42,10 @@ def answers(ctx: Context) -> dict[str, list[Any]]:
     """By question, the items of the answer with everything that is said of them. Empty where nothing is served."""
     service = RecommendService(ctx)
     service.watch.refresh()
+    if service.watch.current is None and not service.watch.nothing_published:
+        # As recommend does each second. Something is published, so that nothing to serve needs a reason.
+        service.watch.refresh()
+        assert service.watch.current is not None, service.watch.refusal
     if service.watch.current is None:
         return {}
     asked = Query(n=EVERYTHING, wanted=AVAILABLE)

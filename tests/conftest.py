@@ -16,6 +16,7 @@ from common.bucket.probe import prove_conditional_put
 from common.bucket.s3 import S3Bucket
 from common.bucket.s3_clients import S3Location
 from common.edges.wiring import make_context
+from common.usecases.ingest import holders
 from common.usecases.shared.context import Context
 from infra.local.object_store import ObjectStore
 from tests.lanes.marks import COLLECTED
@@ -35,6 +36,16 @@ def isolated_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No setting and no credential from outside reaches a test."""
     for name in [name for name in os.environ if name.startswith(FOREIGN)]:
         monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def released_holders() -> Iterator[None]:
+    """A process that takes in uploads holds a file of its cache directory as long as it lives. Here each test has a
+    directory of its own, so one process would soon hold more files than it may."""
+    yield
+    while holders._own:
+        _, (_, file) = holders._own.popitem()
+        file.close()
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ import sys
 import time
 from pathlib import Path
 
-import psutil
 import pytest
 
 from infra.local.children import Children
+from tests.processes import await_gone, gone
 
 DEADLINE_S = 20.0
 STUBBORN = (
@@ -34,17 +34,6 @@ except KeyboardInterrupt:
 """
 IN_BACKGROUND = ["sh", "-c", "trap '' INT; exec \"$@\"", "sh"]
 """Starts what follows as a shell starts a job with `&`: with SIGINT ignored."""
-
-
-def gone(pid: int) -> bool:
-    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-
-
-def await_gone(pid: int) -> None:
-    deadline = time.monotonic() + DEADLINE_S
-    while not gone(pid):
-        assert time.monotonic() < deadline, f"process {pid} is still there"
-        time.sleep(0.02)
 
 
 def await_line(log: Path) -> str:
@@ -69,7 +58,7 @@ def test_grandchildren_end_with_the_group(tmp_path: Path) -> None:
     children.start("family", [sys.executable, "-c", WITH_GRANDCHILD], os.environ, tmp_path)
     grandchild = int(await_line(children.log("family")))
     children.stop()
-    await_gone(grandchild)
+    await_gone(grandchild, DEADLINE_S)
 
 
 def test_nothing_starts_after_the_stop(tmp_path: Path) -> None:
@@ -89,4 +78,4 @@ def test_children_end_with_a_parent_that_is_signalled(tmp_path: Path, number: si
         assert not gone(child)
         parent.send_signal(number)
         parent.wait(DEADLINE_S)
-    await_gone(child)
+    await_gone(child, DEADLINE_S)

@@ -10,10 +10,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import psutil
 import pytest
 
 from common.edges.supervisor import Pauses
+from tests.processes import await_gone
 
 DEADLINE_S = 90.0
 
@@ -85,7 +85,7 @@ def test_a_signal_reaches_the_worker_and_is_no_fault(tmp_path: Path, number: sig
         process.send_signal(number)
         assert process.wait(DEADLINE_S) != 0
     assert len(pids(starts)) == 1
-    eventually(lambda: not psutil.pid_exists(pids(starts)[0]))
+    await_gone(pids(starts)[0], DEADLINE_S)
 
 
 def test_a_worker_does_not_outlive_its_watcher(tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def test_a_worker_does_not_outlive_its_watcher(tmp_path: Path) -> None:
     with start(starts, "signal.pause()") as process:
         eventually(lambda: bool(pids(starts)))
         process.kill()
-    eventually(lambda: not psutil.pid_exists(pids(starts)[0]))
+    await_gone(pids(starts)[0], DEADLINE_S)
 
 
 def test_faults_one_after_the_other_are_waited_for() -> None:

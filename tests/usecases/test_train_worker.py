@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import psutil
 import pytest
 
 from common.config import Purchased
@@ -26,6 +25,7 @@ from common.usecases.train.workbench import Bench, Order, Workbench
 from common.usecases.train.worker.bench import RemoteBench
 from common.usecases.train.worker.process import Worker, WorkerFailed
 from tests.hanging_library import hang
+from tests.processes import await_gone, gone
 from tests.shops import Event, interactions
 from tests.unit.test_comparison import als, two_tastes
 
@@ -120,7 +120,7 @@ def test_a_fit_that_hangs_is_ended_at_its_deadline_and_the_next_one_works(
         assert stopped.value.cause is StopCause.OUT_OF_TIME
         assert time.monotonic() - began < LONG_S / 2
         assert first is not None
-        assert not psutil.pid_exists(first) or psutil.Process(first).status() == psutil.STATUS_ZOMBIE
+        assert gone(first)
         assert windows.validation.evaluate(POPULAR).judgement.metrics
 
 
@@ -211,9 +211,8 @@ def test_a_training_that_is_killed_takes_a_worker_that_hangs_with_it_and_leaves_
     command = [sys.executable, "-c", PARENT, str(tmp_path / "work")]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
-        worker = psutil.Process(int(parent.stdout.readline()))
+        worker = int(parent.stdout.readline())
         parent.send_signal(signal.SIGKILL)
         parent.wait()
-    psutil.wait_procs([worker], timeout=LONG_S)
-    assert not worker.is_running()
+    await_gone(worker, LONG_S)
     assert list((tmp_path / "work").iterdir()) == []

@@ -75,6 +75,7 @@ def test_ctrl_c_ends_everything(running: subprocess.Popen[str], ports: dict[str,
     require_free(ports)
 
 
+@pytest.mark.slow(lane="stack")
 def test_killing_it_outright_leaves_nothing_either(running: subprocess.Popen[str], tmp_path: Path) -> None:
     running.kill()
     running.wait()
@@ -93,6 +94,7 @@ def test_a_taken_port_is_one_line_that_names_it(ports: dict[str, int], tmp_path:
     assert processes_of(tmp_path) == []
 
 
+@pytest.mark.slow(lane="stack")
 def test_a_function_that_does_not_start_takes_the_rest_down(ports: dict[str, int], tmp_path: Path) -> None:
     with pytest.raises(StartError, match="update ended with status"), Stack(tmp_path, ports=ports, manifest=_broken()):
         pass

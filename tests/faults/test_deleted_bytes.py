@@ -33,6 +33,7 @@ def holds(directory: Path) -> bool:
     return any(DELETED in path.read_bytes() for path in directory.rglob("*.dat"))
 
 
+@pytest.mark.slow(lane="faults")
 @pytest.mark.s3
 def test_deleted_bytes_stay_in_volume_files_until_they_are_vacuumed(tmp_path: Path) -> None:
     with ObjectStore(tmp_path / "store") as store:

@@ -45,7 +45,7 @@ def upload_round(ctx: Context, number: int) -> int:
 
 
 @pytest.mark.s3
-@pytest.mark.parametrize("kills", [3, pytest.param(50, marks=pytest.mark.slow(lane="faults"))])
+@pytest.mark.parametrize("kills", [1, pytest.param(50, marks=pytest.mark.slow(lane="faults"))])
 def test_after_a_kill_the_next_call_has_counted_everything_once(
     context: Context, environment: dict[str, str], kills: int
 ) -> None:

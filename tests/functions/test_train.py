@@ -140,6 +140,7 @@ def test_the_saved_artifact_is_what_is_served(shop: Context, tmp_path: Path) -> 
         np.testing.assert_array_equal(served.items[item_id][2], vector)
 
 
+@pytest.mark.slow(lane="train")
 def test_where_seasons_change_what_sells_better_than_usual_is_served_first(shop: Context) -> None:
     sell(shop, season_events())
     run = train(shop, TrainOptions())
@@ -230,6 +231,7 @@ def test_a_model_that_fails_the_gate_is_refused_with_its_figures_and_what_is_ser
     )
 
 
+@pytest.mark.slow(lane="train")
 def test_without_evaluation_the_settings_that_are_served_are_fitted_on_everything(shop: Context) -> None:
     sell(shop, two_tastes(days=60))
     before = train(shop, TrainOptions())
@@ -272,6 +274,7 @@ HOW_TO_INSTALL = (
 )
 
 
+@pytest.mark.slow(lane="train")
 @pytest.mark.usefixtures("no_torch")
 def test_a_family_whose_library_is_not_installed_is_left_out_and_the_report_says_so(context_with: MakeContext) -> None:
     shop = context_with(**QUICK | {"train_families": ""})
@@ -292,6 +295,7 @@ def test_a_family_that_is_named_and_whose_library_is_not_installed_stops_the_run
         train(context_with(train_families="als,gru4rec"), TrainOptions())
 
 
+@pytest.mark.slow(lane="train")
 def test_a_served_model_whose_library_is_not_installed_gives_way_to_one_that_can_learn(
     context_with: MakeContext, request: pytest.FixtureRequest
 ) -> None:
@@ -308,6 +312,7 @@ def test_a_served_model_whose_library_is_not_installed_gives_way_to_one_that_can
         assert any(HOW_TO_INSTALL in notice for notice in run.notices)
 
 
+@pytest.mark.slow(lane="train")
 @pytest.mark.parametrize(("people_ahead", "expected"), [(1_000, True), (1, False)])
 def test_answers_are_made_ahead_for_as_many_people_as_the_shop_allows(
     context_with: MakeContext, people_ahead: int, expected: bool
@@ -322,6 +327,7 @@ def test_answers_are_made_ahead_for_as_many_people_as_the_shop_allows(
     assert all(ctx.bucket.head(file.key) for file in base.files.values())
 
 
+@pytest.mark.slow(lane="train")
 def test_a_training_that_failed_leaves_its_trials_and_the_next_goes_on_from_them(
     context_with: MakeContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -353,6 +359,7 @@ def fail_at_publishing(shop: Context) -> None:
             train(shop, TrainOptions())
 
 
+@pytest.mark.slow(lane="train")
 def test_the_next_training_on_other_data_tries_the_defaults_too(context_with: MakeContext) -> None:
     shop = context_with(**QUICK)
     sell(shop, two_tastes(days=60))
@@ -363,6 +370,7 @@ def test_the_next_training_on_other_data_tries_the_defaults_too(context_with: Ma
     assert len(origins) > 3
 
 
+@pytest.mark.slow(lane="train")
 def test_a_run_tells_how_far_it_is(shop: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     sell(shop, two_tastes())
     seen: list[RunRecord] = []

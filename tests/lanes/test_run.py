@@ -12,7 +12,8 @@ import pytest
 
 from tests.lanes.result import read_tally
 from tests.lanes.table import ROOT
-from tests.stack.test_children import IN_BACKGROUND, await_gone, gone
+from tests.processes import await_gone, gone
+from tests.stack.test_children import IN_BACKGROUND
 
 CASES = """
 import pytest
@@ -138,7 +139,7 @@ def test_a_run_that_is_ended_leaves_nothing(environment: dict[str, str], number:
         server = next(int(line) for line in process.stdout if line.strip().isdigit())
         process.send_signal(number)
         assert process.wait(DEADLINE_S) == 128 + number
-    await_gone(server)
+    await_gone(server, DEADLINE_S)
 
 
 def test_who_does_not_heed_ctrl_c_is_killed(environment: dict[str, str]) -> None:

@@ -52,6 +52,7 @@ def test_a_fault_that_is_left_is_new_unless_it_is_explained(tmp_path: Path) -> N
     assert read_explained(written) == {change_of(left): "both are the same"}
 
 
+@pytest.mark.slow(lane="examples")
 def test_a_fault_that_no_test_finds_is_left(tmp_path: Path) -> None:
     """A project of one function, whose test does not look at the boundary."""
     root = tmp_path / "project"

@@ -47,6 +47,7 @@ def run(bench: VirtualBench, serves: bool, trials: int) -> tuple[ModelSelection,
     return selection, fit_on_all(bench, selection, plan, log), log.notices
 
 
+@pytest.mark.slow(lane="train")
 @given(
     fit_s=st.dictionaries(ANY, st.floats(0.1, 120)),
     hangs_from=st.dictionaries(ANY, st.integers(0, 8), max_size=3),

@@ -120,6 +120,7 @@ def test_batch_by_batch_is_the_same_as_all_at_once(seed: int, updates: list[bool
         assert_as_published_afresh(ctx, artifact)
 
 
+@pytest.mark.slow(lane="faults")
 @few
 @given(seed=st.integers(0, 10_000))
 def test_updates_a_training_and_failures_at_the_same_time(seed: int) -> None:

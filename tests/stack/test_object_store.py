@@ -65,6 +65,7 @@ def receiver() -> Iterator[tuple[str, queue.Queue[tuple[str, str, str]]]]:
     server.server_close()
 
 
+@pytest.mark.slow(lane="stack")
 def test_a_directory_keeps_its_objects_and_keys_and_the_webhook_tells_of_new_ones(
     tmp_path: Path, receiver: tuple[str, queue.Queue[tuple[str, str, str]]]
 ) -> None:

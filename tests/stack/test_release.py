@@ -58,6 +58,7 @@ def test_the_page_of_the_index_leads_to_the_repository(built: tuple[Path, Path])
     assert [target for target in targets if not re.match(r"https?:|#", target)] == []
 
 
+@pytest.mark.slow(lane="supply")
 def test_a_second_build_has_the_same_bytes(built: tuple[Path, Path], tmp_path: Path) -> None:
     """Also for somebody with another umask; the files' times differ in any case."""
     before = os.umask(0o077)

@@ -133,6 +133,7 @@ def test_kept_configurations_are_of_families_and_parameters_that_exist() -> None
         make(config.model, config.params)
 
 
+@pytest.mark.slow(lane="examples")
 def test_the_command_tunes_prints_and_writes(shelves: tuple[Path, Path], tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.eval", "--train", str(shelves[0]), "--test", str(shelves[1])]
     more = ["--models", json.dumps({"als": ALS}), "--k", "5", "--tune", "1", "--max-width", "16", "--seeds", "1,2"]

@@ -161,6 +161,7 @@ def test_a_key_is_changed_under_a_prefix_of_its_own(tmp_path: Path) -> None:
     assert [traces_of(old, user, [], tmp_path) for user in OTHERS] == [[]] * len(OTHERS)
 
 
+@pytest.mark.slow(lane="erase")
 def test_without_its_key_a_bucket_names_nobody_and_still_serves(tmp_path: Path) -> None:
     bucket = filled_bucket()
     ctx = memory_context(tmp_path, bucket)

@@ -58,6 +58,7 @@ def found(directory: Path, events: list[Event], seconds: float = 300) -> LinksOf
     return links_of_night(TrainingData(interactions(events)), make("popular"), settings(directory), seconds)
 
 
+@pytest.mark.slow(lane="train")
 def test_links_that_are_clearly_better_are_published_beside_the_model(tmp_path: Path) -> None:
     ctx = memory_context(tmp_path, validation_days=10, test_days=10, tune_trials=0)
     add_batch(ctx, trails(), [Item(f"i{number:02}") for number in range(N)])

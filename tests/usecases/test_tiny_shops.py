@@ -24,6 +24,7 @@ REFUSED = {"all_returned": "nothing is popular", "no_events": "the store has no 
 """Why nothing is published."""
 
 
+@pytest.mark.slow(lane="train")
 @pytest.mark.parametrize("name", TINY)
 def test_training_ends_and_recommend_answers(name: str, tmp_path: Path) -> None:
     """With every family, and a search among them."""

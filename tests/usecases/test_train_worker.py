@@ -105,6 +105,7 @@ def test_progress_is_told_and_an_exception_of_the_listener_ends_the_job_and_not_
     assert worker.pid == before
 
 
+@pytest.mark.slow(lane="train")
 @pytest.mark.parametrize("how", ["C", "busy"])
 def test_a_fit_that_hangs_is_ended_at_its_deadline_and_the_next_one_works(
     how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -124,6 +125,7 @@ def test_a_fit_that_hangs_is_ended_at_its_deadline_and_the_next_one_works(
         assert windows.validation.evaluate(POPULAR).judgement.metrics
 
 
+@pytest.mark.slow(lane="train")
 @pytest.mark.parametrize(
     ("how", "cause", "words"),
     [
@@ -146,6 +148,7 @@ def test_a_fit_that_ends_its_process_says_how_and_the_next_one_works(
         assert windows.validation.evaluate(POPULAR).judgement.metrics
 
 
+@pytest.mark.slow(lane="train")
 def test_a_new_worker_goes_on_with_the_popular_that_was_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody new buys each day, since day 30 the new item: in 7 days it is first, in 28 the old one."""
     hang(monkeypatch, tmp_path / "site", "als", how="crash")
@@ -171,6 +174,7 @@ def test_no_job_goes_on_after_the_last_deadline(worker: Worker) -> None:
     assert remote(worker).fit(POPULAR.model, quiet).family == "popular"
 
 
+@pytest.mark.slow(lane="train")
 def test_an_unfinished_artifact_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hang(monkeypatch, tmp_path / "site", "als", place="save", ended=1)
     with Worker(tmp_path, ORDER, time.monotonic() + LONG_S) as worker:
@@ -202,6 +206,7 @@ with Worker(Path(sys.argv[1]), ORDER, time.monotonic() + LONG_S) as worker:
 """
 
 
+@pytest.mark.slow(lane="train")
 def test_a_training_that_is_killed_takes_a_worker_that_hangs_with_it_and_leaves_no_data(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

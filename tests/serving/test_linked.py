@@ -22,6 +22,7 @@ from common.serving.filters import Filter
 from common.serving.linked import LinkedItems
 from common.serving.promotions import Promotion
 from common.serving.ranking import Pick, RankingRequest, Rung, rank
+from common.serving.stages import Stage, StageTimer
 from common.serving.variety import Variety
 from tests.bundles import Goods, History, describe, item_links, layer_content, model_info
 
@@ -188,3 +189,10 @@ def test_served_scores_are_those_that_were_judged(seed: int, memory: float) -> N
     scores = np.zeros(6, np.float32)
     scores[served.item_nos] = served.scores
     np.testing.assert_allclose(scores, judged.toarray()[0], rtol=1e-5)
+
+
+def test_the_stages_of_an_answer_of_links_are_timed(build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended: list[Stage] = []
+    monkeypatch.setattr(StageTimer, "end", lambda _, stage: ended.append(stage))
+    rank(build(), RankingRequest(n=2, session=(SessionItem(1, EventType.VIEW),)), StageTimer())
+    assert ended == [Stage.FILTER, Stage.ENCODE, Stage.SEARCH, Stage.RANK]

@@ -15,6 +15,7 @@ from common.serving.bundle import ServedBundle
 from common.serving.evidence import MAX_CAUSES, Reason, SessionItem
 from common.serving.filters import Filter
 from common.serving.ranking import Pick, RankingRequest, Rung, rank
+from common.serving.stages import Stage, StageTimer
 from tests.bundles import Goods, History, item_lists, layer_content, open_layers
 
 ADA, BEN = UserKey(b"a" * 16), UserKey(b"b" * 16)
@@ -259,3 +260,13 @@ def test_a_person_with_only_returns_is_treated_as_new(bundle: ServedBundle) -> N
     regretful = person._replace(vector=np.zeros(2, np.float32))
     assert rungs_of(rank(bundle, RankingRequest(n=2, person=regretful))) == [Rung.POPULAR, Rung.POPULAR]
     assert bundle.find_person(BEN) is None
+
+
+def test_every_stage_of_an_answer_is_timed_where_it_ends(bundle: ServedBundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended: list[Stage] = []
+    monkeypatch.setattr(StageTimer, "end", lambda _, stage: ended.append(stage))
+    rank(bundle, RankingRequest(n=3, person=bundle.find_person(ADA)), StageTimer())
+    assert ended == [Stage.FILTER, Stage.ENCODE, Stage.SEARCH, Stage.RANK]
+    ended.clear()
+    rank(bundle, RankingRequest(n=3), StageTimer())
+    assert ended == [Stage.FILTER, Stage.RANK]

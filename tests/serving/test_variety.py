@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from common.ids import UserKey
+from common.schemas.data import F32
 from common.serving import ranking, selection, variety
 from common.serving.bundle import ServedBundle
 from common.serving.filters import Filter
+from common.serving.items import Items
 from common.serving.ranking import RankingRequest, Rung, rank
-from common.serving.search import Hits
+from common.serving.search import Hits, search
 from common.serving.variety import Quota, Variety, diversify
 from tests.bundles import Goods, History, layer_content, open_layers
 
@@ -113,6 +116,20 @@ def test_no_more_of_the_best_are_compared_than_the_bound(bundle: ServedBundle, m
     own = [pick.item_no for pick in picks if pick.rung is Rung.PERSONAL]
     assert own == within(best_first(None)[:40], 20, 1)
     assert len(own) < len(picks)
+
+
+def test_where_categories_are_full_four_times_as_many_are_compared(
+    bundle: ServedBundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def noted(items: Items, query: F32, n: int, *others: Any) -> Hits:
+        asked.append(n)
+        return search(items, query, n, *others)
+
+    monkeypatch.setattr(ranking, "search", noted)
+    assert len(shown(bundle, Variety(max_per_category=1), n=20)) == 20
+    assert asked == [40, 160]
 
 
 def test_a_request_without_variety_changes_nothing(bundle: ServedBundle) -> None:

@@ -201,13 +201,19 @@ def test_the_weights_of_a_visit_halve_as_memory_says_and_end() -> None:
 
 
 @given(
-    scores=st.lists(st.lists(st.sampled_from([0.0, 0.5, 1.0, 2.0]), min_size=6, max_size=6), min_size=1, max_size=5),
+    scores=st.lists(
+        st.lists(st.sampled_from([-1.0, 0.0, 0.5, 1.0, 2.0]), min_size=6, max_size=6), min_size=1, max_size=5
+    ),
     seed=st.integers(0, 99),
 )
 def test_the_best_of_sparse_scores_are_those_of_dense_ones(scores: list[list[float]], seed: int) -> None:
+    """Scores that are not above 0 are stored as well."""
     dense = np.array(scores, dtype=np.float32)
     relevant = csr_matrix(np.random.default_rng(seed).random(dense.shape) < 0.4)
-    items, hits = top_k_of_links(csr_matrix(dense), relevant, 3)
+    n, n_items = dense.shape
+    stored = csr_matrix((dense.ravel(), np.tile(np.arange(n_items), n), np.arange(n + 1) * n_items), shape=dense.shape)
+    items, hits = top_k_of_links(stored, relevant, 3)
+    assert [items.dtype, hits.dtype] == [np.dtype(np.int32), np.dtype(np.bool_)]
     shown = np.where(dense > 0, dense, -np.inf).astype(np.float32)
     wanted_items, wanted_hits = top_k(shown, relevant, 3)
     assert items.tolist() == wanted_items.tolist()

@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import sysconfig
 from collections.abc import Iterator
 from contextlib import chdir
@@ -27,6 +28,7 @@ NEEDED = ("common", "docs", "functions", "infra", "tests", "template.yaml")
 
 FOUND = {"killed", "timeout", "segfault"}
 UNTRIED = {"not checked", "check was interrupted by user"}
+_WITHOUT_WORDS = Path(__file__).with_name("without_words.py")
 _SCRIPTS = sysconfig.get_path("scripts")
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 _NOT_PASSED_ON = {"PYTHONPATH", "PYTEST_ADDOPTS"}
@@ -62,7 +64,7 @@ def plant(target: Target, root: Path, directory: Path) -> list[Mutant]:
             (directory / name).symlink_to(root / name)
     settings = (root / "pyproject.toml").read_text() + _settings(target, root)
     (directory / "pyproject.toml").write_text(settings)
-    _run(directory)
+    _run(directory, target.words)
     mutants = [mutant for path in target.paths(root) for mutant in _mutants_of(path, directory)]
     # After a SIGINT it ends with status 0.
     if untried := sum(mutant.fate in UNTRIED for mutant in mutants):
@@ -87,16 +89,19 @@ def _settings(target: Target, root: Path) -> str:
     return "\n".join(["\n[tool.mutmut]", 'process_isolation = "forkserver"', *lines, ""])
 
 
-def _run(directory: Path) -> None:
+def _run(directory: Path, words: bool) -> None:
     temporary = directory / "tmp"
     temporary.mkdir()
     kept = {name: value for name, value in os.environ.items() if name not in _NOT_PASSED_ON}
     # Each process is a session of pytest, and deletes what older ones have left: only its own kind's.
     environment = {**kept, **_ONE_THREAD, "PYTEST_DEBUG_TEMPROOT": str(temporary)}
-    command = [str(Path(_SCRIPTS) / "mutmut"), "run"]
+    # -P: nothing is imported from where the script is.
+    command = [str(Path(_SCRIPTS) / "mutmut")] if words else [sys.executable, "-P", str(_WITHOUT_WORDS)]
     log = directory / "mutmut.log"
     with log.open("wb") as output:
-        ended = subprocess.run(command, cwd=directory, env=environment, stdout=output, stderr=output, check=False)
+        ended = subprocess.run(
+            [*command, "run"], cwd=directory, env=environment, stdout=output, stderr=output, check=False
+        )
     if ended.returncode != 0:
         raise PlantingError("\n".join(log.read_text().replace("\r", "\n").splitlines()[-40:]))
 

@@ -17,6 +17,7 @@ class Target:
     name: str
     files: tuple[str, ...]
     tests: tuple[str, ...]
+    words: bool = True
 
     def paths(self, root: Path = ROOT) -> list[Path]:
         """The files, relative to `root`."""
@@ -26,4 +27,7 @@ class Target:
 
 def read_targets(path: Path = TABLE) -> list[Target]:
     tables = tomllib.loads(path.read_text())
-    return [Target(name, tuple(table["files"]), tuple(table["tests"])) for name, table in tables.items()]
+    return [
+        Target(name, tuple(table["files"]), tuple(table["tests"]), table.get("words", True))
+        for name, table in tables.items()
+    ]

@@ -54,16 +54,24 @@ def test_a_fault_that_is_left_is_new_unless_it_is_explained(tmp_path: Path) -> N
 
 @pytest.mark.slow(lane="examples")
 def test_a_fault_that_no_test_finds_is_left(tmp_path: Path) -> None:
-    """A project of one function, whose test does not look at the boundary."""
+    """A project of one function, whose test does not look at the boundary. What it says is for readers."""
     root = tmp_path / "project"
-    code = "def is_adult(age: int) -> bool:\n    return age >= 18\n"
-    test = "from common.age import is_adult\n\ndef test_age() -> None:\n    assert is_adult(40) and not is_adult(4)\n"
+    code = "def refusal(age: int) -> str:\n    return '' if age >= 18 else 'too young'\n"
+    test = "from common.age import refusal\n\ndef test_age() -> None:\n    assert refusal(4) and not refusal(40)\n"
     files = {"common/age.py": code, "tests/test_age.py": test, "pyproject.toml": "", "tests/mutants/plugin.py": ""}
     for name, text in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)
-    mutants = plant(Target("age", ("common/*.py",), ("tests/test_age.py",)), root, tmp_path / "work")
+    mutants = plant(Target("age", ("common/*.py",), ("tests/test_age.py",), words=False), root, tmp_path / "work")
     assert {(mutant.function, mutant.after, mutant.fate) for mutant in mutants} == {
-        ("common.age.is_adult", "return age > 18", "survived"),
-        ("common.age.is_adult", "return age >= 19", "survived"),
+        ("common.age.refusal", "return '' if age > 18 else 'too young'", "survived"),
+        ("common.age.refusal", "return '' if age >= 19 else 'too young'", "survived"),
+        ("common.age.refusal", "return '' if (age >= 18) and False else 'too young'", "killed"),
+        ("common.age.refusal", "return '' if (age >= 18) or True else 'too young'", "killed"),
     }
+
+
+def test_texts_are_planted_into_unless_a_target_says_otherwise(tmp_path: Path) -> None:
+    table = tmp_path / "targets.toml"
+    table.write_text("[a]\nfiles = []\ntests = []\n[b]\nfiles = []\ntests = []\nwords = false\n")
+    assert [target.words for target in read_targets(table)] == [True, False]

@@ -37,14 +37,17 @@ def test_popular_counts_people_of_the_last_four_weeks() -> None:
             *(Event(user, "old", 1) for user in "abcd"),
             *(Event(user, "new", 50) for user in "ab"),
             *(Event("c", "often", 50 + day) for day in range(9)),
-        ]
+        ],
+        items=["never sold"],
     )
     assert ranked(RecentPopular(fold(data, 61)), data, 1) == ["new", "often", "old"]
 
 
 def test_ones_own_items_come_by_frequency_and_others_fill_up() -> None:
     own = [Event("a", item, day) for day, item in enumerate(["x", "y", "y", "rare"])]
-    others = [Event("b", item, 10 + day) for day, item in enumerate(["p", "p", "p", "q", "q", "x"])]
+    others = [
+        Event(f"b{number}", item, 10) for item, people in {"p": 9, "q": 3, "x": 2}.items() for number in range(people)
+    ]
     data = interactions([*own, *others])
     assert ranked(OwnFrequent(fold(data, 20)), data, 0) == ["y", "x", "rare", "p", "q"]
 

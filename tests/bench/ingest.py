@@ -10,6 +10,8 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from common.bucket.keys import Keys
+from common.bucket.probe import prove_conditional_put
 from tests.bench.events import WITH_ORDERS, write_events
 from tests.bench.harness import ROOT, Bench, bench
 from tests.bench.row import Row
@@ -59,6 +61,8 @@ def _measure(made: Bench, more_columns: str) -> Measured:
         prefix = f"{secrets.token_hex(4)}/"
         key = f"{prefix}incoming/events/{repeat}.parquet"
         made.bucket.put(key, path)
+        # As `recsys setup` does once for a shop: else the first write of each new prefix would race the store.
+        prove_conditional_put(made.bucket, Keys(prefix), made.environment["RECSYS_S3_ENDPOINT"], rounds=1)
         ingests.append(_side("ingest", key, {**made.environment, "RECSYS_PREFIX": prefix}))
     return Measured(
         statistics.median(load["seconds"] for load in loads),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -12,6 +13,7 @@ from threading import Barrier, get_ident
 
 import pytest
 
+from common.bucket import commit as commits
 from common.bucket.commit import LONGEST_S, NewFile, Proposal, commit
 from common.bucket.current import CurrentFile, Snapshot
 from common.bucket.port import Blob, Conflict
@@ -309,9 +311,19 @@ class _Wide(MemoryBucket):
         return super().put_if(key, data, expect)
 
 
-def test_files_go_up_at_once_where_the_bucket_gains_by_it_and_before_the_document() -> None:
+def test_files_go_up_at_once_where_the_bucket_gains_by_it_and_before_the_document(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    widths: list[int] = []
+
+    def noted(width: int) -> ThreadPoolExecutor:
+        widths.append(width)
+        return ThreadPoolExecutor(width)
+
+    monkeypatch.setattr(commits, "ThreadPoolExecutor", noted)
     bucket = _Wide()
     files = tuple(NewFile(f"store/file-{number}", b"x") for number in range(6))
     assert commit(CurrentFile(bucket, KEY, StoreDocument), lambda _: Proposal({}, files), now=lambda: START) is not None
     assert bucket.files_before == [6]
     assert len(bucket.threads) == bucket.at_once
+    assert widths == [bucket.at_once]

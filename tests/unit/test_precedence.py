@@ -15,19 +15,20 @@ from common.schemas.documents import StoreDocument
 from common.testing.faults import Fault, FaultyBucket, ProcessKilled, Rule
 from common.testing.memory import MemoryBucket
 from common.usecases.shared.context import utc_now
+from tests.unit.test_commit import count_up
 
 KEY = "erasures/under-way"
 
 
 class Clock:
-    """Seconds that pass only in `sleep`; what is planned for a moment happens when it comes."""
+    """Seconds that pass only in `sleep`; what is planned for a moment from now happens when it comes."""
 
     def __init__(self) -> None:
-        self.now = 0.0
+        self.now = 1_000.0
         self._plan: list[tuple[float, Callable[[], object]]] = []
 
     def at(self, second: float, action: Callable[[], object]) -> None:
-        self._plan.append((second, action))
+        self._plan.append((self.now + second, action))
 
     def sleep(self, seconds: float) -> None:
         self.now += seconds
@@ -114,6 +115,22 @@ def test_a_commit_begins_anew_after_the_erasure_that_it_has_let_pass(monkeypatch
     assert seen == [None, 1]
     assert document is not None
     assert (document.erasure, document.next_seq) == (1, 2)
+
+
+def test_a_commit_is_patient_once_however_often_it_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An erasure that renews its mark for ever, and a writer that is quicker at the first try."""
+    monkeypatch.setattr(commits, "LONGEST_YIELD_S", LONGEST_YIELD_S)
+    bucket, clock = MemoryBucket(), Clock()
+    current = CurrentFile(bucket, "store/current.json", StoreDocument, KEY)
+    erasure = Precedence(bucket, KEY)
+    erasure.claim()
+    for second in range(20, 1_000, 20):
+        clock.at(second, erasure.claim)
+    clock.at(50, lambda: commit(CurrentFile(bucket, current.key, StoreDocument), count_up, now=utc_now))
+    document = commit(current, count_up, now=utc_now, deadline_s=30, clock=lambda: clock.now, sleep=clock.sleep)
+    assert document is not None
+    assert document.next_seq == 3
+    assert clock.now - 1_000 == pytest.approx(LONGEST_YIELD_S, abs=0.5)
 
 
 def test_a_store_that_does_not_answer_holds_up_neither_side() -> None:

@@ -25,6 +25,7 @@ from common.edges.bucket_events import Dialect  # noqa: E402
 from common.edges.http_fields import PersonFields, SessionFields  # noqa: E402
 from common.edges.http_openapi import openapi_document  # noqa: E402
 from common.models.registry import FAMILIES  # noqa: E402
+from common.serving.kinds import DECLARATIONS, Need  # noqa: E402
 from common.store.uploads.columns import EVENTS, ITEMS, Contract  # noqa: E402
 from common.store.uploads.reasons import REASONS  # noqa: E402
 from docs import words  # noqa: E402
@@ -130,6 +131,24 @@ def request_fields() -> str:
     return table(("field", "in", "meaning"), rows)
 
 
+def kinds() -> str:
+    rows = []
+    for kind, declared in DECLARATIONS.items():
+        bought = words.PURCHASED[declared.purchased] + (", or the shop's setting" if declared.shop_decides else "")
+        needs = "" if declared.needs is Need.NOTHING else declared.needs.value.replace("item_id", "`item_id`")
+        new = words.NEW_ITEMS[declared.new_items]
+        rows.append((f"`{kind}`", words.KINDS[kind], needs, bought, "yes" if declared.is_filled else "no", new))
+    header = (
+        "kind",
+        "what it shows",
+        "is about",
+        "what the person has bought",
+        "filled with what is popular",
+        "new items",
+    )
+    return table(header, rows)
+
+
 def columns(contract: Contract, meanings: dict[str, str]) -> str:
     if set(meanings) != set(contract.names):
         raise ValueError(f"docs/words.py describes {sorted(meanings)}, the contract has {sorted(contract.names)}")
@@ -223,6 +242,7 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "dialects": dialects,
     "endpoints": endpoints,
     "request fields": request_fields,
+    "kinds": kinds,
     "event columns": lambda: columns(EVENTS, words.EVENT_COLUMNS),
     "item columns": lambda: columns(ITEMS, words.ITEM_COLUMNS),
     "reasons": reasons,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from common.config import Purchased
 from common.edges.bucket_events import Dialect
+from common.schemas.kind import Kind
+from common.serving.kinds import NewItems
 
 EVENT_COLUMNS = {
     "user_id": "the customer's id; replaced by a pseudonym before anything is written",
@@ -27,8 +30,36 @@ ITEM_COLUMNS = {
     "url": "the address of the product's page",
     "currency": "such as EUR",
     "available": "`false` takes the item out of the recommendations",
+    "regular_price": "the price when it is not on sale; the item is on sale while `price` is below it",
     "created_at": "since when the shop has it; if it is missing: since the first upload that names it",
 }
+
+KINDS = {
+    Kind.SIMILAR: "what else could be bought instead of the item of the page",
+    Kind.BOUGHT_TOGETHER: "what is bought with the item of the page, then what is like it",
+    Kind.BASKET: "what goes with the basket: of each item the list of what is bought with it, then the model; never "
+    "what is in it. For an empty basket what is popular",
+    Kind.FOR_YOU: "the person's ranking of what they do not have yet. For an unknown person the visit, then what is "
+    "popular",
+    Kind.BUY_AGAIN: "what the person has bought and kept, what is due first, and nothing else",
+    Kind.BECAUSE_YOU_BOUGHT: "what goes with the purchases of the visit, or else with the person's last order, then "
+    "what is like them; each item names its cause",
+    Kind.BECAUSE_YOU_VIEWED: "what follows the item viewed last in this visit, or else the last that the person has "
+    "looked at and not bought, then what is like it; each item names it",
+    Kind.SESSION: "what fits the visit: the basket, what was viewed, the page",
+    Kind.RECENTLY_VIEWED: "the viewed items of the question again, newest first, each once",
+    Kind.POPULAR: "what most people buy: as `/v1/popular`",
+    Kind.NEWEST: "what came last into the catalogue",
+    Kind.ON_SALE: "what costs less than its `regular_price`: for a known person by the model, else popular first",
+}
+
+PURCHASED = {
+    Purchased.HIDE: "left out",
+    Purchased.SHOW: "shown",
+    Purchased.AUTO: "as training has found best",
+}
+
+NEW_ITEMS = {NewItems.NEVER: "", NewItems.ALWAYS: "yes", NewItems.IN_CATEGORY: "with `category`"}
 
 DIALECTS = {
     Dialect.RECORDS: "`Records[]` as MinIO, RustFS, Ceph and AWS S3 send it",

@@ -30,6 +30,7 @@ class History:
     vector: F32 | None = None
     weights: Sequence[float] | None = None
     purchased: Sequence[bool] | None = None
+    latest: Sequence[bool] | None = None
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def layer_content(
     encoder: dict[str, Any] | None = None,
     **lists: Any,
 ) -> LayerContent:
-    """`lists` are popular, newest, popular_by_category, bought_together and links."""
+    """`lists` are popular, newest, on_sale, few_know, popular_by_category, bought_together and links."""
     n = len(goods.item_nos)
     similar = np.full((n, 3), -1, np.int32) if goods.similar is None else goods.similar
     return LayerContent(
@@ -120,6 +121,7 @@ def user_rows(people: dict[UserKey, History], dim: int) -> UserRows:
     items = [number for row in rows for number in row.items]
     weights = [weight for row in rows for weight in (row.weights or [1.0] * len(row.items))]
     purchased = [bought for row in rows for bought in (row.purchased or [True] * len(row.items))]
+    latest = [last for row in rows for last in (row.latest or [False] * len(row.items))]
     return UserRows(
         keys=np.array([split_user_key(key) for key in sorted(people)], np.uint64).reshape(-1, 2),
         vectors=np.array(vectors, np.float32).reshape(-1, dim),
@@ -128,6 +130,7 @@ def user_rows(people: dict[UserKey, History], dim: int) -> UserRows:
         weights=np.array(weights, np.float32),
         purchased=np.array(purchased, np.bool_),
         repeats=np.array(weights, np.float32),
+        latest=np.array(latest, np.bool_),
     )
 
 

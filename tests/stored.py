@@ -17,7 +17,7 @@ from common.ids import join_user_key, split_user_key
 from common.models.artifact import Artifact
 from common.models.base import FitOptions, TrainingData
 from common.models.registry import make
-from common.schemas.data import EVENT_TYPES, F32
+from common.schemas.data import EVENT_TYPES, F32, REGULAR_PRICE
 from common.schemas.documents import Bundle, ServingDocument, StoreDocument
 from common.serving.bundle import ServedBundle, open_bundle
 from common.store.engine import connect_trusted
@@ -40,6 +40,7 @@ class Item:
     brand: str = "acme"
     price: float = 10.0
     available: bool = True
+    regular_price: float | None = None
 
 
 def add_batch(ctx: Context, events: Iterable[Event] = (), items: Iterable[Item] = ()) -> StoreDocument:
@@ -86,8 +87,10 @@ def _write_segment(ctx: Context, events: list[Event], items: list[Item], directo
     now = datetime.now(UTC).replace(tzinfo=None)
     for item in items:
         row = [item.item_id, item.category, item.brand, item.price, "", "", "", "EUR", item.available]
+        extra = {} if item.regular_price is None else {REGULAR_PRICE: str(item.regular_price)}
         connection.execute(
-            "INSERT INTO made.items VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, '{}', ?, ?, NULL)", [*row, now, now]
+            "INSERT INTO made.items VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?, ?, ?, NULL)",
+            [*row, json.dumps(extra), now, now],
         )
     made = finish(connection, "made", path)
     connection.close()
@@ -139,6 +142,8 @@ class Served:
     vectors: dict[bytes, F32]
     popular: list[str]
     newest: list[str]
+    on_sale: list[str]
+    few_know: list[str]
     popular_in: dict[str, list[str]]
     similar: dict[str, list[str]]
 
@@ -169,6 +174,8 @@ def read_served(ctx: Context) -> Served:
         vectors={key: vector for key, (_, vector) in people.items()},
         popular=[ids[no] for no in bundle.popular],
         newest=[ids[no] for no in bundle.newest],
+        on_sale=[ids[no] for no in bundle.on_sale],
+        few_know=[ids[no] for no in bundle.few_know.item_nos],
         popular_in={name: [ids[no] for no in bundle.popular_in(name)] for name in categories},
         similar={ids[no]: [ids[other] for other in items.similar(no)] for no in range(items.n)},
     )

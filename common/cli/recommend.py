@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from common.cli.session import AsJson, session
+from common.schemas.kind import Kind
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,6 +26,9 @@ Url = Annotated[str | None, typer.Option(help="Ask this recommend function. Defa
 def recommend(
     user: Annotated[str | None, typer.Option(help="A user id, as the uploads name it.")] = None,
     item: Annotated[list[str] | None, typer.Option(help="An item of the basket; repeat it for several.")] = None,
+    kind: Annotated[Kind | None, typer.Option(help="The list that a page asks for.")] = None,
+    page: Annotated[str | None, typer.Option(help="The item whose page is looked at.")] = None,
+    viewed: Annotated[list[str] | None, typer.Option(help="An item viewed before, oldest first; repeat it.")] = None,
     n: HowMany = 10,
     category: Category = None,
     brand: Brand = None,
@@ -33,11 +37,12 @@ def recommend(
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show the recommendations for a person, a basket or an unknown visitor."""
+    """Show the recommendations for a person, a basket or an unknown visitor, or the list of a kind."""
     with session(as_json) as current:
         from common.cli.ask import ask
 
         fields = _fields(n=n, category=category, brand=brand, price_min=price_min, price_max=price_max, basket=item)
+        fields |= _fields(kind=kind, item_id=page, viewed=viewed)
         document = json.loads(ask(current.context(), fields, user_id=user, url=url))
         current.answer(document, lambda console: _show(console, document))
 

@@ -13,7 +13,9 @@ from common.config import Purchased
 from common.edges.http_promotions import ATTRIBUTE_PREFIX, MAX_PROMOTIONS, PROMOTION_DESCRIPTION, checked, promotion_of
 from common.errors import BadRequest, TooLarge
 from common.schemas.data import EventType
+from common.schemas.kind import Kind
 from common.serving.filters import AVAILABLE, Filter
+from common.serving.kinds import DECLARATIONS, Need
 from common.serving.promotions import Promotion
 from common.serving.variety import Variety
 from common.usecases.recommend.question_bounds import MAX_COLUMNS, MAX_FILTER_VALUES, check_filter
@@ -115,10 +117,17 @@ class PersonFields(ListFields):
         None, description="The person's user id, for local development only; elsewhere a signed bearer token names it."
     )
     item_id: Text | None = Field(None, description="The item whose page the visitor is on.")
+    kind: Kind | None = Field(
+        None,
+        description="The list that the page asks for. Each kind shows only what belongs under its heading, so a list "
+        "may be short or empty. Default: the person's ranking, then what is like the page and the visit, then what is "
+        "popular.",
+    )
     purchased: Purchased | None = Field(
         None,
         description="Treatment of items that the person has bought: `hide` leaves them out, `show` ranks them as any "
-        "other, `boost` ranks them higher, `auto` is what training has found best. Default: the shop's setting.",
+        "other, `boost` ranks them higher, `auto` is what training has found best. Default: what the kind declares, or "
+        "the shop's setting.",
     )
     promote: Annotated[tuple[Annotated[Text, AfterValidator(checked)], ...], Field(max_length=MAX_PROMOTIONS)] = Field(
         (), description=PROMOTION_DESCRIPTION
@@ -218,12 +227,15 @@ def _problem(error: ValidationError, what: str, model: type[BaseModel]) -> BadRe
 def to_query(fields: ListFields, max_n: int) -> Query:
     """Returns the query of the fields, without a user id.
 
-    Raises `BadRequest` for an `n` above the shop's setting, and for a filter that is too large as a whole."""
+    Raises `BadRequest` for an `n` above the shop's setting, for a filter that is too large as a whole, and for a kind
+    that lacks its item."""
     if fields.n > max_n:
         raise BadRequest(f"'n' is {fields.n}; at most {max_n} are accepted")
     wanted = fields.filter()
     check_filter(wanted)
     person = fields if isinstance(fields, PersonFields) else None
+    if person and person.kind and person.item_id is None and DECLARATIONS[person.kind].needs is Need.ITEM:
+        raise BadRequest(f"the kind {person.kind.value!r} is about an item: 'item_id' must name it")
     return Query(
         n=fields.n,
         wanted=wanted,
@@ -231,6 +243,7 @@ def to_query(fields: ListFields, max_n: int) -> Query:
         variety=fields.variety(),
         page=person.item_id if person else None,
         purchased=person.purchased if person else None,
+        kind=person.kind if person else None,
         promotions=person.promotions() if person else (),
         session=fields.events() if isinstance(fields, SessionFields) else (),
     )

@@ -13,9 +13,11 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 
 from common.edges.problems import refused
+from common.schemas.kind import Kind
 from common.serving.ranking import Rung
 from common.serving.stages import BOUNDS_S, Stages
 from common.usecases.recommend.activity import Activity
+from common.usecases.recommend.answer_cache import Answer, Extent
 from common.usecases.recommend.service import RecommendService
 
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST.encode()
@@ -90,6 +92,9 @@ class Metrics:
             "recsys_request_seconds", "Time to an answer.", ["endpoint"], buckets=_SECONDS, registry=registry
         )
         self._items = Counter("recsys_items", "Items in answers, by rung.", ["rung"], registry=registry)
+        self._lists = Counter(
+            "recsys_lists", "Lists of a kind that pages asked for.", ["kind", "extent"], registry=registry
+        )
         self._age = Gauge("recsys_bundle_age_seconds", "Age of the served bundle.", registry=registry)
         self._model_age = Gauge(
             "recsys_model_age_seconds", "Time since the served model was trained.", registry=registry
@@ -102,16 +107,19 @@ class Metrics:
             lambda endpoint, status: self._requests.labels(endpoint, str(status))
         )
         self._seconds_of = lru_cache(maxsize=64)(self._seconds.labels)
+        self._lists_of = {(kind, extent): self._lists.labels(kind, extent) for kind in Kind for extent in Extent}
         self._items_of = {rung: self._items.labels(rung) for rung in Rung}
 
     def answered(self, endpoint: str, status: int, seconds: float) -> None:
         self._requests_of(endpoint, status).inc()
         self._seconds_of(endpoint).observe(seconds)
 
-    def recommended(self, rungs: Iterable[tuple[Rung, int]]) -> None:
-        """Counts the items of an answer by their rung. `rungs`: (rung, number of items)."""
-        for rung, n_items in rungs:
+    def recommended(self, answer: Answer) -> None:
+        """Counts the items of an answer by their rung, and the list by its kind."""
+        for rung, n_items in answer.rungs:
             self._items_of[rung].inc(n_items)
+        if answer.kind is not None and answer.extent is not None:
+            self._lists_of[answer.kind, answer.extent].inc()
 
     def exposition(self, service: RecommendService | None) -> bytes:
         """The metrics in Prometheus' text format, with the current state of the service."""

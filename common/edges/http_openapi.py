@@ -74,8 +74,8 @@ def openapi_document() -> dict[str, Any]:
 
 def _paths() -> dict[str, Any]:
     item_id = {"name": "item_id", "in": "path", "required": True, "schema": {"type": "string"}}
-    personal = _list_operation("Recommendations for a person, a page or nobody in particular", PersonFields, 401)
-    session = _operation("Recommendations for a visit: a basket, what was viewed, a person if one is named", 401)
+    personal = _list_operation("Recommendations for a person, a page or nobody in particular", PersonFields, 401, 404)
+    session = _operation("Recommendations for a visit: a basket, what was viewed, a person if one is named", 401, 404)
     session["requestBody"] = {"required": True, "content": _content("SessionFields")}
     for operation in (personal, session):
         operation["security"] = [{}, {"visitor": []}]
@@ -158,10 +158,16 @@ def _schemas_of_answers() -> dict[str, Any]:
     return {
         "Card": _CARD,
         "Item": _item_schema(),
-        "Answer": _list_of("Item", "Items, best first."),
+        "Answer": _answer_schema(),
         "KnownItem": _known_item_schema(),
         "Cards": _list_of("KnownItem", "Items, in the order in which they were asked for."),
     }
+
+
+def _answer_schema() -> dict[str, Any]:
+    schema = _list_of("Item", "Items, best first.")
+    kind = {"$ref": f"{_SCHEMAS}Kind", "description": "The kind that was asked for; absent where none was."}
+    return {**schema, "properties": {**schema["properties"], "kind": kind}}
 
 
 def _item_schema() -> dict[str, Any]:

@@ -27,6 +27,8 @@ from common.edges.http_turns import Turns
 from common.edges.problems import problem
 from common.edges.query_cache import QueryCache
 from common.errors import BadRequest, CorruptError, NotReady, Unauthorized
+from common.schemas.kind import Kind
+from common.serving.kinds import DECLARATIONS, Need
 from common.serving.stages import Stage, StageTimer
 from common.usecases.recommend.answer_cache import Answer
 from common.usecases.recommend.service import Query, RecommendService
@@ -95,6 +97,9 @@ CACHING: Final = {
     Endpoint.POPULAR: BRIEFLY,
 }
 
+OF_EVERYBODY: Final = frozenset(kind for kind in Kind if DECLARATIONS[kind].needs in (Need.NOTHING, Need.ITEM))
+"""Kinds that caches may keep for a while where the question names nobody: they are the same for all who ask it."""
+
 
 class Storefront:
     """The endpoints that need the service: `/readyz` and those under `/v1/`."""
@@ -121,8 +126,10 @@ class Storefront:
         if answer is None:
             answer = await self._make(request, route, body, subject, timer)
             self._service.remember(cache_key, answer)
-        self._metrics.recommended(answer.rungs)
-        return Response(200, JSON, answer.body, [CACHING[route.endpoint]])
+        self._metrics.recommended(answer)
+        names_nobody = body is None and subject is None and b"user_id" not in request.query_string
+        caching = BRIEFLY if names_nobody and answer.kind in OF_EVERYBODY else CACHING[route.endpoint]
+        return Response(200, JSON, answer.body, [caching])
 
     async def _make(
         self, request: Request, route: Route, body: bytes | None, subject: str | None, timer: StageTimer

@@ -82,6 +82,10 @@ class Interactions:
         return Interactions(user_keys=self.user_keys, item_ids=self.item_ids, **chosen)
 
 
+REGULAR_PRICE: Final = "regular_price"
+"""The name in `Catalogue.extra` of what an item costs where it is not on sale, as the text of a number."""
+
+
 @dataclass(frozen=True)
 class Catalogue:
     """The items as columns, one row for each item, sorted by id.
@@ -161,11 +165,12 @@ def repeated(half_life_days: float | None) -> Weighting:
 class UserRows:
     """The people of a layer, sorted by key, with their vectors and histories.
 
-    The history of row i is [offsets[i], offsets[i + 1]) of the last four arrays: each item once, in the order of the
+    The history of row i is [offsets[i], offsets[i + 1]) of the last five arrays: each item once, in the order of the
     person's last event with it, oldest first.
 
     keys (n, 2) uint64; vectors (n, dim) float32; offsets (n + 1,) int64; items (h,) int32 item numbers; weights (h,)
-    float32, the sums of `Weighting.weigh`; purchased (h,) bool; repeats (h,) float32, the sums of `repeated`'s weights.
+    float32, the sums of `Weighting.weigh`; purchased (h,) bool; repeats (h,) float32, the sums of `repeated`'s weights;
+    latest (h,) bool, the items of the person's last order.
     """
 
     keys: U64
@@ -175,6 +180,7 @@ class UserRows:
     weights: F32
     purchased: Bools
     repeats: F32
+    latest: Bools
 
 
 @dataclass(frozen=True)
@@ -208,10 +214,11 @@ class LayerContent:
     cosine, padded with -1. `bought_together` lists the items that share orders with an item; for each item the newest
     layer with a list of it counts.
 
-    `popular` and `newest` (k,) int32 rank item numbers, best first; `popular_by_category` ranks within each category.
-    In a delta they replace those of earlier layers; None keeps those. `links` are the rows of links by the place that
-    they answer, a value of `Place`; for each item the newest layer with a row of it counts. `encoder` holds arrays of
-    the artifact, in a base only.
+    `popular`, `newest`, `on_sale` and `few_know` (k,) int32 rank item numbers, best first; `popular_by_category` ranks
+    within each category. In a delta they replace those of earlier layers; None keeps those. `on_sale` are all items
+    with a price below their regular one, available or not; `few_know` are new items that few people have bought.
+    `links` are the rows of links by the place that they answer, a value of `Place`; for each item the newest layer with
+    a row of it counts. `encoder` holds arrays of the artifact, in a base only.
     """
 
     item_nos: I32
@@ -222,6 +229,8 @@ class LayerContent:
     similar: I32
     popular: I32 | None = None
     newest: I32 | None = None
+    on_sale: I32 | None = None
+    few_know: I32 | None = None
     popular_by_category: dict[str, I32] | None = None
     bought_together: ItemLists | None = None
     links: dict[str, ItemLinks] = field(default_factory=dict)

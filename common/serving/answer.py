@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final
 
+from common.schemas.kind import Kind
 from common.serving.bundle import ServedBundle
 from common.serving.evidence import Reason
 from common.serving.ranking import Pick, Rung
@@ -15,8 +16,9 @@ _RUNGS: Final = {rung: b'"rung":"%b","reason":{"code":' % rung.encode() for rung
 _REASON_JSON: Final = {reason: b'"%b"' % reason.encode() for reason in Reason}
 
 
-def render(bundle: ServedBundle, picks: list[Pick]) -> bytes:
-    """The answer `{"bundle_id": …, "model": …, "items": [card fields, rank, rung, reason, score], …}` as UTF-8.
+def render(bundle: ServedBundle, picks: list[Pick], kind: Kind | None = None) -> bytes:
+    """The answer `{"bundle_id": …, "model": …, "items": [card fields, rank, rung, reason, score], …}` as UTF-8, with
+    `"kind": …` before the items where a kind was asked for.
 
     `reason` is {code, item_id, title}; the last two only where another item is the reason. `score` is left out in rungs
     that have none.
@@ -29,7 +31,7 @@ def render(bundle: ServedBundle, picks: list[Pick]) -> bytes:
         if cause is not None:
             pieces += (b",", mention(cause))
         pieces.append(b"}}," if score is None else b'},"score":%.6g},' % score)
-    return _join(bundle, b"".join(pieces)[:-1])
+    return _join(bundle, b"".join(pieces)[:-1], kind)
 
 
 def render_cards(bundle: ServedBundle, item_nos: Iterable[int]) -> bytes:
@@ -37,13 +39,14 @@ def render_cards(bundle: ServedBundle, item_nos: Iterable[int]) -> bytes:
     return _join(bundle, b",".join(_card(bundle, item_no) for item_no in item_nos))
 
 
-def _join(bundle: ServedBundle, items: bytes) -> bytes:
-    return b'%b,"items":[%b]}' % (_head(bundle.document.bundle_id, bundle.document.model.family), items)
+def _join(bundle: ServedBundle, items: bytes, kind: Kind | None = None) -> bytes:
+    return b'%b,"items":[%b]}' % (_head(bundle.document.bundle_id, bundle.document.model.family, kind), items)
 
 
-@lru_cache(maxsize=4)
-def _head(bundle_id: str, model: str) -> bytes:
-    return json.dumps({"bundle_id": bundle_id, "model": model}, separators=(",", ":"))[:-1].encode()
+@lru_cache(maxsize=32)
+def _head(bundle_id: str, model: str, kind: Kind | None) -> bytes:
+    told = {"bundle_id": bundle_id, "model": model, **({} if kind is None else {"kind": kind})}
+    return json.dumps(told, separators=(",", ":"))[:-1].encode()
 
 
 def _card(bundle: ServedBundle, item_no: int) -> bytes:

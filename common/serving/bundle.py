@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -57,6 +58,18 @@ class StillValid:
         if len(newer) > MANY_NEWER:
             return cls(bytes(items.n), np.empty((0, items.dim), np.float32))
         return cls((allowed & same_as_base).tobytes(), items.vectors(newer))
+
+
+class FewKnow:
+    """The new items that few people know: item_nos (m,) int32, newest first, and their vectors (m, dim) float32."""
+
+    def __init__(self, items: Items, item_nos: I32) -> None:
+        self._items = items
+        self.item_nos = item_nos
+
+    @cached_property
+    def vectors(self) -> F32:
+        return self._items.vectors(self.item_nos)
 
 
 __all__ = ["ServedBundle", "open_bundle", "write_layer"]
@@ -127,6 +140,8 @@ class ServedBundle:
         }
         self.popular = self._list("popular")
         self.newest = self._list("newest")
+        self.on_sale = self._list("on_sale")
+        self.few_know = FewKnow(self.items, self._list("few_know"))
 
     def find_person(self, key: UserKey) -> Person | None:
         """The person's row in the newest layer that has one."""

@@ -29,6 +29,9 @@ class Reason(StrEnum):
     POPULAR = "popular"
     POPULAR_IN_CATEGORY = "popular_in_category"
     NEW = "new"
+    BECAUSE_YOU_VIEWED = "because_you_viewed"
+    RECENTLY_VIEWED = "recently_viewed"
+    ON_SALE = "on_sale"
 
 
 # `Evidence.kinds` are positions here. Positions 0 and 1 are the values of `Person.purchased`, False and True.

@@ -27,6 +27,9 @@ ENCODER_PREFIX: Final = "encoder_"
 TOGETHER_PREFIX: Final = "bought_together_"
 LINKS_PREFIX: Final = "links_"
 
+RANKINGS: Final = ("popular", "newest", "on_sale", "few_know")
+"""The names of the lists of a layer that rank items for everybody."""
+
 
 class LayerInfo(BaseModel):
     """The content of `layer.json`: the lengths that the other files are checked against, and how the index is
@@ -112,6 +115,8 @@ class Layer:
     people: People
     popular: I32 | None
     newest: I32 | None
+    on_sale: I32 | None
+    few_know: I32 | None
     popular_by_category: dict[str, I32] | None
     bought_together: ItemLists | None
     links: dict[Place, ItemLinks]
@@ -143,8 +148,7 @@ def open_layer(ref: LayerRef, path_of: Callable[[FileRef], Path]) -> Layer:
         similar=files.array("similar", np.int32, n, info.similar_k),
         catalogue=CatalogueFile(files.path(CATALOGUE_FILE)),
         people=_open_people(files, info),
-        popular=files.optional("popular"),
-        newest=files.optional("newest"),
+        **{name: files.optional(name) for name in RANKINGS},
         popular_by_category=_open_categories(files, info),
         bought_together=_open_together(files),
         links={place: links for place in Place if (links := _open_links(files, place))},
@@ -163,6 +167,8 @@ def _open_people(files: LayerFiles, info: LayerInfo) -> People:
         purchased=files.array("history_purchased", np.bool_, len(items)),
         # Layers from before repeat purchases were counted have weights only.
         repeats=files.array(files.first("history_repeats", "history_weights"), np.float32, len(items)),
+        # Layers from before last orders were marked say of no item that it was in one.
+        latest=files.array("history_latest", np.bool_, len(items)) if files.has("history_latest") else None,
         precomputed=_open_precomputed(files, info.n_users),
     )
 

@@ -13,7 +13,7 @@ from common.schemas.links import ItemLinks
 from common.serving.arrays import INFO_FILE, save_array, save_strings
 from common.serving.filters import write_catalogue
 from common.serving.index import IndexInfo, write_index
-from common.serving.layer import ENCODER_PREFIX, INDEX_FILE, LINKS_PREFIX, TOGETHER_PREFIX, LayerInfo
+from common.serving.layer import ENCODER_PREFIX, INDEX_FILE, LINKS_PREFIX, RANKINGS, TOGETHER_PREFIX, LayerInfo
 from common.serving.lookup import encode_id, sort_hashes
 
 Files = dict[str, Path]
@@ -101,6 +101,7 @@ def _write_users(users: UserRows, directory: Path) -> Files:
         "history_weights": users.weights.astype(np.float32),
         "history_purchased": users.purchased.astype(np.bool_),
         "history_repeats": users.repeats.astype(np.float32),
+        "history_latest": users.latest.astype(np.bool_),
     }
     files: Files = {}
     for name, column in columns.items():
@@ -110,7 +111,8 @@ def _write_users(users: UserRows, directory: Path) -> Files:
 
 def _write_lists(content: LayerContent, directory: Path) -> Files:
     files: Files = {}
-    for name, items in (("popular", content.popular), ("newest", content.newest)):
+    rankings = {name: getattr(content, name) for name in RANKINGS}
+    for name, items in rankings.items():
         if items is not None:
             files |= save_array(directory, name, items.astype(np.int32))
     if content.popular_by_category is not None:

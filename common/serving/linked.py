@@ -43,7 +43,7 @@ class LinkedItems:
                 items.append(row[0])
                 scores.append(row[1] * weights[place])
                 causes.append(np.full(len(row[0]), place, np.int32))
-        return _merged(np.concatenate(items), np.concatenate(scores), np.concatenate(causes))
+        return merged(np.concatenate(items), np.concatenate(scores), np.concatenate(causes))
 
     def _row(self, item_no: int) -> tuple[I32, F32] | None:
         for links in self._layers:
@@ -53,10 +53,21 @@ class LinkedItems:
         return None
 
 
-def _merged(items: I32, scores: F32, causes: I32) -> Linked:
-    """The sums by item, and of each item the cause that adds most, of equal ones the latest."""
+def merged(items: I32, scores: F32, causes: I32) -> Linked:
+    """The sums by item, of entries in any order, and of each the cause that adds most, of equal ones the latest."""
     order = np.lexsort((-causes, -scores, items))
     items = items[order]
     begins = np.flatnonzero(np.diff(items, prepend=-1))
     sums = np.add.reduceat(scores[order], begins) if len(begins) else scores
     return Linked(items[begins], sums.astype(np.float32), causes[order][begins])
+
+
+def merged_lists(lists: Sequence[I32]) -> Linked:
+    """Several ranked lists as one: an item scores 1 / place in each, so one that stands in several comes first; the
+    cause is the list in which it stands highest."""
+    items, scores, causes = [_NO_ITEMS], [np.empty(0, np.float32)], [_NO_ITEMS]
+    for place, listed in enumerate(lists):
+        items.append(listed)
+        scores.append((1 / np.arange(1, len(listed) + 1)).astype(np.float32))
+        causes.append(np.full(len(listed), place, np.int32))
+    return merged(np.concatenate(items), np.concatenate(scores), np.concatenate(causes))

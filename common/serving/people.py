@@ -51,6 +51,7 @@ class Person(NamedTuple):
     weights: (h,) float32
     purchased: (h,) bool, which of the items were bought
     repeats: (h,) float32, decayed number of purchases, as `UserRows.repeats`
+    latest: (h,) bool, the items of the last order
     precomputed: the precomputed answer, if there is one
     """
 
@@ -59,6 +60,7 @@ class Person(NamedTuple):
     weights: F32
     purchased: Bools
     repeats: F32
+    latest: Bools
     precomputed: PrecomputedRow | None = None
 
 
@@ -75,6 +77,7 @@ class People:
         weights: F32,
         purchased: Bools,
         repeats: F32,
+        latest: Bools | None = None,
         precomputed: Precomputed | None = None,
     ) -> None:
         if len(vectors) not in (0, keys.shape[1]) or offsets[-1] != len(items):
@@ -84,6 +87,7 @@ class People:
         self._offsets = offsets.data
         self._items, self._weights, self._purchased = items, weights, purchased
         self._repeats = repeats
+        self._latest = np.zeros(len(items), np.bool_) if latest is None else latest
         self._precomputed = precomputed
 
     def __len__(self) -> int:
@@ -109,6 +113,7 @@ class People:
             weights=self._weights,
             purchased=self._purchased,
             repeats=self._repeats,
+            latest=self._latest,
         )
 
     def person(self, row: int) -> Person:
@@ -119,5 +124,6 @@ class People:
             weights=self._weights[history],
             purchased=self._purchased[history],
             repeats=self._repeats[history],
+            latest=self._latest[history],
             precomputed=PrecomputedRow(self._precomputed, row) if self._precomputed else None,
         )

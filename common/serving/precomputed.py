@@ -62,16 +62,21 @@ def write_precomputed(bundle: ServedBundle, directory: Path) -> dict[str, Path]:
     return files
 
 
-def precomputed_picks(bundle: ServedBundle, person: Person, n: int) -> list[Pick] | None:
-    """The first `n` picks for a plain request, the same as `rank` gives; None where `rank` must be called."""
+def precomputed_picks(bundle: ServedBundle, person: Person, n: int, without_bought: bool = False) -> list[Pick] | None:
+    """The first `n` picks for a plain request, the same as `rank` gives; None where `rank` must be called.
+
+    Without what the person has bought, the others stand in the same order, whatever training has chosen for purchases:
+    only purchases are raised, so whatever stands before one of the others does so without them too.
+    """
     if person.precomputed is None:
         return None
     unchanged = bundle.still_valid.unchanged
+    left_out = set(person.items[person.purchased].tolist()) if without_bought else ()
     picks: list[Pick] = []
     for item_no, score, cause, reason in person.precomputed.rows():
         if item_no == _NONE:
             return None
-        if unchanged[item_no]:
+        if unchanged[item_no] and item_no not in left_out:
             named = None if cause == _NONE else cause
             picks.append(Pick(item_no, Rung.PERSONAL, ItemReason(_STORED_REASONS[reason], named), score))
             if len(picks) == n:

@@ -43,6 +43,9 @@ class Rung(StrEnum):
     POPULAR_IN_CATEGORY = "popular_in_category"
     POPULAR = "popular"
     NEWEST = "newest"
+    BUY_AGAIN = "buy_again"
+    RECENTLY_VIEWED = "recently_viewed"
+    ON_SALE = "on_sale"
 
 
 class Pick(NamedTuple):
@@ -83,7 +86,7 @@ def rank(bundle: ServedBundle, request: RankingRequest, timer: StageTimer | None
     `timer` records the time of each stage. Raises `CorruptError` where a layer's catalogue cannot be read.
     """
     timer = timer or StageTimer()
-    ladder = _Ladder(bundle, request, timer)
+    ladder = Ladder(bundle, request, timer)
     general = (ladder.related, ladder.popular_in_category, ladder.popular, ladder.newest)
     for rung in (ladder.linked, ladder.own, ladder.bought_together, *general):
         rung()
@@ -99,7 +102,7 @@ def _place(request: RankingRequest) -> Place:
     return Place.BASKET if in_basket and request.page is None else Place.VISIT
 
 
-class _Ladder:
+class Ladder:
     """Fills `picks` rung by rung. `taken` (m,) int32 are items that must not come, or not again."""
 
     def __init__(self, bundle: ServedBundle, request: RankingRequest, timer: StageTimer) -> None:
@@ -127,14 +130,18 @@ class _Ladder:
         links = self.bundle.linked(_place(request))
         if links is None:
             return
-        evidence = self._evidence_of_request()
+        evidence = self.evidence()
         linked = links.of(evidence.items)
         self.timer.end(Stage.ENCODE)
+        self.take_linked(linked, Rung.SESSION, evidence.cause)
+
+    def take_linked(self, linked: Linked, rung: Rung, cause_at: Callable[[int], ItemReason]) -> None:
+        """Takes the best of some scored items; `cause_at` makes the reason from the place that is the cause."""
         hits = self._varied(partial(self._search, partial(self._among, linked)))
         self.timer.end(Stage.SEARCH)
         places = linked.causes[np.searchsorted(linked.item_nos, hits.item_nos)].tolist()
-        causes = [evidence.cause(place) for place in places]
-        self.picks += map(Pick, hits.item_nos.tolist(), repeat(Rung.SESSION), causes, hits.scores.tolist())
+        causes = map(cause_at, places)
+        self.picks += map(Pick, hits.item_nos.tolist(), repeat(rung), causes, hits.scores.tolist())
         self.taken = np.append(self.taken, hits.item_nos)
 
     def _among(self, linked: Linked, selection: Selection, n: int) -> Hits:
@@ -147,7 +154,7 @@ class _Ladder:
         request = self.request
         if not self.bundle.personal or (request.person is None and not request.session):
             return
-        evidence = self._evidence_of_request()
+        evidence = self.evidence()
         query = evidence.query(self.bundle)
         self.timer.end(Stage.ENCODE)
         if query is None:
@@ -213,7 +220,7 @@ class _Ladder:
         again = ItemReason(Reason.BUY_AGAIN)
         return [again if item_no in bought else cause for item_no, cause in zip(numbers, causes, strict=True)]
 
-    def _evidence_of_request(self) -> Evidence:
+    def evidence(self) -> Evidence:
         """The evidence of the person and the session; the open page counts as a view."""
         person, session = self.request.person, self.request.session
         if self.request.page is not None:
@@ -228,7 +235,7 @@ class _Ladder:
         page = self.request.page
         if self.request.bought_together and page is not None:
             listed = self.bundle.bought_together(page)
-            self._take(listed, Rung.BOUGHT_TOGETHER, ItemReason(Reason.BOUGHT_TOGETHER, page))
+            self.take(listed, Rung.BOUGHT_TOGETHER, ItemReason(Reason.BOUGHT_TOGETHER, page))
 
     def related(self) -> None:
         """Items similar to the page's item or, without a page, to the newest items of the session.
@@ -238,10 +245,10 @@ class _Ladder:
         """
         if not self.bundle.personal:
             return
-        for cause in self._seeds():
+        for cause in self.seeds():
             if cause.item_no is None or self.missing == 0:
                 return
-            self._take(self.bundle.items.similar(cause.item_no), Rung.RELATED, cause)
+            self.take(self.bundle.items.similar(cause.item_no), Rung.RELATED, cause)
             if self.missing == 0:
                 return
             hits = self._varied(partial(self._nearest, cause.item_no))
@@ -251,7 +258,8 @@ class _Ladder:
     def _nearest(self, item_no: int, n: int) -> Hits:
         return nearest(self.bundle.items, item_no, n, self.selection, self.taken)
 
-    def _seeds(self) -> list[ItemReason]:
+    def seeds(self) -> list[ItemReason]:
+        """The items that others are to be like, with the reason that an item like it has."""
         if self.request.page is not None:
             return [ItemReason(Reason.SIMILAR_TO, self.request.page)]
         carts = [item.kind is EventType.CART for item in self.request.session]
@@ -265,28 +273,29 @@ class _Ladder:
         for category in self._categories():
             if self.missing:
                 listed = self.bundle.popular_in(category)
-                self._take(listed, Rung.POPULAR_IN_CATEGORY, ItemReason(Reason.POPULAR_IN_CATEGORY))
+                self.take(listed, Rung.POPULAR_IN_CATEGORY, ItemReason(Reason.POPULAR_IN_CATEGORY))
 
     def _categories(self) -> list[str]:
         filtered = self.request.wanted.categories
         if filtered:
             return list(filtered) if len(filtered) == 1 else []
-        seen = [seed.item_no for seed in self._seeds() if seed.item_no is not None]
+        seen = [seed.item_no for seed in self.seeds() if seed.item_no is not None]
         categories = dict.fromkeys(self.bundle.items.category(item_no) for item_no in seen)
         return [category for category in categories if category]
 
     def popular(self) -> None:
-        self._take(self.bundle.popular, Rung.POPULAR, ItemReason(Reason.POPULAR))
+        self.take(self.bundle.popular, Rung.POPULAR, ItemReason(Reason.POPULAR))
 
     def newest(self) -> None:
         """The list of new items, and behind it every other allowed item, the latest first."""
-        self._take(self.bundle.newest, Rung.NEWEST, ItemReason(Reason.NEW))
+        self.take(self.bundle.newest, Rung.NEWEST, ItemReason(Reason.NEW))
         if self.missing:
             rest = self.selection.all_items()
             latest_first = np.argsort(-self.bundle.items.born_at(rest), kind="stable")
-            self._take(rest[latest_first], Rung.NEWEST, ItemReason(Reason.NEW))
+            self.take(rest[latest_first], Rung.NEWEST, ItemReason(Reason.NEW))
 
-    def _take(self, listed: I32, rung: Rung, cause: ItemReason) -> None:
+    def take(self, listed: I32, rung: Rung, cause: ItemReason) -> None:
+        """Takes the first allowed items of a list."""
         taken = set(self.taken.tolist())
         allowed = (item_no for item_no in self._allowed(listed) if item_no not in taken)
         chosen = list(islice(self._within_quota(allowed), self.missing))

@@ -118,4 +118,5 @@ def _users(user_ids: tuple[str, ...], vectors: F32, purchases: csr_matrix, pseud
         weights=np.ones(n, np.float32),
         purchased=np.ones(n, np.bool_),
         repeats=np.ones(n, np.float32),
+        latest=np.zeros(n, np.bool_),
     )

@@ -155,6 +155,7 @@ def _users(rng: np.random.Generator, centres: F32, aisles: I64, n: int) -> UserR
         weights=np.ones(n_events, np.float32),
         purchased=np.ones(n_events, np.bool_),
         repeats=np.ones(n_events, np.float32),
+        latest=np.zeros(n_events, np.bool_),
     )
 
 

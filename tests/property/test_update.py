@@ -63,13 +63,21 @@ class Shop:
             chosen = self.rng.choice(list(self.items.values()))
             self.items[chosen.item_id] = replace(chosen, available=not chosen.available)
             described = [*(item for item in described if item.item_id != chosen.item_id), self.items[chosen.item_id]]
+        if self.rng.random() < 0.5:
+            chosen = self._priced(self.rng.choice(list(self.items.values())))
+            described = [*(item for item in described if item.item_id != chosen.item_id), chosen]
         events = [self._event() for _ in range(self.rng.randrange(6))]
         return events or [] if described else [*events, self._event()], described
 
     def _new_item(self, number: int) -> Item:
         item = Item(f"i{number:02}", category=f"c{number % 3}", brand=f"b{number % 2}")
-        self.items[item.item_id] = item
-        return item
+        return self._priced(item)
+
+    def _priced(self, item: Item) -> Item:
+        """A third of the items are on sale."""
+        price, regular = (self.rng.choice([5.0, 6.0]) for _ in range(2))
+        self.items[item.item_id] = replace(item, price=price, regular_price=regular if regular > 5 else None)
+        return self.items[item.item_id]
 
     def _event(self) -> Event:
         self.moment += 0.1 + self.rng.random()
@@ -98,10 +106,17 @@ def assert_same(served: Served, wanted: Served) -> None:
     assert served.popular == wanted.popular
     assert served.popular_in == wanted.popular_in
     assert sorted(served.newest) == sorted(wanted.newest)
+    assert sorted(served.on_sale) == sorted(wanted.on_sale)
+    assert sorted(served.few_know) == sorted(wanted.few_know)
+    popular = [item_id for item_id in served.popular if item_id in served.on_sale]
+    assert [item_id for item_id in served.on_sale if item_id in popular] == popular
 
 
-def assert_as_published_afresh(ctx: Context, artifact: Artifact) -> None:
+def assert_as_published_afresh(ctx: Context, artifact: Artifact, shop: Shop) -> None:
     served = read_served(ctx)
+    cheaper = {item.item_id for item in shop.items.values() if item.regular_price and item.price < item.regular_price}
+    assert set(served.on_sale) == cheaper
+    assert len(served.on_sale) == len(cheaper)
     publish(ctx, artifact, 1)
     assert_same(served, read_served(ctx))
 
@@ -117,7 +132,7 @@ def test_batch_by_batch_is_the_same_as_all_at_once(seed: int, updates: list[bool
             if now:
                 update(ctx)
         update(ctx)
-        assert_as_published_afresh(ctx, artifact)
+        assert_as_published_afresh(ctx, artifact, shop)
 
 
 @pytest.mark.slow(lane="faults")
@@ -152,4 +167,4 @@ def test_updates_a_training_and_failures_at_the_same_time(seed: int) -> None:
         covered = served_document(ctx).bundle.covers_seq
         update(ctx)
         assert served_document(ctx).bundle.covers_seq >= covered
-        assert_as_published_afresh(ctx, artifact)
+        assert_as_published_afresh(ctx, artifact, shop)

@@ -100,6 +100,18 @@ def test_a_layer_without_counted_purchases_goes_by_the_weights(written: tuple[Bu
     assert ben.repeats.tolist() == ben.weights.tolist() == [0.5, 2]
 
 
+def test_a_layer_without_last_orders_says_of_no_item_that_it_was_in_one(
+    written: tuple[Bundle, dict[str, Path]],
+) -> None:
+    bundle, paths = written
+    [ref] = bundle.layers
+    files = {name: file for name, file in ref.files.items() if name != "history_latest.npy"}
+    assert len(files) == len(ref.files) - 1
+    ben = open_layer(ref.model_copy(update={"files": files}), lambda file: paths[file.key]).people.find(BEN)
+    assert ben is not None
+    assert ben.latest.tolist() == [False, False]
+
+
 def test_lists_that_a_layer_does_not_bring_are_none(written: tuple[Bundle, dict[str, Path]]) -> None:
     layer = opened(written)
     assert layer.popular is not None

@@ -16,7 +16,9 @@ from common.edges.http_metrics import Metrics
 from common.edges.http_routes import PATHS, Endpoint
 from common.edges.triggers import Trigger
 from common.schemas.documents import RunState
+from common.schemas.kind import Kind
 from common.serving.ranking import Rung
+from common.usecases.recommend.answer_cache import Extent
 from common.usecases.shared.runs import Function
 from infra.local.manifest import TEMPLATE, read_manifest
 from tests.stack.manifests import OVERLAYS, pod_of, pod_template, rendered
@@ -37,6 +39,8 @@ OF_KUBERNETES = {"kube_job_status_failed"}
 VALUES: Final[dict[str, Collection[str]]] = {
     "endpoint": set(Endpoint),
     "rung": set(Rung),
+    "kind": set(Kind),
+    "extent": set(Extent),
     "function": set(get_args(Function)),
     "outcome": {*RunState, "internal"},
     "namespace": {"recsys"},

@@ -84,6 +84,26 @@ def test_typed_parquet(shop: Context) -> None:
     assert catalogue.extra == ({"stock": "3", "tags": "[x, y]"}, {})
 
 
+def test_a_regular_price_is_a_number_of_the_shop_s_own_columns(shop: Context) -> None:
+    rows = ("i;c;b;10,00;;12,50;red", "j;c;b;9,00;;;", "k;c;b;;;1.299,90;", "l;c;b;1;;0;")
+    ingest(shop, "items/a.csv", csv_of("item_id;category;brand;price;img_url;Regular_Price;colour", *rows))
+    assert [item(shop, name)["extra"] for name in "ijkl"] == [
+        {"colour": "red", "regular_price": "12.5"}, {}, {"regular_price": "1299.9"}, {"regular_price": "0.0"},
+    ]  # fmt: skip
+    columns = {name: ["i"] for name in ("item_id", "category", "brand", "img_url")}
+    typed = {**columns, "price": [9.0], "regular_price": [12]}
+    ingest(shop, "items/b.parquet", parquet_of(typed))
+    assert item(shop, "i")["extra"] == {"regular_price": "12.0"}
+
+
+@pytest.mark.parametrize(("value", "reason"), [("-1", "negative"), ("cheap", "not_a_number"), ('"1,234"', "ambiguous")])
+def test_a_regular_price_that_is_none_is_refused(shop_with: Callable[..., Context], value: str, reason: str) -> None:
+    shop = shop_with(max_bad_rows=1)
+    run = ingest(shop, "items/a.csv", csv_of(f"{HEADER},regular_price", f"i,c,b,1,,{value}", "j,c,b,1,,2"))
+    assert [(row.row, row.reason) for row in report_of(shop, run).rows] == [(1, f"regular_price_{reason}")]
+    assert stored(shop).catalogue.item_ids == ("j",)
+
+
 def test_latin_1_with_semicolons_and_decimal_commas(shop: Context) -> None:
     data = csv_of(
         "item_id;category;brand;price;img_url;title", "i;Möbel;Müller;1.299,90;;Bücherregal", encoding="latin-1"

@@ -42,6 +42,7 @@ def test_a_missing_setting_is_named(name: str) -> None:
         ("RECSYS_TOKEN_KEY", "31 bytes, one less than needed."),
         ("RECSYS_PREFIX", "no-slash"),
         ("RECSYS_MAX_BAD_ROWS", "2"),
+        ("RECSYS_NEW_SHARE", "3"),
         ("RECSYS_BUCKETT", "typing-error"),
     ],
 )

@@ -108,3 +108,47 @@ def test_the_same_as_counting_by_hand(given_events: list[Event]) -> None:
                 expected.append((item, weight, bought))
         found = [row for row in read(histories, person, data.item_ids) if row[1] > 0 or row[2]]
         assert found == expected[::-1]
+
+
+def last_orders(given_events: list[Event]) -> list[set[str]]:
+    data = interactions(given_events)
+    histories = histories_of(data, PLAIN, NOW)
+    spans = [slice(*histories.offsets[person : person + 2]) for person in range(data.n_users)]
+    return [{data.item_ids[code] for code in histories.items[span][histories.latest[span]]} for span in spans]
+
+
+def test_the_last_order_is_that_of_the_newest_purchase() -> None:
+    minute = 1 / 1440
+    assert last_orders(
+        [
+            Event("a", "old", 1, order=7),
+            Event("a", "tea", 2, order=8),
+            Event("a", "late line of the old one", 3 - minute, order=7),
+            Event("a", "milk", 3, order=8),
+            Event("a", "looked at", 4, EventType.VIEW, order=8),
+            Event("b", "before", 1),
+            Event("b", "tea", 2),
+            Event("b", "milk", 2 + 30 * minute),
+            Event("b", "salt", 2 + 60 * minute),
+            Event("c", "named", 2, order=1),
+            Event("c", "unnamed", 2 + minute),
+            Event("d", "kept", 1),
+            Event("d", "sent back", 1),
+            Event("d", "sent back", 2, EventType.RETURN),
+            Event(None, "a guest's", 9),
+        ]
+    ) == [{"tea", "milk"}, {"tea", "milk", "salt"}, {"unnamed"}, {"kept"}]
+
+
+@given(events)
+def test_the_last_order_is_the_same_as_by_hand(given_events: list[Event]) -> None:
+    """Without order ids, and a day between moments, an order is what was bought in one moment."""
+    expected = []
+    for user in sorted({event.user for event in given_events if event.user}):
+        bought = [event for event in given_events if event.user == user and event.kind is EventType.PURCHASE]
+        latest = {event.item for event in bought if event.day == max(other.day for other in bought)}
+        pieces = {EventType.PURCHASE: 1, EventType.RETURN: -1}
+        own = [event for event in given_events if event.user == user]
+        kept = {item: sum(pieces.get(e.kind, 0) * e.qty for e in own if e.item == item) > 0 for item in latest}
+        expected.append({item for item in latest if kept[item]})
+    assert last_orders(given_events) == expected

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from common.usecases.publish.layers.rankings import RankedItems, category_codes
+from common.usecases.publish.layers.rankings import FEW_PEOPLE, NEW_DEPTH, RankedItems, category_codes
 
 
 def shelf(scores: Sequence[float], categories: str = "", available: Sequence[bool] = ()) -> RankedItems:
@@ -30,6 +30,20 @@ def test_newest_ranks_everything_that_can_be_bought() -> None:
 def test_popular_in_each_category_that_sells() -> None:
     ranked = shelf([1, 5, 3, 0, 9, 4], categories="ababca", available=[True] * 4 + [False, True]).popular_by_category()
     assert {name: items.tolist() for name, items in ranked.items()} == {"a": [5, 2, 0], "b": [1]}
+
+
+def test_what_is_on_sale_is_ranked_by_popularity_then_by_age() -> None:
+    ranked = shelf([1, 0, 5, 0, 9], available=[True, True, False, True, True])
+    assert ranked.on_sale(np.array([0, 1, 2, 3], np.int32)).tolist() == [2, 0, 3, 1]
+
+
+def test_new_items_that_few_know() -> None:
+    ranked = shelf([0, 0, FEW_PEOPLE - 1, FEW_PEOPLE, 0, 0, 50], available=[True] * 4 + [False, True, True])
+    assert ranked.few_know(since_s=1).tolist() == [5, 2, 1]
+    of_a_small_shop = shelf([2, 4, 3, 0.2, 1e-6])
+    assert of_a_small_shop.few_know(0).tolist() == [4, 3, 0], "three people on average"
+    many = shelf([0] * (NEW_DEPTH + 1))
+    assert many.few_know(0).tolist() == list(range(NEW_DEPTH, 0, -1))
 
 
 def test_an_empty_shop() -> None:

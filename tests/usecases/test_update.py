@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,8 @@ import pytest
 from common.models.trend import with_trend
 from common.schemas.data import EventType
 from common.schemas.documents import RepeatPurchases, RunState
+from common.schemas.kind import Kind
+from common.serving.filters import Filter
 from common.testing.memory import MemoryBucket
 from common.usecases.recommend.service import Query, RecommendService
 from common.usecases.shared.context import Context
@@ -168,6 +171,64 @@ def test_a_withdrawn_item_is_in_no_list(shop: Context) -> None:
     add_batch(shop, items=[Item("tea1", "tea", "assam", 5.0)])
     update(shop)
     assert "tea1" in read_served(shop).newest
+
+
+def test_a_new_item_is_met_on_its_shelf_and_by_people_whom_it_fits(shop: Context) -> None:
+    """The last of four places is for new items; the others keep their order."""
+    served = replace(shop, shop=replace(shop.shop, settings=shop.shop.settings.model_copy(update={"new_share": 4})))
+    teas = [Item(f"more{number}", "tea", "assam", 5.0) for number in range(5)]
+    add_batch(shop, [Event(f"b{person}", tea.item_id, 20) for tea in teas for person in range(9)], teas)
+    update(shop)
+    questions = [
+        Query(n=4, kind=Kind.POPULAR, wanted=Filter(categories=("tea",))),
+        Query(n=4, kind=Kind.FOR_YOU, user_id="u01"),
+        Query(n=4, kind=Kind.SESSION, session=(("tea1", EventType.VIEW),)),
+    ]
+    before = [asked(served, question) for question in questions]
+    add_batch(shop, items=[Item("fresh", "tea", "assam", 5.0), Item("boots", "shoes", "acme", 80.0)])
+    update(shop)
+    for question, earlier in zip(questions, before, strict=True):
+        shown = asked(served, question)
+        assert shown == [*earlier[:3], "fresh"]
+    assert set(asked(served, Query(n=2, kind=Kind.NEWEST))) == {"boots", "fresh"}
+    add_batch(shop, [Event(f"c{person}", "fresh", 20) for person in range(9)])
+    update(shop)
+    assert "fresh" not in read_served(shop).few_know
+
+
+def asked(ctx: Context, query: Query) -> list[str]:
+    service = RecommendService(ctx)
+    service.watch.refresh()
+    return [item["item_id"] for item in json.loads(service.recommend(query).body)["items"]]
+
+
+def test_the_last_order_is_known_at_once(shop: Context) -> None:
+    def latest(user: str) -> set[str]:
+        bundle = open_served(shop)
+        person = bundle.find_person(shop.shop.pseudonymizer.user_key(user))
+        assert person is not None
+        return {json.loads(bundle.items.card(no))["item_id"] for no in person.items[person.latest].tolist()}
+
+    assert latest("u01") == {"tea1", "tea3"}
+    add_batch(shop, [Event("u01", "shoe1", 20), Event("u01", "shoe2", 20.001), Event("u01", "shoe3", 19)])
+    update(shop)
+    assert latest("u01") == {"shoe1", "shoe2"}
+    because = asked(shop, Query(n=9, kind=Kind.BECAUSE_YOU_BOUGHT, user_id="u01"))
+    assert not {"shoe1", "shoe2", "shoe3"} & set(because)
+
+
+def test_what_becomes_cheaper_is_on_sale_until_it_is_not(shop: Context) -> None:
+    assert read_served(shop).on_sale == []
+    for price, available, listed, shown in (
+        (4.0, True, ["tea1"], ["tea1"]),
+        (4.0, False, ["tea1"], []),
+        (4.5, True, ["tea1"], ["tea1"]),
+        (5.0, True, [], []),
+    ):
+        add_batch(shop, items=[Item("tea1", "tea", "assam", price, available, regular_price=5.0)])
+        update(shop)
+        assert read_served(shop).on_sale == listed
+        assert asked(shop, Query(n=9, kind=Kind.ON_SALE)) == shown
 
 
 def test_what_sells_rises(shop: Context) -> None:

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Final
 
 from common.errors import FileRejected
+from common.schemas.data import REGULAR_PRICE
 
 _SHOWN_NAMES: Final = 30
 _SHOWN_LENGTH: Final = 40
@@ -33,7 +34,7 @@ EVENTS: Final = Contract(
 )
 ITEMS: Final = Contract(
     required=("item_id", "category", "brand", "price", "img_url"),
-    optional=("title", "url", "currency", "available", "created_at"),
+    optional=("title", "url", "currency", "available", REGULAR_PRICE, "created_at"),
 )
 ERASURES: Final = Contract(required=("user_id",), optional=())
 

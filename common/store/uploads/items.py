@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from common.errors import FileRejected
+from common.schemas.data import REGULAR_PRICE
 from common.store.engine import Connection, literal, number, quoted, timestamp
 from common.store.uploads.columns import ITEMS, fold, match
 from common.store.uploads.decimals import decimal, decimal_problems, has_comma_decimals
@@ -47,6 +48,7 @@ EMPTIED: Final = {
 """Columns with the reason for which a value is left empty. `extra` stands for columns outside the contract."""
 
 _TEXTS: Final = ("category", "brand", "title", "img_url", "url", "currency")
+_PRICES: Final = ("price", REGULAR_PRICE)
 _OWN_NAMES: Final = {"row", "code", "column", "problem", "remedy", "value"}
 
 Fields = dict[str, Field]
@@ -74,7 +76,9 @@ def item_fields(connection: Connection, table: Table, columns: Columns) -> Field
     """Returns the fields of all columns of the contract. Missing columns are empty; a missing `available` is true."""
     fields = {name: absent(name, "''") for name in _TEXTS}
     fields |= {"available": absent("available", "true"), "created_at": absent("created_at", "NULL::TIMESTAMP")}
-    comma_decimals = has_comma_decimals(connection, table, [columns.found["price"]])
+    fields |= {REGULAR_PRICE: absent(REGULAR_PRICE, "NULL::DOUBLE")}
+    prices = [columns.found[name] for name in _PRICES if name in columns.found]
+    comma_decimals = has_comma_decimals(connection, table, prices)
     for name, column in columns.found.items():
         fields[name] = _field(name, column, comma_decimals)
     return fields
@@ -83,7 +87,7 @@ def item_fields(connection: Connection, table: Table, columns: Columns) -> Field
 def _field(name: str, column: Column, comma_decimals: bool) -> Field:
     if name == "item_id":
         return identifier(name, column.raw, column.kind)
-    if name == "price":
+    if name in _PRICES:
         return decimal(name, column.raw, column.kind, comma_decimals)
     if name == "available":
         return boolean(name, column.raw, column.kind)
@@ -98,7 +102,8 @@ def parsed_items(table: Table, columns: Columns, fields: Fields, now: datetime) 
     inner = (
         f"SELECT {table.row} AS row, {table.problem} AS row_problem, {typed}, "
         f"{id_problem('item_id', fields['item_id'].value)} AS item_id_problem, "
-        f"{_extra(columns.others)} AS extra, {_any_too_long(columns.others)} AS extra_emptied FROM {table.relation}"
+        f"{_extra(columns.others, fields[REGULAR_PRICE])} AS extra, "
+        f"{_any_too_long(columns.others)} AS extra_emptied FROM {table.relation}"
     )
     flags = ", ".join(f"{condition} AS {name}_emptied" for name, condition in _unusable(now).items())
     usable = {name: "upper(currency)" if name == "currency" else name for name in _TEXTS}
@@ -116,9 +121,10 @@ def parsed_items(table: Table, columns: Columns, fields: Fields, now: datetime) 
 def refused_items(table: Table, parsed: str) -> str:
     """SQL of the refused rows with all of their columns, for correction. Items hold no data of people."""
     shapes = " ".join(
-        f"WHEN starts_with(problem, '{name}_') THEN {shape(name + '_text')}" for name in ("price", "available")
+        f"WHEN starts_with(problem, '{name}_') THEN {shape(name + '_text')}" for name in (*_PRICES, "available")
     )
-    value = f"CASE WHEN problem = 'price_negative' THEN price::VARCHAR {shapes} END"
+    negative = " ".join(f"WHEN problem = '{name}_negative' THEN {name}::VARCHAR" for name in _PRICES)
+    value = f"CASE {negative} {shapes} END"
     refused = f"SELECT row, problem AS code, {value} AS value FROM ({parsed}) WHERE problem IS NOT NULL"
     originals = ", ".join(f"{column.raw} AS {quoted(_free_name(column.name))}" for column in table.columns)
     return (
@@ -137,12 +143,12 @@ def _unusable(now: datetime) -> dict[str, str]:
     return too_long | wrong_form | {"created_at": f"(created_at_given AND NOT coalesce({past}, false))"}
 
 
-def _extra(others: tuple[Column, ...]) -> str:
-    """SQL of a JSON object of the other columns as text, without empty and too long values."""
-    if not others:
-        return "'{}'"
-    members = ", ".join(f"{literal(fold(column.name))}, {_own_value(column)}" for column in others)
-    return f"json_merge_patch('{{}}', json_object({members}))::VARCHAR"
+def _extra(others: tuple[Column, ...], regular_price: Field) -> str:
+    """SQL of a JSON object as text: the other columns without empty and too long values, and the regular price."""
+    members = [f"{literal(fold(column.name))}, {_own_value(column)}" for column in others]
+    if not regular_price.is_absent:
+        members.append(f"{literal(REGULAR_PRICE)}, ({regular_price.value})::VARCHAR")
+    return f"json_merge_patch('{{}}', json_object({', '.join(members)}))::VARCHAR" if members else "'{}'"
 
 
 def _own_value(column: Column) -> str:
@@ -166,6 +172,8 @@ def _refusal_code(fields: Fields) -> str:
         "WHEN item_id_problem IS NOT NULL THEN item_id_problem",
         decimal_problems(fields["price"]),
         "WHEN price < 0 THEN 'price_negative'",
+        decimal_problems(fields[REGULAR_PRICE]),
+        "WHEN regular_price < 0 THEN 'regular_price_negative'",
         unreadable(fields["available"], "available_unreadable"),
     )
     return f"CASE {' '.join(branches)} END"

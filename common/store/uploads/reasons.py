@@ -130,6 +130,13 @@ _ALL: Final = (
     *_key_reasons("session_id"),
     *_number_reasons("price"),
     RefusalReason("price_negative", "price", "price is negative", "write the price of a piece, 0 or more"),
+    *_number_reasons("regular_price"),
+    RefusalReason(
+        "regular_price_negative",
+        "regular_price",
+        "regular_price is negative",
+        "write what a piece costs when it is not on sale, or leave the field empty",
+    ),
     RefusalReason("available_unreadable", "available", "available is neither yes nor no", f"write {BOOL_FORMS}"),
 )
 

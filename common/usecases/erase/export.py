@@ -48,6 +48,7 @@ class ExportedItem(_Part):
     weight: float
     purchased: bool
     repeats: float
+    in_last_order: bool
 
 
 class ExportedProfile(_Part):
@@ -125,14 +126,20 @@ def _profile(bundle: ServedBundle, key: UserKey) -> ExportedProfile | None:
     person = bundle.find_person(key)
     if person is None:
         return None
-    columns = (person.items, person.weights, person.purchased, person.repeats)
+    columns = (person.items, person.weights, person.purchased, person.repeats, person.latest)
     rows = zip(*(column.tolist() for column in columns), strict=True)
     return ExportedProfile(
         bundle_id=bundle.document.bundle_id,
         model=bundle.document.model.family,
         items=tuple(
-            ExportedItem(item_id=_item_id(bundle, no), weight=weight, purchased=purchased, repeats=repeats)
-            for no, weight, purchased, repeats in rows
+            ExportedItem(
+                item_id=_item_id(bundle, no),
+                weight=weight,
+                purchased=purchased,
+                repeats=repeats,
+                in_last_order=latest,
+            )
+            for no, weight, purchased, repeats, latest in rows
         ),
         vector=None if person.vector is None else tuple(np.asarray(person.vector).tolist()),
         ranked=tuple(_item_id(bundle, no) for no in precomputed_items(person)),

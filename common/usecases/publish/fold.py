@@ -83,6 +83,8 @@ def fold_content(items: Items) -> LayerContent:
         similar=_similar(items, numbers),
         popular=rankings[-1].popular if rankings else None,
         newest=rankings[-1].newest if rankings else None,
+        on_sale=rankings[-1].on_sale if rankings else None,
+        few_know=rankings[-1].few_know if rankings else None,
         popular_by_category=rankings[-1].popular_by_category if rankings else None,
         bought_together=_together(deltas),
         links=_links(deltas),
@@ -138,6 +140,7 @@ def _people(deltas: Sequence[Layer]) -> UserRows:
         weights=np.concatenate([part.weights for part in parts])[entries],
         purchased=np.concatenate([part.purchased for part in parts])[entries],
         repeats=np.concatenate([part.repeats for part in parts])[entries],
+        latest=np.concatenate([part.latest for part in parts])[entries],
     )
 
 

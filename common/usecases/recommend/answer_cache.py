@@ -5,9 +5,11 @@ A visitor sends the same request on page after page, and a product's page the sa
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Final, NamedTuple
 
 from common.bounded_cache import BoundedCache
+from common.schemas.kind import Kind
 from common.serving.ranking import Rung
 
 # About 4,000 answers of ten cards. They are the largest part of a worker's own memory.
@@ -16,13 +18,23 @@ MAX_BYTES: Final = 16 << 20
 _BYTES_EACH: Final = 600
 
 
+class Extent(StrEnum):
+    """How much of a list is there: as many items as were asked for, fewer, or none."""
+
+    FULL = "full"
+    PART = "part"
+    EMPTY = "empty"
+
+
 class Answer(NamedTuple):
     """An answer to a storefront. `body` is JSON, made from the bundle whose `opening` this is; `rungs` counts its items
-    by rung, for the metrics."""
+    by rung, for the metrics. Of a list of a kind, `kind` and `extent` say which and how much of it is there."""
 
     body: bytes
     rungs: tuple[tuple[Rung, int], ...]
     opening: object
+    kind: Kind | None = None
+    extent: Extent | None = None
 
 
 CacheKey = tuple[bytes, bytes, bytes | None, str | None]

@@ -14,10 +14,13 @@ from common.config import Purchased
 from common.errors import NotFound, NotReady, RecsysError, Unanswered
 from common.ids import UserKey
 from common.schemas.data import I32, EventType
+from common.schemas.kind import Kind
 from common.serving.answer import render, render_cards
 from common.serving.bundle import ServedBundle
 from common.serving.evidence import SessionItem
 from common.serving.filters import AVAILABLE, Filter
+from common.serving.kind_ranking import rank_ahead, rank_kind
+from common.serving.kinds import DECLARATIONS, Need
 from common.serving.people import Person
 from common.serving.precomputed import precomputed_picks
 from common.serving.promotions import Promotion, promoted
@@ -25,7 +28,7 @@ from common.serving.purchased import decide, with_purchased
 from common.serving.ranking import Pick, RankingRequest, rank
 from common.serving.stages import Stage, Stages, StageTimer
 from common.serving.variety import ANY, Variety
-from common.usecases.recommend.answer_cache import Answer, AnswerCache, CacheKey
+from common.usecases.recommend.answer_cache import Answer, AnswerCache, CacheKey, Extent
 from common.usecases.recommend.bundle_watch import BundleWatch
 from common.usecases.recommend.question_bounds import check_cost
 from common.usecases.shared.context import Context
@@ -44,6 +47,7 @@ class Query(NamedTuple):
     wanted: the filter
     exclude: item ids that must not be shown
     purchased: the treatment of repeat purchases, None for the shop's setting
+    kind: the list that the page asks for, None for the ladder from the person to what is popular
     """
 
     n: int
@@ -53,6 +57,7 @@ class Query(NamedTuple):
     wanted: Filter = AVAILABLE
     exclude: tuple[str, ...] = ()
     purchased: Purchased | None = None
+    kind: Kind | None = None
     variety: Variety = ANY
     promotions: tuple[Promotion, ...] = ()
 
@@ -72,6 +77,7 @@ class RecommendService:
         self.watch = BundleWatch(context)
         self._pseudonymizer = context.shop.pseudonymizer
         self._purchased = context.settings.purchased
+        self._one_new_in = context.settings.new_share
         self._stages = stages or Stages()
         self._answers = AnswerCache()
         self._told: set[tuple[str, type[Exception]]] = set()
@@ -126,17 +132,13 @@ class RecommendService:
         timer = StageTimer()
         bundle = self._served()
         person = self._person(bundle, query.user_id)
+        if query.kind is not None:
+            return self._of_kind(bundle, query.kind, query, person, timer)
         picks = self._precomputed(bundle, query, person)
         if picks is not None:
             timer.end(Stage.ENCODE)
             return self._written(bundle, picks, timer)
-        request = _general_request(bundle, query)._replace(
-            person=person,
-            session=_session(bundle, query.session),
-            page=None if query.page is None else bundle.items.find(query.page),
-            promotions=query.promotions,
-        )
-        request = with_purchased(bundle, request, query.purchased or self._purchased)
+        request = with_purchased(bundle, _request(bundle, query, person), query.purchased or self._purchased)
         timer.end(Stage.ENCODE)
         return self._answer(bundle, request, timer)
 
@@ -160,6 +162,24 @@ class RecommendService:
         """The cards of these items, in this order; ids that the catalogue does not have are left out."""
         bundle = self._served()
         return Answer(render_cards(bundle, _numbers(bundle, item_ids).tolist()), (), bundle.opening)
+
+    def _of_kind(
+        self, bundle: ServedBundle, kind: Kind, query: Query, person: Person | None, timer: StageTimer
+    ) -> Answer:
+        """The list of a kind. Raises `NotFound` where it is about an item that the catalogue does not have."""
+        declared = DECLARATIONS[kind]
+        request = _request(bundle, query, person)
+        if declared.needs is Need.ITEM and request.page is None:
+            raise NotFound("the catalogue has no item of this id")
+        treatment = declared.treatment(query.purchased, self._purchased)
+        request = with_purchased(bundle, request, treatment)
+        picks = None
+        if kind is Kind.FOR_YOU and query.is_plain():
+            picks = rank_ahead(bundle, request, decide(bundle, treatment), self._one_new_in)
+        timer.end(Stage.ENCODE)
+        if picks is None:
+            picks = rank_kind(bundle, kind, request, self._one_new_in, timer)
+        return self._written(bundle, picks, timer, kind)._replace(kind=kind, extent=_extent(len(picks), query.n))
 
     def _served(self) -> ServedBundle:
         bundle = self.watch.current
@@ -187,9 +207,9 @@ class RecommendService:
         same_treatment = purchased is Purchased.AUTO or decide(bundle, purchased) is decide(bundle, Purchased.AUTO)
         return precomputed_picks(bundle, person, query.n) if same_treatment else None
 
-    def _written(self, bundle: ServedBundle, picks: list[Pick], timer: StageTimer) -> Answer:
+    def _written(self, bundle: ServedBundle, picks: list[Pick], timer: StageTimer, kind: Kind | None = None) -> Answer:
         rungs = tuple(Counter([pick.rung for pick in picks]).items())
-        answer = Answer(render(bundle, picks), rungs, bundle.opening)
+        answer = Answer(render(bundle, picks, kind), rungs, bundle.opening)
         timer.end(Stage.WRITE)
         self._stages.add(timer)
         return answer
@@ -205,6 +225,20 @@ def _general_request(bundle: ServedBundle, query: Query) -> RankingRequest:
     """The parts of the query that do not concern a person, a session or a page."""
     hide = _numbers(bundle, query.exclude) if query.exclude else _NO_ITEMS
     return RankingRequest(n=query.n, wanted=query.wanted, hide=hide, variety=query.variety)
+
+
+def _request(bundle: ServedBundle, query: Query, person: Person | None) -> RankingRequest:
+    """The query in numbers, without the treatment of purchases."""
+    return _general_request(bundle, query)._replace(
+        person=person,
+        session=_session(bundle, query.session),
+        page=None if query.page is None else bundle.items.find(query.page),
+        promotions=query.promotions,
+    )
+
+
+def _extent(n_shown: int, n: int) -> Extent:
+    return Extent.FULL if n_shown == n else Extent.PART if n_shown else Extent.EMPTY
 
 
 def _numbers(bundle: ServedBundle, item_ids: tuple[str, ...]) -> I32:

@@ -39,7 +39,9 @@ export interface paths {
                     user_id?: string | null;
                     /** @description The item whose page the visitor is on. */
                     item_id?: string | null;
-                    /** @description Treatment of items that the person has bought: `hide` leaves them out, `show` ranks them as any other, `boost` ranks them higher, `auto` is what training has found best. Default: the shop's setting. */
+                    /** @description The list that the page asks for. Each kind shows only what belongs under its heading, so a list may be short or empty. Default: the person's ranking, then what is like the page and the visit, then what is popular. */
+                    kind?: components["schemas"]["Kind"] | null;
+                    /** @description Treatment of items that the person has bought: `hide` leaves them out, `show` ranks them as any other, `boost` ranks them higher, `auto` is what training has found best. Default: what the kind declares, or the shop's setting. */
                     purchased?: components["schemas"]["Purchased"] | null;
                     /** @description Items that rank higher in the model's ranking: `category:<name>:<weight>`, `brand:<name>:<weight>` or `attr.<column>:<value>:<weight>`. At weight 1 the score of such an item grows by the difference between the first and the last score of the answer. */
                     promote?: string[];
@@ -70,6 +72,15 @@ export interface paths {
                 };
                 /** @description The token is missing, wrong or expired. */
                 401: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description The catalogue has no item of this id, or what is for inside only was asked for from outside. */
+                404: {
                     headers: {
                         [name: string]: unknown;
                     };
@@ -168,6 +179,15 @@ export interface paths {
                 };
                 /** @description The token is missing, wrong or expired. */
                 401: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description The catalogue has no item of this id, or what is for inside only was asked for from outside. */
+                404: {
                     headers: {
                         [name: string]: unknown;
                     };
@@ -1052,6 +1072,12 @@ export interface components {
          */
         EventType: "purchase" | "view" | "cart" | "return";
         /**
+         * Kind
+         * @description A list that a page asks for by name.
+         * @enum {string}
+         */
+        Kind: "similar" | "bought-together" | "basket" | "for-you" | "buy-again" | "because-you-bought" | "because-you-viewed" | "session" | "recently-viewed" | "popular" | "newest" | "on-sale";
+        /**
          * Purchased
          * @description The treatment of items that the person has bought: leave them out, rank them by their score, or boost them.
          *
@@ -1148,7 +1174,12 @@ export interface components {
              */
             item_id?: string | null;
             /**
-             * @description Treatment of items that the person has bought: `hide` leaves them out, `show` ranks them as any other, `boost` ranks them higher, `auto` is what training has found best. Default: the shop's setting.
+             * @description The list that the page asks for. Each kind shows only what belongs under its heading, so a list may be short or empty. Default: the person's ranking, then what is like the page and the visit, then what is popular.
+             * @default null
+             */
+            kind?: components["schemas"]["Kind"] | null;
+            /**
+             * @description Treatment of items that the person has bought: `hide` leaves them out, `show` ranks them as any other, `boost` ranks them higher, `auto` is what training has found best. Default: what the kind declares, or the shop's setting.
              * @default null
              */
             purchased?: components["schemas"]["Purchased"] | null;
@@ -1192,11 +1223,11 @@ export interface components {
         Item: components["schemas"]["Card"] & {
             rank: number;
             /** @enum {unknown} */
-            rung: "personal" | "session" | "bought_together" | "related" | "popular_in_category" | "popular" | "newest";
+            rung: "personal" | "session" | "bought_together" | "related" | "popular_in_category" | "popular" | "newest" | "buy_again" | "recently_viewed" | "on_sale";
             /** @description `item_id` and `title` name the item that is the reason. */
             reason: {
                 /** @enum {unknown} */
-                code: "because_you_bought" | "buy_again" | "similar_to" | "in_your_basket" | "bought_together" | "popular" | "popular_in_category" | "new";
+                code: "because_you_bought" | "buy_again" | "similar_to" | "in_your_basket" | "bought_together" | "popular" | "popular_in_category" | "new" | "because_you_viewed" | "recently_viewed" | "on_sale";
                 item_id?: string;
                 title?: string;
             };
@@ -1207,6 +1238,8 @@ export interface components {
             bundle_id: string;
             model: string;
             items: components["schemas"]["Item"][];
+            /** @description The kind that was asked for; absent where none was. */
+            kind?: components["schemas"]["Kind"];
         };
         /** @description An item's card and whether it can be bought. */
         KnownItem: components["schemas"]["Card"] & {

@@ -10,7 +10,19 @@ import numpy as np
 
 from common.models.artifact import Artifact
 from common.models.popularity import WINDOW_DAYS, PopularCounts, counts_of
-from common.schemas.data import F32, I32, I64, U64, Bools, Catalogue, Interactions, LayerContent, UserRows, Weighting
+from common.schemas.data import (
+    DAY_S,
+    F32,
+    I32,
+    I64,
+    U64,
+    Bools,
+    Catalogue,
+    Interactions,
+    LayerContent,
+    UserRows,
+    Weighting,
+)
 from common.schemas.links import Place
 from common.serving.similar import similar_items
 from common.store.segments.co_purchases import CoPurchases
@@ -18,10 +30,10 @@ from common.usecases.publish.layers.cards import cards_of
 from common.usecases.publish.layers.cold import PRIOR_ITEMS, SAMPLE, Groups, learn_groups
 from common.usecases.publish.layers.extras import BaseArrays
 from common.usecases.publish.layers.histories import histories_of
-from common.usecases.publish.layers.items import aligned, first_seen, take, with_birth
+from common.usecases.publish.layers.items import aligned, first_seen, on_sale_rows, take, with_birth
 from common.usecases.publish.layers.links import StoredLinks
 from common.usecases.publish.layers.people import PersonEncoder, Query, find_keys, user_rows
-from common.usecases.publish.layers.rankings import RankedItems, category_codes
+from common.usecases.publish.layers.rankings import NEW_DAYS, RankedItems, category_codes
 from common.usecases.publish.layers.together import StoredCoPurchases
 
 # The vector of an item with few buyers has a random direction. So it is averaged with the direction of its group (see
@@ -137,6 +149,8 @@ def base_content(artifact: Artifact, held: StoreContent, changed: U64, threads: 
         ),
         popular=shelf.popular(),
         newest=shelf.newest(),
+        on_sale=shelf.on_sale(on_sale_rows(items.catalogue)),
+        few_know=shelf.few_know(held.now_s - NEW_DAYS * DAY_S),
         popular_by_category=shelf.popular_by_category(),
         bought_together=together.lists,
         links={place.value: stored.links for place, stored in links.items()},

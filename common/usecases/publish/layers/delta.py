@@ -10,6 +10,7 @@ import numpy as np
 from common.models.links.config import CooccurrenceConfig
 from common.models.popularity import PopularCounts, counts_of, window_start
 from common.schemas.data import (
+    DAY_S,
     F32,
     I32,
     I64,
@@ -30,10 +31,10 @@ from common.store.segments.reader import Reader
 from common.usecases.publish.layers.cards import cards_of
 from common.usecases.publish.layers.extras import BaseArrays
 from common.usecases.publish.layers.histories import histories_of
-from common.usecases.publish.layers.items import aligned, take
+from common.usecases.publish.layers.items import aligned, on_sale_rows, take
 from common.usecases.publish.layers.links import StoredLinks, steps_since
 from common.usecases.publish.layers.people import PersonEncoder, user_rows
-from common.usecases.publish.layers.rankings import RankedItems
+from common.usecases.publish.layers.rankings import NEW_DAYS, RankedItems
 from common.usecases.publish.layers.together import StoredCoPurchases
 
 
@@ -159,6 +160,8 @@ def delta_content(
         similar=_similar(overlay, encoder.n_biases(base.item_vectors), shelf.available, threads),
         popular=shelf.popular(),
         newest=shelf.newest(),
+        on_sale=_on_sale(overlay, shelf),
+        few_know=shelf.few_know(_new_since(overlay)),
         popular_by_category=shelf.popular_by_category(),
         bought_together=_together(overlay, news, shelf, min_pair_people),
         links=_links(overlay, beside, news, min_pair_people),
@@ -214,6 +217,22 @@ def _created_at(overlay: DeltaItems) -> I64:
     of_base = overlay.extras.created_at
     later = np.arange(1, overlay.n_all - len(of_base) + 1)
     return np.concatenate([of_base, of_base.max(initial=0) + later])
+
+
+def _on_sale(overlay: DeltaItems, shelf: RankedItems) -> I32 | None:
+    """What was on sale and is not described anew, and what is by the new descriptions.
+
+    None where the base is from before there was such a list: it comes with the next training."""
+    below = next((layer.on_sale for layer in reversed(overlay.below.layers) if layer.on_sale is not None), None)
+    if below is None:
+        return None
+    kept = below[~np.isin(below, overlay.numbers)]
+    return shelf.on_sale(np.concatenate([kept, overlay.numbers[on_sale_rows(overlay.catalogue)]]))
+
+
+def _new_since(overlay: DeltaItems) -> int:
+    """The time in epoch seconds since which items are new: all that came after the base are."""
+    return min(overlay.extras.now_s - NEW_DAYS * DAY_S, int(overlay.extras.created_at.max(initial=0)) + 1)
 
 
 def _together(overlay: DeltaItems, news: DeltaData, shelf: RankedItems, min_people: int) -> ItemLists | None:

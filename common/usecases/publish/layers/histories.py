@@ -3,11 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 
-from common.schemas.data import F32, I32, I64, NO_USER, Bools, Interactions, Weighting, repeated
+from common.schemas.data import (
+    EVENT_TYPES,
+    F32,
+    I32,
+    I64,
+    NO_USER,
+    Bools,
+    EventType,
+    Interactions,
+    Weighting,
+    repeated,
+)
 from common.schemas.ordering import stable_order
+
+ORDER_GAP_S: Final = 30 * 60
+"""As in the store's definition of an order by time, in seconds."""
+
+_PURCHASE: Final = EVENT_TYPES.index(EventType.PURCHASE)
 
 
 @dataclass(frozen=True)
@@ -23,6 +40,7 @@ class Histories:
     weights: (h,) float32 ≥ 0, summed
     purchased: (h,) bool, whether more was bought than returned
     repeats: (h,) float32 ≥ 0, summed weights as of `repeated`
+    latest: (h,) bool, whether the item was bought in the person's last order
     """
 
     offsets: I64
@@ -30,6 +48,7 @@ class Histories:
     weights: F32
     purchased: Bools
     repeats: F32
+    latest: Bools
 
     def of_people(self, rows: I64) -> Histories:
         """The histories of `rows`, ascending. The people left out must have none."""
@@ -49,6 +68,7 @@ def histories_of(
     weights = np.maximum(_sums(weighting.weigh(data, now_s)[rows], starts), 0)
     purchased = _sums(data.pieces()[rows], starts) > 0
     repeats = np.maximum(_sums(repeated(repeat_half_life_days).weigh(data, now_s)[rows], starts), 0)
+    latest = _any(_in_last_order(data)[rows], starts)
     newest = rows[np.append(starts[1:], len(rows)) - 1] if len(starts) else starts
     users, items = data.users[rows[starts]], data.items[rows[starts]]
 
@@ -64,7 +84,31 @@ def histories_of(
         weights=weights[kept].astype(np.float32),
         purchased=purchased[kept],
         repeats=repeats[kept].astype(np.float32),
+        latest=latest[kept] & purchased[kept],
     )
+
+
+def _in_last_order(data: Interactions) -> Bools:
+    """(n_events,) bool: the purchases of each person's last order. Without order ids, purchases of one person with at
+    most `ORDER_GAP_S` between two are one order."""
+    bought = np.flatnonzero((data.users != NO_USER) & (data.event_types == _PURCHASE))
+    bought = bought[stable_order(data.users[bought])]
+    users, orders, ts = data.users[bought], data.orders[bought], data.ts[bought]
+    same_person = users[1:] == users[:-1]
+    together = same_person & (orders[1:] < 0) & (orders[:-1] < 0) & (np.diff(ts) <= ORDER_GAP_S)
+    # An order's id is its name; a row of purchases without one is named by its first.
+    begins = np.flatnonzero(np.concatenate(([True], ~together)))[: len(bought)]
+    runs = np.repeat(begins, np.diff(np.append(begins, len(bought))))
+    names = np.where(orders >= 0, orders, -1 - runs)
+    last = np.flatnonzero(np.append(~same_person, True))[: len(bought)]
+    latest = names == np.repeat(names[last], np.diff(np.concatenate(([-1], last))))
+    marked = np.zeros(len(data), dtype=np.bool_)
+    marked[bought[latest]] = True
+    return marked
+
+
+def _any(marked: Bools, starts: I64) -> Bools:
+    return np.logical_or.reduceat(marked, starts) if len(starts) else np.zeros(0, dtype=np.bool_)
 
 
 def _sums(values: F32, starts: I64) -> np.ndarray:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any, Final
 
 import numpy as np
 
-from common.schemas.data import I32, I64, Catalogue, Interactions
+from common.schemas.data import I32, I64, REGULAR_PRICE, Catalogue, Interactions
 
 _BLANK: Final = Catalogue(
     item_ids=("",),
@@ -77,3 +78,17 @@ def with_birth(catalogue: Catalogue, seen: Mapping[str, int]) -> Catalogue:
     given = catalogue.created_at
     earlier = (first > 0) & ((first < given) | (given <= 0))
     return replace(catalogue, created_at=np.where(earlier, first, given))
+
+
+def on_sale_rows(catalogue: Catalogue) -> I32:
+    """(k,) int32: the rows with a price below their regular one, available or not."""
+    regular = [_number(extra.get(REGULAR_PRICE)) for extra in catalogue.extra]
+    return np.flatnonzero(catalogue.prices < np.array(regular, dtype=np.float64)).astype(np.int32)
+
+
+def _number(text: str | None) -> float:
+    """NaN for what is no number: rows from before regular prices were checked hold any text."""
+    try:
+        return float(text or "nan")
+    except ValueError:
+        return math.nan

@@ -60,6 +60,7 @@ def user_rows(keys: U64, histories: Histories, item_nos: I32, query: Query, vect
         weights=histories.weights,
         purchased=histories.purchased,
         repeats=histories.repeats,
+        latest=histories.latest,
     )
 
 

@@ -15,6 +15,17 @@ POPULAR_DEPTH: Final = 10_000
 them."""
 CATEGORY_DEPTH: Final = 1_000
 
+NEW_DAYS: Final = 28
+"""How long an item counts as new."""
+FEW_PEOPLE: Final = 10
+"""An item with as many buyers is known: only such items become neighbours of others (see `base`). In a small shop those
+are known that have as many as its sold items have on average."""
+_SOLD: Final = 0.5
+"""An item with a lower score has not been bought in the window, only looked at."""
+NEW_DEPTH: Final = 1_000
+"""Length of the list of new items that few people know. A shop that gives no dates has its whole first catalogue there
+at first, and the list is scored for each visitor."""
+
 
 @dataclass(frozen=True)
 class RankedItems:
@@ -40,6 +51,20 @@ class RankedItems:
         """(k,) int32: all available items, newest first."""
         rows = np.flatnonzero(self.available)
         return rows[np.argsort(-self.created_at[rows], kind="stable")].astype(np.int32)
+
+    def on_sale(self, items: I32) -> I32:
+        """(k,) int32: `items`, the most popular first, of equally popular ones the newest."""
+        order = np.lexsort((items, -self.created_at[items], -self.scores[items]))
+        return items[order].astype(np.int32)
+
+    def few_know(self, since_s: int) -> I32:
+        """(k,) int32: items that exist since `since_s` and that few people have bought, newest first, at most
+        `NEW_DEPTH`."""
+        newest = self.newest()
+        sold = self.scores[self.scores >= _SOLD]
+        few = min(FEW_PEOPLE, sold.mean()) if len(sold) else FEW_PEOPLE
+        is_new = (self.created_at[newest] >= since_s) & (self.scores[newest] < few)
+        return newest[is_new][:NEW_DEPTH]
 
     def popular_by_category(self) -> dict[str, I32]:
         """`popular` for each category with a name and sales, at most `CATEGORY_DEPTH` items each."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.lanes.table import read_lanes
 from tests.mutants.planting import Mutant, plant
 from tests.mutants.survivors import as_toml, change_of, judge, read_explained
 from tests.mutants.targets import ROOT, Target, read_targets
@@ -25,6 +26,12 @@ def test_every_pattern_and_every_test_of_a_target_is_there(target: Target) -> No
 def test_no_file_is_in_two_targets() -> None:
     paths = [path for target in TARGETS for path in target.paths()]
     assert len(set(paths)) == len(paths)
+
+
+def test_every_target_has_a_lane() -> None:
+    commands = {lane.name: lane.command for lane in read_lanes()}
+    for target in TARGETS:
+        assert commands[f"mutants-{target.name}"] == ["make", "mutants", f"TARGET={target.name}"]
 
 
 @pytest.mark.parametrize("function", sorted({function for function, _, _ in EXPLAINED}))

@@ -199,7 +199,9 @@ class FileCache:
     def _evict(self) -> None:
         files = sorted(self._files(), key=lambda item: item[1].st_mtime)
         names = {path.name for path, _ in files}
-        self._checked = {name: inode for name, inode in self._checked.items() if name in names}
+        # Other threads add files meanwhile; a list of the names is made in one step of the interpreter.
+        for name in [name for name in list(self._checked) if name not in names]:
+            self._checked.pop(name, None)
         total = sum(found.st_size for _, found in files)
         now = self._clock()
         for path, found in files:

@@ -360,6 +360,19 @@ def test_threads_that_want_the_same_file_fetch_it_once(kept: Cache) -> None:
     assert kept.fetched == [ref.key]
 
 
+def test_threads_that_want_different_files_do_not_disturb_each_other(kept: Cache) -> None:
+    """A bundle's files are fetched several at once, and each fetch looks at what all have added."""
+    refs = [kept.add(b"%d" % number) for number in range(400)]
+    switched_every_s = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            paths = list(pool.map(kept.fetch, refs))
+    finally:
+        sys.setswitchinterval(switched_every_s)
+    assert [path.name for path in paths] == [ref.sha256 for ref in refs]
+
+
 FETCHER = """
 import sys, time
 from pathlib import Path

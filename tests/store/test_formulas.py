@@ -8,7 +8,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from common.schemas.documents import RunRecord
@@ -33,6 +33,7 @@ def is_formula(cell: str) -> bool:
 
 
 @given(text=TEXTS)
+@example(text=" \r")
 def test_a_text_comes_back_and_is_no_formula_on_its_way(text: str) -> None:
     assert restored(neutralised(text)) == text
     assert not is_formula(neutralised(text))

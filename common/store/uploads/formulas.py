@@ -13,7 +13,7 @@ from typing import Final
 from common.store.engine import literal
 
 # Understood alike by Python's re and by RE2 in DuckDB.
-_FORMULA: Final = "([ \t\r\n\v\f\u00a0\ufeff]*[=+@\uff1d\uff0b\uff0d\uff20-]|[\t\r\n])"
+_FORMULA: Final = "([ \t\r\n\v\f\u00a0\ufeff]*[=+@\uff1d\uff0b\uff0d\uff20-]|[ \u00a0]*[\t\r\n])"
 _TO_MARK: Final = f"^'*{_FORMULA}"
 _MARKED: Final = re.compile(f"'+{_FORMULA}")
 _NUMBER: Final = "^[+-]?[0-9]+([.,][0-9]+)*$"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,12 @@ from common.edges import problems
 from common.edges.http_fields import MAX_ID_BYTES, MAX_QUERY_BYTES
 from common.edges.http_openapi import OF_THE_SERVER, openapi_document
 from common.edges.http_request import MAX_BODY_BYTES
+from common.edges.wiring import make_context
+from infra.local.object_store import ObjectStore
 from tests.asgi import Answer, Function
+from tests.bundles import publish
+from tests.conftest import TEST_BUCKET
+from tests.storefront_shop import shop_environment, shop_layer
 
 SOURCE = Path(__file__).parents[2] / "functions" / "recommend" / "main.py"
 NOT_IN_AN_OPERATION = {
@@ -102,6 +108,25 @@ def test_whatever_is_asked_gets_a_status_of_its_operation(recommend: Function) -
         assert is_documented(answer, "/v1/recommendations", "post"), (body[:20], answer.status)
         seen.add(answer.status)
     assert seen >= {401, 413, 503}
+
+
+def test_a_shop_that_serves_answers_with_the_statuses_that_an_empty_one_cannot(
+    object_store: ObjectStore, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    environment = shop_environment(object_store, TEST_BUCKET, tmp_path)
+    for name, value in (environment | {"RECSYS_REQUESTS_PER_S": "1", "RECSYS_TRUSTED_PROXIES": "1"}).items():
+        monkeypatch.setenv(name, value)
+    context = make_context(environment)
+    publish(context.bucket, context.keys, [shop_layer(context.shop.pseudonymizer)], tmp_path)
+    with closing(Function("recommend", SOURCE)) as function:
+        assert function.call("GET", "/readyz").status == 200
+        for path in PATHS:
+            address = {"X-Forwarded-For": path}
+            wrong = ["?n=0", "?n=1" if "{item_id}" in path else "?kind=similar&item_id=no-such-item"]
+            unknown, known = (path.replace("{item_id}", item) for item in ("no-such-item", "i5"))
+            seen = {function.call("GET", unknown + query, address).status for query in wrong}
+            seen |= {function.call("GET", known, address).status for _ in range(8)}
+            assert seen == documented(path) & {200, 400, 404, 429}, path
 
 
 @pytest.mark.parametrize("path", ["/readyz", "/startedz", "/v1/popular"])

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 import statistics
-import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from common.bucket.keys import Keys
 from common.bucket.probe import prove_conditional_put
 from tests.bench.events import WITH_ORDERS, write_events
-from tests.bench.harness import ROOT, Bench, bench
+from tests.bench.harness import Bench, bench
+from tests.bench.ingest_sides import run_side
 from tests.bench.row import Row
 
 ROWS = (
@@ -72,10 +70,6 @@ def _measure(made: Bench, more_columns: str) -> Measured:
 
 
 def _side(side: str, argument: str, environment: Mapping[str, str]) -> dict[str, float]:
-    command = [sys.executable, "-m", "tests.bench.ingest_sides", side, argument]
-    done = subprocess.run(command, env=dict(environment), cwd=ROOT, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError(f"{side} failed:\n{done.stderr}")
-    measured: dict[str, float] = json.loads(done.stdout)
+    measured = run_side(side, argument, environment)
     assert measured["rows"] == N_ROWS, measured
     return measured

@@ -145,6 +145,14 @@ class Keys:
         """The key of the count of tries of an upload: `incoming/events/a.csv` has `attempts/events/a.csv.json`."""
         return f"{self.attempts}{upload_key.removeprefix(self.incoming)}.json"
 
+    @property
+    def attempts_together(self) -> str:
+        return f"{self.attempts}together/"
+
+    def attempt_together(self, run_id: str) -> str:
+        """The key of the mark of a try to take in several uploads. No upload can be at a key that gives this one."""
+        return f"{self.attempts_together}{run_id}.json"
+
     def attempted(self, attempts_key: str) -> str:
         """The key of the upload whose tries are counted at `attempts_key`."""
         return f"{self.incoming}{attempts_key.removeprefix(self.attempts).removesuffix('.json')}"

@@ -38,15 +38,17 @@ class Deadlines:
         self._due: WeakKeyDictionary[Any, float] = WeakKeyDictionary()
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
+        self._wakes = 0.0
 
     def begin(self, connection: Any, headers: Mapping[str, Any] | None) -> None:
         size = dict(headers or {}).get("Content-Length", 0)
         with self._changed:
-            self._due[connection] = time.monotonic() + self.request_s + int(size) / SLOWEST_BYTES_PER_S
+            self._due[connection] = due = time.monotonic() + self.request_s + int(size) / SLOWEST_BYTES_PER_S
             if self._thread is None or not self._thread.is_alive():  # a fork has no threads
                 self._thread = threading.Thread(target=self._watch, name="s3-deadlines", daemon=True)
                 self._thread.start()
-            self._changed.notify()
+            elif due < self._wakes:
+                self._changed.notify()
 
     def extend(self, connection: Any, n_bytes: int) -> None:
         with self._changed:
@@ -64,7 +66,9 @@ class Deadlines:
                 for connection in [connection for connection, due in self._due.items() if due <= now]:
                     del self._due[connection]
                     _cut(connection)
-                self._changed.wait(min(self._due.values(), default=now + self.request_s) - now)
+                # Requests that begin meanwhile are due later, mostly: for each of them to wake it would cost them time.
+                self._wakes = min(self._due.values(), default=now + self.request_s)
+                self._changed.wait(self._wakes - now)
 
 
 def _cut(connection: Any) -> None:

@@ -258,6 +258,15 @@ class UploadAttempts(_Document):
     running: tuple[UploadAttempt, ...] = ()
 
 
+class AttemptTogether(_Document):
+    """`attempts/together/….json`: a try to take in several small uploads in one commit. It is there while that goes on,
+    and after it has died."""
+
+    format_version: Literal[1] = FORMAT_VERSION
+    uploads: tuple[Upload, ...]
+    attempt: UploadAttempt
+
+
 class RunState(StrEnum):
     RUNNING = "running"
     DONE = "done"

@@ -182,7 +182,7 @@ READERS: dict[str, Read] = {
     "ErasureReceipt": documents(ErasureReceipt, r"erasures/receipts/.*"),
     "KeyCheck": documents(KeyCheck, r"key-check\.json"),
 }
-WITHOUT_FOSSIL = {"PersonExport", "ConditionalPutProof", "UploadAttempts"}
+WITHOUT_FOSSIL = {"PersonExport", "ConditionalPutProof", "UploadAttempts", "AttemptTogether"}
 """The first is given out and never read. The others are begun anew where they cannot be read."""
 
 

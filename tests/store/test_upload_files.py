@@ -250,12 +250,13 @@ def test_an_upload_is_kept_for_its_days_and_not_read_again(shop_with: Callable[.
 
 
 def test_a_failing_upload_does_not_hold_back_the_others(shop: Context, monkeypatch: pytest.MonkeyPatch) -> None:
-    def failing(ctx: Context, info: ObjectInfo, call: Deadline | None) -> object:
+    def failing(ctx: Context, call: Deadline | None, info: ObjectInfo) -> object:
         if info.key.endswith("first.csv"):
             raise RecsysError("out of order")
         return ingest_object(ctx, info.key)
 
     monkeypatch.setattr("common.usecases.ingest.ingest._take", failing)
+    monkeypatch.setattr("common.usecases.ingest.ingest.first_together", lambda *_: ())
     for name in ("first", "second"):
         shop.bucket.put(f"incoming/events/{name}.csv", events_csv(*ROWS))
     with pytest.raises(RecsysError, match="out of order"):

@@ -12,10 +12,13 @@ import pytest
 
 from common.bucket.precedence import LEASE_S, Precedence, let_erasure_pass
 from common.bucket.sweep import SHORTEST_AGE
+from common.config import Shop
 from common.schemas.documents import RunState
 from common.testing.memory import MemoryBucket
 from common.usecases.erase.erase import erase
+from common.usecases.ingest.attempts import Attempts, counted
 from common.usecases.ingest.ingest import drain, ingest_object
+from common.usecases.ingest.take_upload import upload_of
 from common.usecases.operate.sweep import sweep
 from common.usecases.recommend.bundle_watch import BundleWatch
 from common.usecases.recommend.service import Query, RecommendService
@@ -59,6 +62,31 @@ def test_an_upload_of_this_minute_is_taken_in(shop: Context, off: timedelta) -> 
     shop.bucket.put(key, events_csv(f"new,shoe1,{now_text(-timedelta(minutes=1))},1"))
     run = ingest_object(on_another_clock(shop, off), key)
     assert (run.state, run.counts["rows_kept"]) == (RunState.DONE, 1), report_of(shop, run)
+
+
+@off_by_a_day
+def test_a_try_that_goes_on_elsewhere_is_no_death(shop: Context, off: timedelta) -> None:
+    """The time of a try is by the store's clock, whichever machine wrote it and whichever reads it."""
+    key = f"{shop.keys.incoming_events}a.csv"
+    shop.bucket.put(key, events_csv("new,shoe1,2026-01-01,1"))
+    info = shop.bucket.head(key)
+    assert info is not None
+    elsewhere = on_another_clock(replace(shop, shop=another_machine(shop)), off)
+    with counted(Attempts(elsewhere, upload_of(info), "elsewhere"), last=True):
+        here = Attempts(shop, upload_of(info), "here")
+        here.begin(last=False)
+        assert here.deaths == ()
+        here.end()
+    with counted(Attempts(shop, upload_of(info), "here"), last=True):
+        there = Attempts(elsewhere, upload_of(info), "there")
+        there.begin(last=False)
+        assert there.deaths == ()
+        there.end()
+
+
+def another_machine(ctx: Context) -> Shop:
+    cache_dir = ctx.settings.cache_dir.parent / "another machine"
+    return replace(ctx.shop, settings=ctx.settings.model_copy(update={"cache_dir": cache_dir}))
 
 
 @off_by_a_day

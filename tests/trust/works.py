@@ -15,7 +15,7 @@ from common.bucket.probe import prove_conditional_put
 from common.testing.memory import MemoryBucket
 from common.usecases.erase.erase import erase, forget_tombstones
 from common.usecases.ingest.compact import compact
-from common.usecases.ingest.ingest import ingest_object
+from common.usecases.ingest.ingest import drain, ingest_object
 from common.usecases.operate.sweep import sweep
 from common.usecases.shared.context import Context
 from common.usecases.shared.manifests import read_history
@@ -33,6 +33,7 @@ ERASURES: Final = "incoming/erasures/list.csv"
 NEW: Final = (*bought("new one", GOODS[:4], 60), *bought(OTHERS[2], GOODS[8:11], 60))
 REPEATED: Final = tuple(bought(OTHERS[0], GOODS[:2], 40))
 """Events that the shop has already."""
+ITEM_COLUMNS: Final = "item_id,category,brand,price,img_url"
 BAD: Final = ("new two,tea-1,2026-03-01,0",)
 QUICK: Final = TrainOptions(families=("als",), evaluate=False)
 
@@ -86,11 +87,22 @@ def _upload(ctx: Context) -> None:
 
 def _catalogue(ctx: Context) -> None:
     rows = (f"{item},new {item[:3]},b,7,,{item}" for item in (*GOODS[:3], "tea-new"))
-    ctx.bucket.put(CATALOGUE, csv_of("item_id,category,brand,price,img_url,title", *rows))
+    ctx.bucket.put(CATALOGUE, csv_of(f"{ITEM_COLUMNS},title", *rows))
 
 
 def _erasures(ctx: Context) -> None:
     ctx.bucket.put(ERASURES, csv_of("user_id", ERIKA))
+
+
+def _tiny_ones(ctx: Context) -> None:
+    """What `_upload` puts, in pieces, and products: some rows twice, a bad one, an upload of which nothing is new, and
+    one of which nothing is good."""
+    pieces = [NEW[:2], NEW[1:4], (*NEW[4:], *BAD), REPEATED, BAD]
+    for number, rows in enumerate(pieces):
+        ctx.bucket.put(f"{ctx.keys.incoming_events}tiny-{number}.csv", events_csv(*rows))
+    for number, price in enumerate((7, 8)):
+        row = f"{GOODS[number]},new,b,{price},,again", f"{GOODS[0]},newer,b,{price},,{number}"
+        ctx.bucket.put(f"{ctx.keys.incoming_items}tiny-{number}.csv", csv_of(f"{ITEM_COLUMNS},title", *row))
 
 
 def _everything(ctx: Context) -> None:
@@ -160,6 +172,7 @@ def _prove_again(ctx: Context) -> None:
 WORKS: Final = (
     Work("ingest", _upload, lambda ctx: ingest_object(ctx, UPLOAD), sweep, 11, NEW),
     Work("ingest items", _catalogue, lambda ctx: ingest_object(ctx, CATALOGUE), sweep, 9),
+    Work("ingest together", _tiny_ones, drain, sweep, 25, NEW),
     Work("refuse a file", _refused, lambda ctx: ingest_object(ctx, UPLOAD), sweep, 7),
     Work("update", _taken_in, update, sweep, 25, NEW),
     Work("update and fold", _taken_in, update, sweep, 45, NEW, (("max_layers", 1),)),

@@ -11,10 +11,11 @@ from typing import NoReturn
 import pytest
 
 from common.errors import BucketUnavailable, ReaderDied, UnavailableError
-from common.schemas.documents import RunState, Upload, UploadAttempt, UploadAttempts
+from common.schemas.documents import AttemptTogether, RunState, Upload, UploadAttempt, UploadAttempts
 from common.testing.faults import Fault, FaultyBucket, Rule
 from common.usecases.ingest import take_upload
 from common.usecases.ingest.attempts import AT_ONCE, MAX_DEATHS, Attempts, counted
+from common.usecases.ingest.attempts_together import forget_marks, marked, tried_before
 from common.usecases.ingest.holders import Holder, own_id, state_of
 from common.usecases.ingest.ingest import drain, ingest_object
 from common.usecases.ingest.take_upload import upload_of
@@ -129,7 +130,7 @@ def test_a_try_elsewhere_is_dead_when_its_time_is_over(shop: Context) -> None:
     other.begin(last=True)
     other.end()
     assert count_of(shop, BAD).deaths == ()
-    late = replace(shop, now=lambda: shop.now() + timedelta(minutes=11))
+    late = later(shop, timedelta(minutes=11))
     other = Attempts(late, upload_at(shop, BAD), "other")
     other.begin(last=True)
     assert len(other.deaths) == 1
@@ -184,6 +185,66 @@ def test_an_end_that_could_not_be_written_is_no_death(shop: Context) -> None:
     again = Attempts(shop, upload_at(shop, BAD), "again")
     again.begin(last=False)
     assert again.deaths == ()
+
+
+def leave_mark(ctx: Context, holder: str, *keys: str) -> str:
+    """Leaves the mark of a try to take in all of these together."""
+    until = ctx.now() + timedelta(minutes=10)
+    attempt = UploadAttempt(run_id="together", holder=holder, until=until)
+    mark = AttemptTogether(uploads=tuple(upload_at(ctx, key) for key in keys), attempt=attempt)
+    place = ctx.keys.attempt_together("together")
+    ctx.bucket.put(place, mark.model_dump_json().encode())
+    return place
+
+
+def test_after_the_death_of_a_try_of_several_each_has_one_and_is_taken_by_itself(shop: Context) -> None:
+    place = leave_mark(shop, dead_holder(shop), BAD, OTHERS[0])
+    assert tried_before(shop) == {BAD, OTHERS[0]}
+    assert [len(count_of(shop, key).deaths) for key in (BAD, OTHERS[0])] == [1, 1]
+    assert shop.bucket.head(place) is None
+    drain(shop)
+    assert taken_in(shop) == [OTHERS[1], BAD, OTHERS[0]]
+    document = shop.store_file.read().document
+    assert document is not None
+    assert len(document.deltas) == 3
+    assert keys_under(shop, "attempts/") == []
+
+
+def test_a_death_of_its_own_counts_on_after_one_with_others(shop: Context) -> None:
+    leave(shop, BAD, deaths=("SIGKILL", "SIGKILL"))
+    leave_mark(shop, dead_holder(shop), BAD, OTHERS[0])
+    tried_before(shop)
+    assert [len(count_of(shop, key).deaths) for key in (BAD, OTHERS[0])] == [2, 1]
+
+
+def test_what_another_machine_takes_in_together_is_taken_one_by_one(shop: Context) -> None:
+    place = leave_mark(shop, "elsewhere", BAD, OTHERS[0])
+    assert tried_before(shop) == {BAD, OTHERS[0]}
+    assert shop.bucket.head(place) is not None
+    drain(shop)
+    assert taken_in(shop) == [OTHERS[1], BAD, OTHERS[0]]
+    assert keys_under(shop, "attempts/") == []
+
+
+def test_the_mark_of_another_machine_is_a_death_when_its_time_is_over(shop: Context) -> None:
+    leave_mark(shop, "elsewhere", BAD, OTHERS[0])
+    late = later(shop, timedelta(minutes=11))
+    assert tried_before(late) == {BAD, OTHERS[0]}
+    assert len(count_of(shop, BAD).deaths) == 1
+
+
+def test_a_mark_that_could_not_be_deleted_is_no_death(shop: Context) -> None:
+    leave_mark(shop, own_id(shop.settings.cache_dir), BAD, OTHERS[0])
+    assert tried_before(shop) == set()
+    assert keys_under(shop, "attempts/") == []
+
+
+def test_the_mark_of_a_try_of_this_process_stays_while_it_goes_on(shop: Context) -> None:
+    with marked(shop, [upload_at(shop, BAD)], "together"):
+        assert tried_before(shop) == {BAD}
+        forget_marks(shop)
+        assert keys_under(shop, "attempts/") == [shop.keys.attempt_together("together")]
+    assert keys_under(shop, "attempts/") == []
 
 
 def test_the_count_of_an_upload_that_is_no_more_is_swept(shop: Context) -> None:

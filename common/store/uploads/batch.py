@@ -52,9 +52,15 @@ def event_batch(settled: Settled, work: Path, memory_bytes: int, seconds: float)
 
     Raises `ReaderDied` if the comparison with the store ends at the memory limit, or if the block takes `seconds`."""
     connection = connect_trusted(work, memory_bytes)
+    with comparing(connection), interrupted_after(connection, seconds):
+        yield EventBatch(connection, settled, work)
+
+
+@contextmanager
+def comparing(connection: Connection) -> Iterator[None]:
+    """Closes `connection` after the block, in which rows are compared with the store. Raises as `event_batch` does."""
     try:
-        with interrupted_after(connection, seconds):
-            yield EventBatch(connection, settled, work)
+        yield
     except duckdb.OutOfMemoryException:
         raise ReaderDied("comparing its rows with the store took more than RECSYS_INGEST_MEMORY_BYTES") from None
     except duckdb.InterruptException:
@@ -77,26 +83,34 @@ class EventBatch:
         self.notices = settled.notices
 
     def erased(self, tombstones: Tombstones) -> I64:
+        return self._named_by(tombstones, "draft")
+
+    def _named_by(self, tombstones: Tombstones, alias: str) -> I64:
         if not tombstones.of_marks:
             return NO_ROWS
-        users = self._connection.execute("SELECT user_no, key_hi, key_lo FROM draft.users").fetchnumpy()
+        users = self._connection.execute(f"SELECT user_no, key_hi, key_lo FROM {alias}.users").fetchnumpy()
         until = tombstones.until(np.stack([users["key_hi"], users["key_lo"]], axis=1))
         named = np.flatnonzero(until != NEVER)
         self._connection.register("erased", {"user_no": users["user_no"][named], "until": until[named]})
         rows = self._connection.execute(
-            "SELECT own.rowid AS row FROM draft.events AS own JOIN erased USING (user_no) "
+            f"SELECT own.rowid AS row FROM {alias}.events AS own JOIN erased USING (user_no) "
             "WHERE epoch_us(own.ts) <= erased.until ORDER BY row"
         ).fetchnumpy()["row"]
         self._connection.unregister("erased")
         return np.asarray(rows, dtype=np.int64)
 
     def beside(self, segments: Sequence[Segment], path_of: PathOf, erased: I64 = NO_ROWS) -> SegmentFile | None:
+        return self._less(self._dropped(segments, path_of, erased))
+
+    def _dropped(self, segments: Sequence[Segment], path_of: PathOf, others: I64) -> I64:
+        """The rows that one of `segments` holds, and `others`."""
         overlapping = [segment for segment in segments if self._overlaps(segment)]
         for segment in overlapping:
             self._repeats.examine(segment, path_of(segment.file))
         dropped = self._repeats.rows(overlapping)
-        if len(erased):
-            dropped = np.union1d(dropped, erased)
+        return np.union1d(dropped, others) if len(others) else dropped
+
+    def _less(self, dropped: I64) -> SegmentFile | None:
         name = _name(dropped)
         if name not in self._written:
             self._written[name] = self._without(dropped) if len(dropped) < self._whole.events else None
@@ -113,10 +127,7 @@ class EventBatch:
         events, items = found
         if not events:
             return ()
-        return (
-            f"events of items that no items upload has described: {events} ({items} items). They count, and the items "
-            "are recommended once they are described",
-        )
+        return (undescribed(events, items),)
 
     def _described(self, segments: Sequence[Segment], path_of: PathOf) -> str:
         self._connection.execute("CREATE OR REPLACE TEMP TABLE described (item_id VARCHAR)")
@@ -153,6 +164,14 @@ class EventBatch:
         return finish(self._connection, "delta", path)
 
 
+def undescribed(events: int, items: int) -> str:
+    """The notice of so many events of so many items that nobody has described."""
+    return (
+        f"events of items that no items upload has described: {events} ({items} items). They count, and the items "
+        "are recommended once they are described"
+    )
+
+
 def _name(dropped: I64) -> str:
     return hashlib.sha256(dropped.data).hexdigest()
 
@@ -178,4 +197,9 @@ class ItemBatch:
 
     def notices_beside(self, segments: Sequence[Segment], path_of: PathOf) -> tuple[str, ...]:  # noqa: ARG002
         replaced = self.rows - self._segment.items
-        return (f"rows that a later row of the same item replaced: {replaced}",) if replaced else ()
+        return (replaced_rows(replaced),) if replaced else ()
+
+
+def replaced_rows(rows: int) -> str:
+    """The notice of so many rows of items that count no more."""
+    return f"rows that a later row of the same item replaced: {rows}"

@@ -40,22 +40,24 @@ class CsvTable:
     notices: tuple[str, ...]
 
 
-def normalise(source: Path, target: Path, contract: Contract, bounds: Bounds) -> CsvTable:
-    """Writes `source` to `target` in normalised form. Raises `FileRejected` if it is not CSV text within `bounds`."""
+def normalise(source: Path, target: Path, contract: Contract, bounds: Bounds, after: int = 0) -> CsvTable:
+    """Writes `source` to `target` in normalised form, its rows numbered from `after` + 1.
+
+    Raises `FileRejected` if it is not CSV text within `bounds`."""
     check_text(source, bounds)
     try:
-        return _written(source, target, contract, bounds, "utf-8-sig")
+        return _written(source, target, contract, bounds, "utf-8-sig", after)
     except UnicodeDecodeError:
         pass
     try:
-        table = _written(source, target, contract, bounds, _FALLBACK)
+        table = _written(source, target, contract, bounds, _FALLBACK, after)
     except UnicodeDecodeError:
         raise FileRejected("the text is neither UTF-8 nor Windows-1252: save it as CSV UTF-8") from None
     notice = "the file is not UTF-8 and was read as Windows-1252 (Latin-1): check that accents came out right"
     return CsvTable(table.path, table.header, table.rows, (*table.notices, notice))
 
 
-def _written(source: Path, target: Path, contract: Contract, bounds: Bounds, encoding: str) -> CsvTable:
+def _written(source: Path, target: Path, contract: Contract, bounds: Bounds, encoding: str, after: int) -> CsvTable:
     with source.open(encoding=encoding, newline="") as text:
         separator = _separator(text.read(_HEADER_BYTES), contract)
     csv.field_size_limit(_VALUE_BYTES)
@@ -69,7 +71,7 @@ def _written(source: Path, target: Path, contract: Contract, bounds: Bounds, enc
             bounds.check_name(len(name.encode()))
         rows = 0
         for rows, (fields, problem) in enumerate(_rows(reader, len(header), lines, bounds), start=1):
-            writer.writerow((rows, problem, *fields))
+            writer.writerow((after + rows, problem, *fields))
     return CsvTable(target, header, rows, ())
 
 

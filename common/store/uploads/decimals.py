@@ -8,6 +8,7 @@ from typing import Final
 from common.store.engine import Connection, literal, number
 from common.store.uploads.fields import FLOATING, NEVER, WHOLE, Field, given, matches, unreadable, wrong_type
 from common.store.uploads.files import Column, Table
+from common.store.uploads.places import place_of
 from common.store.uploads.reasons import NUMBER_FORMS
 
 _PLAIN: Final = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,3})?"
@@ -18,6 +19,16 @@ _THREE_AFTER_COMMA: Final = "[+-]?[1-9][0-9]{0,2},[0-9]{3}"
 _THREE_AFTER_DOT: Final = r"[+-]?[1-9][0-9]{0,2}\.[0-9]{3}"
 _SPACES: Final = "[ \u00a0\u202f'’]"
 _GROUPED_BY_SPACE: Final = f"[+-]?[0-9]{{1,3}}({_SPACES}[0-9]{{3}})+([.,][0-9]+)?"
+
+
+class MixedDecimals(Exception):
+    """Of several uploads some have decimal commas, and others have none: the same text is another number in each.
+
+    `places` are those of the uploads that have them."""
+
+    def __init__(self, places: frozenset[int]) -> None:
+        super().__init__(f"{len(places)} uploads have decimal commas")
+        self.places = places
 
 
 def decimal(column: str, raw: str, kind: str, comma_decimals: bool) -> Field:
@@ -39,11 +50,20 @@ def decimal(column: str, raw: str, kind: str, comma_decimals: bool) -> Field:
 
 
 def has_comma_decimals(connection: Connection, table: Table, columns: Sequence[Column]) -> bool:
-    """Whether one of the text columns holds a number that certainly has a decimal comma."""
+    """Whether one of the text columns holds a number that certainly has a decimal comma.
+
+    Raises `MixedDecimals` for several uploads of which only some do."""
     texts = [_shows_comma_decimals(column.raw) for column in columns if column.kind == "VARCHAR"]
     if not texts:
         return False
-    return bool(number(connection, f"SELECT coalesce(bool_or({' OR '.join(texts)}), false)::INT FROM {table.relation}"))
+    shown = f"coalesce(bool_or({' OR '.join(texts)}), false)"
+    if not table.several:
+        return bool(number(connection, f"SELECT {shown}::INT FROM {table.relation}"))
+    found = connection.execute(f"SELECT {place_of(table.row)}, {shown} FROM {table.relation} GROUP BY 1").fetchall()
+    places = frozenset(place for place, shows in found if shows)
+    if 0 < len(places) < len(found):
+        raise MixedDecimals(places)
+    return bool(places)
 
 
 def decimal_problems(field: Field) -> str:

@@ -15,6 +15,7 @@ from common.store.uploads.decimals import decimal, decimal_problems, has_comma_d
 from common.store.uploads.draft import Draft, ReadOptions, drafting, write_refused_rows
 from common.store.uploads.fields import Field, absent, boolean, event_type, identifier, shape, unreadable
 from common.store.uploads.files import Column, Source, Table
+from common.store.uploads.places import PLACE, place_of
 from common.store.uploads.pseudonyms import keyed_hash, number_ids, set_secret, write_users
 from common.store.uploads.reasons import MAX_ID_BYTES
 from common.store.uploads.timestamps import time_field, time_problems
@@ -65,7 +66,9 @@ def parsed_events(table: Table, fields: Fields, now: datetime, secrets: str = ""
         for name, no in _NUMBERED
     )
     typed = ", ".join(fields[name].select() for name in _TYPED)
-    keyed = ", ".join(_keyed(fields[name], key, secrets + secret) for name, key, secret in _KEYED)
+    # What is joined within one upload only is not joined with others that are read beside it.
+    apart = f"{place_of(table.row)} || '/' || " if table.several and secrets else ""
+    keyed = ", ".join(_keyed(fields[name], key, secrets + secret, apart) for name, key, secret in _KEYED)
     joins = " ".join(f"LEFT JOIN {name}s ON {name}s.{name} = {fields[name].value}" for name, _ in _NUMBERED)
     values = f"{table.row} AS row, {table.problem} AS row_problem, {ids}, {typed}, {keyed}"
     return f"SELECT *, {_refusal_code(fields, now)} AS problem FROM (SELECT {values} FROM {table.relation} {joins})"
@@ -89,10 +92,10 @@ def refused_events(parsed: str) -> str:
     return f"SELECT row, problem AS code, CASE {shown} {shapes} END AS value FROM ({parsed}) WHERE problem IS NOT NULL"
 
 
-def _keyed(field: Field, key: str, secret: str) -> str:
+def _keyed(field: Field, key: str, secret: str, apart: str) -> str:
     if field.is_absent:
         return f"NULL::UBIGINT AS {key}"
-    hashed = f"CASE WHEN {field.given} THEN {keyed_hash(secret, field.value)} END AS {key}"
+    hashed = f"CASE WHEN {field.given} THEN {keyed_hash(secret, apart + field.value)} END AS {key}"
     return f"{hashed}, {field.given} AS {field.column}_given, strlen({field.value}) AS {field.column}_bytes"
 
 
@@ -171,8 +174,13 @@ def _prepare(connection: Connection, table: Table, fields: Fields, options: Read
 
 def _insert(connection: Connection, table: Table, fields: Fields, options: ReadOptions) -> int:
     rows = parsed_events(table, fields, options.now)
-    good = f"SELECT {_COLUMNS} FROM ({rows}) WHERE problem IS NULL AND consent"
-    return number(connection, f"INSERT INTO draft.events ({_COLUMNS}) {good}")
+    good = f"SELECT {_COLUMNS}, {_seq(table)} FROM ({rows}) WHERE problem IS NULL AND consent"
+    return number(connection, f"INSERT INTO draft.events ({_COLUMNS}, seq) {good}")
+
+
+def _seq(table: Table) -> str:
+    """SQL of `seq` in a draft: NULL, and the place of a row's upload where there are several."""
+    return PLACE if table.several else "NULL::BIGINT"
 
 
 def _set_aside(connection: Connection, table: Table, fields: Fields, options: ReadOptions) -> int:
@@ -182,7 +190,7 @@ def _set_aside(connection: Connection, table: Table, fields: Fields, options: Re
     this upload, and cannot be linked to anything else."""
     rows = parsed_events(table, fields, options.now, _FORGOTTEN)
     good = (
-        f"SELECT {_COLUMNS}, NOT consent_given AS empty FROM ({rows}) "
+        f"SELECT {_COLUMNS}, {_seq(table)} AS seq, NOT consent_given AS empty FROM ({rows}) "
         "WHERE problem IS NULL AND (NOT consent OR NOT consent_given)"
     )
     return number(connection, f"CREATE TABLE scratch.unattributed AS {good}")

@@ -48,22 +48,25 @@ class Table:
     """An upload as SQL. `relation` is for a FROM clause, with the alias `upload`.
 
     `row` is the SQL of a row's number, from 1 without the header. `problem` is the SQL of the code of a problem with
-    the row as a whole; it is empty or NULL if there is none."""
+    the row as a whole; it is empty or NULL if there is none. `several` says that these are the rows of several uploads,
+    whose numbers hold the place of their upload (`places`)."""
 
     relation: str
     columns: tuple[Column, ...]
     rows: int
     row: str
     problem: str
+    several: bool = False
 
 
 @dataclass(frozen=True)
 class Source:
-    """An upload on the local disk whose form fits its name. `csv` is None for Parquet."""
+    """An upload on the local disk whose form fits its name. `csv` is None for Parquet. `several` is that of `Table`."""
 
     path: Path
     bounds: Bounds
     csv: CsvTable | None = None
+    several: bool = False
 
     @property
     def notices(self) -> tuple[str, ...]:
@@ -72,11 +75,14 @@ class Source:
     def table(self, connection: Connection) -> Table:
         """Returns the upload as SQL. Raises `FileRejected` if DuckDB cannot read the file's structure."""
         with damage_is_refused():
-            return _csv_table(self.csv) if self.csv else _parquet_table(connection, self.path, self.bounds)
+            return (
+                _csv_table(self.csv, self.several) if self.csv else _parquet_table(connection, self.path, self.bounds)
+            )
 
 
-def prepare(path: Path, name: str, contract: Contract, bounds: Bounds) -> Source:
-    """Checks an upload with this `name` at `path`; a CSV file is normalised into a second file in its directory.
+def prepare(path: Path, name: str, contract: Contract, bounds: Bounds, after: int = 0) -> Source:
+    """Checks an upload with this `name` at `path`; a CSV file is normalised into a second file in its directory, with
+    rows numbered from `after` + 1.
 
     Raises `FileRejected` if the file is empty, neither Parquet nor CSV, or over one of the `bounds`."""
     if path.stat().st_size == 0:
@@ -86,7 +92,7 @@ def prepare(path: Path, name: str, contract: Contract, bounds: Bounds) -> Source
         check_ends(path)
         return Source(path, bounds)
     if suffix == CSV:
-        table = normalise(path, path.with_name("normalised.csv"), contract, bounds)
+        table = normalise(path, path.with_name("normalised.csv"), contract, bounds, after)
         return Source(table.path, bounds, table)
     raise FileRejected(f"the name of an upload ends in {PARQUET} or {CSV}")
 
@@ -109,7 +115,7 @@ def damage_is_refused() -> Iterator[None]:
         raise FileRejected("the file is damaged: export and upload it again") from None
 
 
-def _csv_table(table: CsvTable) -> Table:
+def _csv_table(table: CsvTable, several: bool) -> Table:
     names = [f"c{position}" for position in range(len(table.header))]
     kinds = {ROW_COLUMN: "BIGINT", PROBLEM_COLUMN: "VARCHAR"} | dict.fromkeys(names, "VARCHAR")
     columns = ", ".join(f"{literal(name)}: {literal(kind)}" for name, kind in kinds.items())
@@ -125,6 +131,7 @@ def _csv_table(table: CsvTable) -> Table:
         rows=table.rows,
         row=f"upload.{ROW_COLUMN}",
         problem=f"upload.{PROBLEM_COLUMN}",
+        several=several,
     )
 
 

@@ -8,6 +8,7 @@ from typing import Final, Literal
 from pydantic import TypeAdapter
 
 from common.store.uploads.reading import ReadJob, ReadUpload
+from common.store.uploads.reading_together import ReadTogether, TogetherJob
 
 READY: Final = b"ready\n"
 """What the process says when it waits for its first order."""
@@ -27,20 +28,21 @@ class ReadLimits:
 
 @dataclass(frozen=True)
 class ReadOrder:
-    """One upload to read, within limits."""
+    """One upload to read, or several small ones, within limits."""
 
-    job: ReadJob
+    job: ReadJob | TogetherJob
     limits: ReadLimits
 
 
 @dataclass(frozen=True)
 class ReadAnswer:
-    """How the reading ended: `upload` is None if it did not end well.
+    """How the reading ended: `upload`, or `together` for several, is there if it ended well.
 
-    Then `limit` names a limit that was reached, `unavailable` says why a later try may succeed, and `died` what ended
-    the process. `peak_bytes` is the most memory that the process had."""
+    Otherwise `limit` names a limit that was reached, `unavailable` says why a later try may succeed, and `died` what
+    ended the process. `peak_bytes` is the most memory that the process had."""
 
     upload: ReadUpload | None = None
+    together: ReadTogether | None = None
     limit: Limit = ""
     unavailable: str = ""
     died: str = ""

@@ -20,6 +20,7 @@ from common.memory_limit import usable_memory
 from common.store.uploads.files import DISK_PROBLEM, MEMORY_PROBLEM, TIME_PROBLEM
 from common.store.uploads.read_order import ANSWERS, ORDERS, READY, Limit, ReadAnswer, ReadLimits, ReadOrder
 from common.store.uploads.reading import ReadJob, ReadUpload
+from common.store.uploads.reading_together import ReadTogether, TogetherJob
 
 # What the interpreter, its libraries and numpy take beside DuckDB in the process that reads.
 _BESIDE_DUCKDB: Final = 512 << 20
@@ -39,6 +40,19 @@ def read_apart(job: ReadJob, seconds: float) -> tuple[ReadUpload, int]:
 
     Raises `FileRejected` if a limit was reached, `ReaderDied` if the process died otherwise, and `UnavailableError` if
     a later try may succeed."""
+    answer = _answer(job, seconds)
+    assert answer.upload is not None
+    return answer.upload, answer.peak_bytes
+
+
+def read_together_apart(job: TogetherJob, seconds: float) -> tuple[ReadTogether, int]:
+    """Reads several small uploads in another process, as `read_apart` reads one; what it raises is said of all."""
+    answer = _answer(job, seconds)
+    assert answer.together is not None
+    return answer.together, answer.peak_bytes
+
+
+def _answer(job: ReadJob | TogetherJob, seconds: float) -> ReadAnswer:
     started = time.monotonic()
     if not _lock.acquire(timeout=max(0.0, seconds)):
         raise UnavailableError("other uploads were read until the deadline; this one waits")
@@ -47,7 +61,8 @@ def read_apart(job: ReadJob, seconds: float) -> tuple[ReadUpload, int]:
         answer = _reader().read(ReadOrder(job, _limits(job, left)))
     finally:
         _lock.release()
-    return _result(answer), answer.peak_bytes
+    _check(answer)
+    return answer
 
 
 def start_reading_process() -> None:
@@ -59,7 +74,7 @@ def start_reading_process() -> None:
             _lock.release()
 
 
-def _limits(job: ReadJob, seconds: float) -> ReadLimits:
+def _limits(job: ReadJob | TogetherJob, seconds: float) -> ReadLimits:
     most = max(_LEAST, usable_memory() - _OTHERS)
     return ReadLimits(
         memory_bytes=min(job.memory_bytes + _BESIDE_DUCKDB, most),
@@ -69,9 +84,9 @@ def _limits(job: ReadJob, seconds: float) -> ReadLimits:
     )
 
 
-def _result(answer: ReadAnswer) -> ReadUpload:
-    if answer.upload is not None:
-        return answer.upload
+def _check(answer: ReadAnswer) -> None:
+    if answer.upload is not None or answer.together is not None:
+        return
     if answer.limit:
         raise FileRejected(_PROBLEMS[answer.limit], peak_bytes=answer.peak_bytes)
     if answer.unavailable:

@@ -21,7 +21,8 @@ from typing import Final
 
 from common.errors import UnavailableError
 from common.store.uploads.read_order import ANSWERS, ORDERS, READY, Limit, ReadAnswer, ReadLimits, ReadOrder
-from common.store.uploads.reading import read_upload
+from common.store.uploads.reading import ReadJob, read_upload
+from common.store.uploads.reading_together import read_together
 
 # Files and libraries that are mapped, and address space that is reserved and not used.
 _ADDRESS_SPACE: Final = 4 << 30
@@ -71,7 +72,9 @@ def _read_and_exit(order: ReadOrder, answers: int, parent: int) -> None:
 
 def _read(order: ReadOrder) -> ReadAnswer:
     try:
-        return ReadAnswer(upload=read_upload(order.job))
+        if isinstance(order.job, ReadJob):
+            return ReadAnswer(upload=read_upload(order.job))
+        return ReadAnswer(together=read_together(order.job))
     except MemoryError:
         return ReadAnswer(limit="memory")
     except UnavailableError as error:

@@ -55,6 +55,11 @@ class ReadUpload:
     people: Path | None = None
     notices: tuple[str, ...] = ()
 
+    @property
+    def rows_good(self) -> int:
+        """The number of rows that are not refused, repeats included."""
+        return self.rows_read - self.rows_refused
+
 
 def read_upload(job: ReadJob) -> ReadUpload:
     """Reads the upload. Raises `UnavailableError` if there is no space left on the disk."""
@@ -66,7 +71,7 @@ def read_upload(job: ReadJob) -> ReadUpload:
             found = ReadUpload(
                 rows_read=draft.rows_read, rows_refused=draft.rows_refused, refusals=refusals, notices=draft.notices
             )
-            _check_bad_rows(job, draft)
+            check_bad_rows(job, draft.rows_read, draft.rows_refused)
             return _settled(job, draft, found)
     except FileRejected as error:
         return replace(found, rejected=error.message)
@@ -81,10 +86,11 @@ def _draft(job: ReadJob) -> Draft:
     return read_items(prepare(job.path, job.name, ITEMS, job.bounds), job.work, options)
 
 
-def _check_bad_rows(job: ReadJob, draft: Draft) -> None:
-    if draft.rows_refused > job.max_bad_rows * draft.rows_read:
+def check_bad_rows(job: ReadJob, rows_read: int, rows_refused: int) -> None:
+    """Raises `FileRejected` if too many rows of the upload are bad."""
+    if rows_refused > job.max_bad_rows * rows_read:
         raise FileRejected(
-            f"{draft.rows_refused} of {draft.rows_read} rows are bad, which is more than "
+            f"{rows_refused} of {rows_read} rows are bad, which is more than "
             f"{job.max_bad_rows:.0%} (RECSYS_MAX_BAD_ROWS)"
         )
 

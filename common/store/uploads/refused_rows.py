@@ -15,6 +15,7 @@ from common.store.uploads.columns import fold
 from common.store.uploads.draft import Draft
 from common.store.uploads.fields import FLOATING, WHOLE
 from common.store.uploads.formulas import neutralised, neutralised_sql
+from common.store.uploads.places import PLACE, ROW
 from common.store.uploads.reasons import REASONS
 
 FIRST_ROWS: Final = 1_000
@@ -52,21 +53,27 @@ def refusals_of(draft: Draft, work: Path, memory_bytes: int) -> Refusals | None:
     connection = connect_trusted(work, memory_bytes)
     try:
         attach_read_only(connection, "scratch", draft.scratch)
-        return _read(connection, work / "refused.csv")
+        return _read(connection, work / "refused.csv", "scratch.refused")
     finally:
         connection.close()
 
 
-def _read(connection: Connection, table: Path) -> Refusals:
-    """Reads `scratch.refused` (row, code, value, and further columns) and writes all of it to `table`."""
+def refusals_at(connection: Connection, place: int, table: Path) -> Refusals:
+    """The refused rows in `scratch.refused` of the upload at this place; `table` is the file to write."""
+    own = f"(SELECT * REPLACE ({ROW} AS row) FROM scratch.refused WHERE {PLACE} = {place})"
+    return _read(connection, table, own)
+
+
+def _read(connection: Connection, table: Path, relation: str) -> Refusals:
+    """Reads the rows of `relation` (row, code, value, and further columns) and writes all of it to `table`."""
     connection.register("reasons", _reasons())
     connection.execute(
-        f"COPY (SELECT row, reasons.*, {_cells(connection)} FROM scratch.refused AS refused "
+        f"COPY (SELECT row, reasons.*, {_cells(connection)} FROM {relation} AS refused "
         f"JOIN reasons USING (code) ORDER BY row) TO {literal(table)} (FORMAT csv, HEADER true)"
     )
-    counts = connection.execute("SELECT code, count(*) FROM scratch.refused GROUP BY code ORDER BY 2 DESC, 1")
+    counts = connection.execute(f"SELECT code, count(*) FROM {relation} AS refused GROUP BY code ORDER BY 2 DESC, 1")
     by_code = dict(counts.fetchall())
-    first = connection.execute(f"SELECT row, code, value FROM scratch.refused ORDER BY row LIMIT {FIRST_ROWS}")
+    first = connection.execute(f"SELECT row, code, value FROM {relation} AS refused ORDER BY row LIMIT {FIRST_ROWS}")
     return Refusals(by_code, tuple(BadRow(*row) for row in first.fetchall()), table)
 
 

@@ -5,7 +5,7 @@ It needs no user ids, so the database that it works in may spill to the disk.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,7 +19,8 @@ from common.store.engine import Connection, attach_existing, connect_trusted, nu
 from common.store.segments.segment import EVENT_COLUMNS, SegmentFile, finish, new_segment
 from common.store.uploads.draft import Draft
 from common.store.uploads.items import EMPTIED, ITEM_COLUMNS
-from common.store.uploads.unattributed import add_unattributed
+from common.store.uploads.places import PLACE, ROW
+from common.store.uploads.unattributed import add_unattributed, empty_consents
 
 # Rows whose hashes are in memory at a time, with a copy while they are sorted: 256 MB.
 _SLICE_ROWS: Final = 16_000_000
@@ -44,7 +45,8 @@ def settle_events(draft: Draft, work: Path, memory_bytes: int) -> Settled:
     try:
         attach_existing(connection, "draft", draft.segment)
         attach_existing(connection, "scratch", draft.scratch)
-        repeats, notices = add_unattributed(connection) if draft.rows_unattributed else (0, [])
+        repeats = add_unattributed(connection) if draft.rows_unattributed else 0
+        notices = empty_consents(connection).values() if draft.rows_unattributed else ()
         rows = number(connection, "SELECT count(*) FROM draft.events")
         suspects = _repeated_hashes(connection, rows)
         if len(suspects):
@@ -70,7 +72,7 @@ def settle_items(draft: Draft, work: Path, modified: datetime, memory_bytes: int
             "SEMI JOIN (SELECT max(row) AS row FROM scratch.parsed GROUP BY item_id) AS last USING (row) "
             "ORDER BY item_id"
         )
-        notices = (*draft.notices, *_emptied(connection))
+        notices = (*draft.notices, *emptied(connection)[0])
         rows = draft.rows_read - draft.rows_refused
         return Settled(finish(connection, "draft", draft.segment), rows, notices)
     finally:
@@ -119,12 +121,14 @@ def _repeated(values: U64) -> U64:
     return np.unique(values[1:][values[1:] == values[:-1]])
 
 
-def _emptied(connection: Connection) -> Iterator[str]:
-    """A notice for each column with values that were left empty."""
+def emptied(connection: Connection) -> defaultdict[int, list[str]]:
+    """Notices of values in `scratch.parsed` that were left empty, one for each column, by the place of the upload."""
+    notices: defaultdict[int, list[str]] = defaultdict(list)
     for column, form in EMPTIED.items():
-        counted = connection.execute(f"SELECT count(*), min(row) FROM scratch.parsed WHERE {column}_emptied").fetchone()
-        assert counted is not None
-        rows, first = counted
-        if rows:
-            name = "a column of the shop's own" if column == "extra" else column
-            yield f"{name}: values left empty, because {form}: {rows}, the first in row {first}"
+        found = connection.execute(
+            f"SELECT {PLACE}, count(*), min({ROW}) FROM scratch.parsed WHERE {column}_emptied GROUP BY 1"
+        )
+        name = "a column of the shop's own" if column == "extra" else column
+        for place, rows, first in found.fetchall():
+            notices[place].append(f"{name}: values left empty, because {form}: {rows}, the first in row {first}")
+    return notices

@@ -18,30 +18,36 @@ from common.store.uploads.pseudonyms import keyed_hash, set_secret
 _COLUMNS: Final = ", ".join(EVENT_COLUMNS)
 
 
-def add_unattributed(connection: Connection) -> tuple[int, list[str]]:
-    """Moves `scratch.unattributed` into `draft.events`. Returns the number of repeated rows, and notices.
+def add_unattributed(connection: Connection) -> int:
+    """Moves `scratch.unattributed` into `draft.events`. Returns the number of repeated rows.
 
     Rows are inserted by time, so that their order does not reveal which belong to one person.
     """
     rows = number(connection, "SELECT count(*) FROM scratch.unattributed")
-    empty = number(connection, "SELECT count(*) FROM scratch.unattributed WHERE empty")
     set_secret(connection, "visits", token_bytes(32))
-    visit = keyed_hash("visits", "(user_no || '/' || visit)")
+    visit = keyed_hash("visits", "concat(seq, '/', user_no, '/', visit)")
     connection.execute(
         f"INSERT INTO draft.events BY NAME SELECT * EXCLUDE (user_no, visit) REPLACE "
         f"(coalesce(order_key, {visit}) AS order_key) FROM ({_VISITS}) ORDER BY ts"
     )
     kept = number(connection, "SELECT count(*) FROM draft.events WHERE user_no IS NULL")
-    notices = [f"rows with an empty consent: {empty}. They count without a person"] if empty else []
-    return rows - kept, notices
+    return rows - kept
 
 
-_DISTINCT: Final = f"SELECT DISTINCT {_COLUMNS} FROM scratch.unattributed"
+def empty_consents(connection: Connection) -> dict[int, str]:
+    """A notice of the rows of `scratch.unattributed` with an empty consent, by the place of their upload."""
+    found = connection.execute(
+        "SELECT coalesce(seq, 0), count(*) FROM scratch.unattributed WHERE empty GROUP BY 1"
+    ).fetchall()
+    return {place: f"rows with an empty consent: {rows}. They count without a person" for place, rows in found}
+
+
+_DISTINCT: Final = f"SELECT DISTINCT {_COLUMNS}, seq FROM scratch.unattributed"
 _STARTS: Final = (
     f"SELECT *, coalesce(ts - lag(ts) OVER person > {ORDER_GAP}, true)::INT AS starts FROM ({_DISTINCT}) "
-    "WINDOW person AS (PARTITION BY user_no ORDER BY ts)"
+    "WINDOW person AS (PARTITION BY seq, user_no ORDER BY ts)"
 )
 _VISITS: Final = (
-    "SELECT * EXCLUDE (starts), sum(starts) OVER (PARTITION BY user_no ORDER BY ts RANGE UNBOUNDED PRECEDING) "
+    "SELECT * EXCLUDE (starts), sum(starts) OVER (PARTITION BY seq, user_no ORDER BY ts RANGE UNBOUNDED PRECEDING) "
     f"AS visit FROM ({_STARTS})"
 )

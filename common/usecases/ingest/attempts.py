@@ -11,7 +11,8 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
+from enum import Enum
 from typing import Final
 
 from pydantic import ValidationError
@@ -28,7 +29,7 @@ MAX_DEATHS: Final = 3
 # Deliveries of one upload that may be at it at once. A file that kills machines kills no more before it has to wait.
 AT_ONCE: Final = 16
 _UNSEEN: Final = "the process that took it in was killed"
-# A try ends at its deadline. The rest is for the difference between two clocks.
+# A try ends at its deadline. The rest is for what follows it, such as the writing of its end.
 _SLACK: Final = timedelta(minutes=1)
 _TRIES: Final = 20
 
@@ -54,14 +55,19 @@ class Attempts:
     def __post_init__(self) -> None:
         self._key = self.ctx.keys.attempts_at(self.upload.key)
 
+    @classmethod
+    def died(cls, ctx: Context, upload: Upload) -> None:
+        """Counts the death of a try of which nothing is known but that it took in this upload, too. A count that is
+        there already stays as it is."""
+        document = UploadAttempts(upload=upload, deaths=(_UNSEEN,))
+        ctx.bucket.put_if(ctx.keys.attempts_at(upload.key), document.model_dump_json().encode(), None)
+
     def begin(self, last: bool) -> None:
         """Writes this try down. `last` says that nothing waits behind the upload.
 
         Raises `OthersFirst` if a try of it has died and something may wait, and `UnavailableError` if `AT_ONCE`
         tries go on: the file may be what keeps them."""
-        until = self.ctx.now() + timedelta(seconds=self.ctx.settings.upload_deadline_s) + _SLACK
-        own = UploadAttempt(run_id=self.run_id, holder=own_id(self.ctx.settings.cache_dir), until=until)
-        _going_on.add(self.run_id)
+        own = new_attempt(self.ctx, self.run_id)
         if self._put(UploadAttempts(upload=self.upload, running=(own,)), None):
             return
         for document, etag in self._versions():
@@ -107,18 +113,43 @@ class Attempts:
 
     def _settled(self, document: UploadAttempts) -> UploadAttempts:
         """`document` with what has died counted."""
-        running, deaths = [], list(document.deaths)
-        for attempt in document.running:
-            if attempt.holder == own_id(self.ctx.settings.cache_dir) and attempt.run_id not in _going_on:
-                # Its end could not be written.
-                continue
-            state = state_of(attempt.holder, self.ctx.settings.cache_dir)
-            over = attempt.until < self.ctx.now()
-            if state is Holder.DEAD or (state is Holder.ELSEWHERE and over):
-                deaths.append(_UNSEEN)
-            elif not over:
-                running.append(attempt)
-        return document.model_copy(update={"running": tuple(running), "deaths": tuple(deaths)})
+        if not document.running:
+            return document
+        fates = [(attempt, fate_of(self.ctx, attempt, self.ctx.bucket.now())) for attempt in document.running]
+        running = tuple(attempt for attempt, fate in fates if fate is Fate.GOES_ON)
+        deaths = (_UNSEEN,) * sum(fate is Fate.DIED for _, fate in fates)
+        return document.model_copy(update={"running": running, "deaths": (*document.deaths, *deaths)})
+
+
+class Fate(Enum):
+    """What has become of a try."""
+
+    GOES_ON = "it goes on, as far as is known"
+    DIED = "what took the upload in has died"
+    ENDED = "it has ended, and its end could not be written"
+
+
+def new_attempt(ctx: Context, run_id: str) -> UploadAttempt:
+    """A try of this process. Its time is by the bucket's clock, which all processes share.
+
+    `ended` is to be called afterwards."""
+    until = ctx.bucket.now() + timedelta(seconds=ctx.settings.upload_deadline_s) + _SLACK
+    _going_on.add(run_id)
+    return UploadAttempt(run_id=run_id, holder=own_id(ctx.settings.cache_dir), until=until)
+
+
+def ended(run_id: str) -> None:
+    _going_on.discard(run_id)
+
+
+def fate_of(ctx: Context, attempt: UploadAttempt, now: datetime) -> Fate:
+    """What has become of a try that has no end. `now` is by the bucket's clock."""
+    if attempt.holder == own_id(ctx.settings.cache_dir) and attempt.run_id not in _going_on:
+        return Fate.ENDED
+    state, over = state_of(attempt.holder, ctx.settings.cache_dir), attempt.until < now
+    if state is Holder.DEAD or (state is Holder.ELSEWHERE and over):
+        return Fate.DIED
+    return Fate.ENDED if over else Fate.GOES_ON
 
 
 @contextmanager
@@ -129,31 +160,26 @@ def counted(attempts: Attempts, last: bool) -> Iterator[None]:
         yield
     except ReaderDied as error:
         death = error.message
-        _written(lambda: attempts.end(death))
+        written(lambda: attempts.end(death))
         raise
     except FileRejected:
-        _written(attempts.forget)
+        written(attempts.forget)
         raise
     except (Exception, KeyboardInterrupt, SystemExit):
-        _written(attempts.end)
+        written(attempts.end)
         raise
     else:
-        _written(attempts.forget)
+        written(attempts.forget)
     finally:
-        _going_on.discard(attempts.run_id)
+        ended(attempts.run_id)
 
 
-def _written(write: Callable[[], None]) -> None:
+def written(write: Callable[[], None]) -> None:
     """Carries out `write`. What cannot be written now is found later: by the next try, or by `collect_garbage`."""
     try:
         write()
     except BucketUnavailable as error:
         logs.event(log, logging.WARNING, "end of a try not written", detail=error.message)
-
-
-def tried_before(ctx: Context) -> set[str]:
-    """The keys of the uploads with tries that have died or still go on."""
-    return {ctx.keys.attempted(info.key) for info in ctx.bucket.list(ctx.keys.attempts)}
 
 
 def _parsed(data: bytes) -> UploadAttempts | None:

@@ -9,15 +9,16 @@ from functools import partial
 from typing import Final
 
 from common import logs
-from common.bucket.keys import is_folder
 from common.bucket.port import ObjectInfo
 from common.errors import FileRejected, RefusedError, UnavailableError
-from common.schemas.documents import RunRecord, StoreDocument, Upload
+from common.schemas.documents import RunRecord, Upload
 from common.usecases.erase.erase import finish_erasures, take_request
-from common.usecases.ingest.attempts import OthersFirst, tried_before
-from common.usecases.ingest.commit_batch import is_known
-from common.usecases.ingest.quarantine import report_key, sweep_quarantine
-from common.usecases.ingest.take_upload import Intake, is_kept, upload_of
+from common.usecases.ingest.attempts import OthersFirst
+from common.usecases.ingest.attempts_together import forget_marks, tried_before
+from common.usecases.ingest.quarantine import sweep_quarantine
+from common.usecases.ingest.take_together import Taken, take_together
+from common.usecases.ingest.take_upload import Intake, upload_of
+from common.usecases.ingest.waiting import around, first_together, is_small, taken_alone, waiting_for_ingest
 from common.usecases.shared.context import Context
 from common.usecases.shared.deadline import Deadline
 from common.usecases.shared.runs import Function, start_run
@@ -45,6 +46,17 @@ class _EachByItself:
             logs.event(log, logging.WARNING, "upload failed", key=key, error=type(error).__name__)
             self.errors.append(error)
 
+    def take_all(self, key: str, work: Callable[[], Taken]) -> Taken:
+        """As `take`, of several uploads from `key` on. Nothing of it is left to do if it fails."""
+        try:
+            taken = work()
+        except Exception as error:
+            logs.event(log, logging.WARNING, "uploads failed", key=key, error=type(error).__name__)
+            self.errors.append(error)
+            return Taken()
+        self.records += taken.records
+        return taken
+
     def result(self) -> list[RunRecord]:
         """Raises the first error."""
         if self.errors:
@@ -55,21 +67,33 @@ class _EachByItself:
 def ingest_announced(ctx: Context, uploads: Sequence[Upload], call: Deadline | None = None) -> list[RunRecord]:
     """Takes in those of `uploads`, at least one and each with another key, that are in the bucket.
 
-    Many are found by one listing, and all that are absent share one record: a call may name thousands. `call` is when
-    the call ends in which this is done.
+    Small ones are taken in together, as far as they follow each other; with a single one, others that wait before and
+    behind it. Many are found by one listing, and all that are absent share one record: a call may name thousands.
+    `call` is when the call ends in which this is done.
 
     Returns the records. A failed upload does not stop the others: the first error is raised at the end.
     """
     if len(uploads) == 1:
-        return [ingest_object(ctx, uploads[0].key, uploads[0].etag, call)]
-    there = {info.key for info in ctx.bucket.list(ctx.keys.incoming)}
+        return _ingest_one(ctx, uploads[0], call)
+    there = {info.key: info for info in ctx.bucket.list(ctx.keys.incoming)}
     gone = [upload for upload in uploads if upload.key not in there]
-    each = _EachByItself()
-    for key in [upload.key for upload in uploads if upload.key in there]:
-        each.take(key, partial(ingest_object, ctx, key, call=call))
+    found = [there[upload.key] for upload in uploads if upload.key in there]
+    apart = taken_alone(ctx, found) if sum(is_small(ctx, info) for info in found) > 1 else set(there)
+    each = _take_each(ctx, found, call, apart, lambda info: ingest_object(ctx, info.key, call=call))
     if gone:
         each.take(gone[0].key, partial(_note_gone, ctx, gone))
     return each.result()
+
+
+def _ingest_one(ctx: Context, upload: Upload, call: Deadline | None) -> list[RunRecord]:
+    info = ctx.bucket.head(upload.key)
+    together = around(ctx, info) if info else ()
+    if info is None or len(together) < 2:
+        return [_ingest_first_others(ctx, upload.key, upload.etag, call, info)]
+    taken = take_together(ctx, together, _deadline(ctx, call))
+    left = {other.key for other in (*taken.alone, *taken.later)}
+    own = [ingest_object(ctx, upload.key, upload.etag, call)] if upload.key in left else []
+    return [*taken.records, *own]
 
 
 def _note_gone(ctx: Context, uploads: Sequence[Upload]) -> RunRecord:
@@ -90,11 +114,18 @@ def ingest_object(ctx: Context, key: str, etag: str | None = None, call: Deadlin
     Returns the record of the run, also for a refused or absent upload. Raises `UnavailableError` if a later call can
     succeed; the upload then stays.
     """
+    return _ingest_first_others(ctx, key, etag, call, ctx.bucket.head(key))
+
+
+def _ingest_first_others(
+    ctx: Context, key: str, etag: str | None, call: Deadline | None, info: ObjectInfo | None
+) -> RunRecord:
     try:
-        return _ingest(ctx, key, etag, call, last=False)
+        return _ingest(ctx, key, etag, call, info, last=False)
     except OthersFirst:
-        _take_all(ctx, [info for info in _waiting(ctx, skipped=tried_before(ctx)) if info.key != key], call)
-        return _ingest(ctx, key, etag, call, last=True)
+        others = [other for other in waiting_for_ingest(ctx, skipped=tried_before(ctx)) if other.key != key]
+        _take_all(ctx, others, call, taken_alone(ctx, others))
+        return _ingest(ctx, key, etag, call, ctx.bucket.head(key), last=True)
 
 
 def drain(ctx: Context, call: Deadline | None = None) -> list[RunRecord]:
@@ -105,16 +136,21 @@ def drain(ctx: Context, call: Deadline | None = None) -> list[RunRecord]:
     Returns the records of the runs.
     """
     tried = tried_before(ctx)
-    each = _take_all(ctx, sorted(_waiting(ctx), key=lambda info: info.key in tried), call)
+    waiting = sorted(waiting_for_ingest(ctx), key=lambda info: info.key in tried)
+    each = _take_all(ctx, waiting, call, tried | taken_alone(ctx, waiting))
+    if tried:
+        forget_marks(ctx)
     sweep_quarantine(ctx)
     each.records += finish_erasures(ctx)
     return each.result()
 
 
-def _ingest(ctx: Context, key: str, etag: str | None, call: Deadline | None, last: bool) -> RunRecord:
-    info = ctx.bucket.head(key)
+def _ingest(
+    ctx: Context, key: str, etag: str | None, call: Deadline | None, info: ObjectInfo | None, last: bool
+) -> RunRecord:
     function: Function = "erase" if key.startswith(ctx.keys.incoming_erasures) else "ingest"
-    with start_run(ctx, function, upload_of(info) if info else Upload(key=key, etag=etag or "")) as run:
+    upload = upload_of(info) if info else Upload(key=key, etag=etag or "")
+    with start_run(ctx, function, upload, at_once=False) as run:
         if info is None:
             return run.finish(notices=[f"{key} is gone, or was ingested by an earlier call"])
         try:
@@ -135,39 +171,41 @@ def _deadline(ctx: Context, call: Deadline | None) -> Deadline:
     return call
 
 
-def _waiting(ctx: Context, skipped: Collection[str] = ()) -> list[ObjectInfo]:
-    """Uploads and requests of erasures, oldest first, without those to which nothing is to be done."""
-    keys = ctx.keys
-    prefixes = (keys.incoming_events, keys.incoming_items, keys.incoming_erasures, keys.erasure_requests)
-    found = [info for prefix in prefixes for info in ctx.bucket.list(prefix) if info.key not in skipped]
-    document = ctx.store_file.read().document
-    return sorted((info for info in found if not _needs_nothing(ctx, document, info)), key=lambda info: info.modified)
+def _take_all(
+    ctx: Context, waiting: Sequence[ObjectInfo], call: Deadline | None, apart: Collection[str]
+) -> _EachByItself:
+    """Takes in these, as far as the call has time to begin; those whose keys are `apart` one by one."""
+    return _take_each(ctx, waiting, call, apart, partial(_take, ctx, call), may_end=True)
 
 
-def _take_all(ctx: Context, waiting: Sequence[ObjectInfo], call: Deadline | None) -> _EachByItself:
-    """Takes in these, as far as the call has time to begin."""
-    each = _EachByItself()
-    for number, info in enumerate(waiting):
-        if call and call.left_s < _ENOUGH * ctx.settings.upload_deadline_s:
-            logs.event(log, logging.INFO, "the rest waits for the next call", left=len(waiting) - number)
+def _take_each(
+    ctx: Context,
+    waiting: Sequence[ObjectInfo],
+    call: Deadline | None,
+    apart: Collection[str],
+    alone: Callable[[ObjectInfo], RunRecord],
+    may_end: bool = False,
+) -> _EachByItself:
+    """Takes in these: small ones that follow each other together, others and those that are `apart` by `alone`.
+
+    Where it `may_end`, it does when the call has too little time to begin another one."""
+    each, apart = _EachByItself(), set(apart)
+    while waiting:
+        if may_end and call and call.left_s < _ENOUGH * ctx.settings.upload_deadline_s:
+            logs.event(log, logging.INFO, "the rest waits for the next call", left=len(waiting))
             break
-        each.take(info.key, partial(_take, ctx, info, call))
+        together = first_together(ctx, waiting, apart)
+        if len(together) < 2:
+            each.take(waiting[0].key, partial(alone, waiting[0]))
+            waiting = waiting[1:]
+            continue
+        taken = each.take_all(together[0].key, lambda: take_together(ctx, together, _deadline(ctx, call)))  # noqa: B023
+        apart |= {info.key for info in taken.alone}
+        waiting = [*taken.alone, *taken.later, *waiting[len(together) :]]
     return each
 
 
-def _take(ctx: Context, info: ObjectInfo, call: Deadline | None) -> RunRecord:
+def _take(ctx: Context, call: Deadline | None, info: ObjectInfo) -> RunRecord:
     if info.key.startswith(ctx.keys.erasure_requests):
         return take_request(ctx, info.key)
-    return _ingest(ctx, info.key, info.etag, call, last=True)
-
-
-def _needs_nothing(ctx: Context, document: StoreDocument | None, info: ObjectInfo) -> bool:
-    """Whether nothing is to be done for this object.
-
-    That is a folder marker, a committed upload that is kept for some days, or a too large upload with a report."""
-    if is_folder(info.key):
-        return True
-    upload = upload_of(info)
-    if is_known(document, upload):
-        return is_kept(ctx, info)
-    return info.size > ctx.settings.max_upload_bytes and ctx.bucket.head(report_key(ctx, upload)) is not None
+    return _ingest(ctx, info.key, info.etag, call, ctx.bucket.head(info.key), last=True)

@@ -31,8 +31,11 @@ from common.usecases.shared.deadline import Deadline
 from common.usecases.shared.runs import RunLog
 from common.usecases.shared.workspace import workspace
 
+SMALL_BYTES: Final = 64 << 10
+"""The most bytes of an upload that is taken in with others, and whose steps are too short to be shown all."""
+
 # The part of an upload's time that reading may take; the rest is for the commit.
-_READING: Final = 0.8
+READING: Final = 0.8
 
 
 def upload_of(info: ObjectInfo) -> Upload:
@@ -56,7 +59,7 @@ class Intake:
         """
         self._check_place(info)
         if is_known(self.ctx.store_file.read().document, upload_of(info)):
-            return self._already_in(info)
+            return self.already_in(info)
         self._check_size(info)
         attempts = Attempts(self.ctx, upload_of(info), self.run.record.run_id)
         with counted(attempts, self.last):
@@ -83,26 +86,34 @@ class Intake:
         """Reads the upload in another process, and stores its refused rows in the quarantine."""
         self.run.step("read")
         try:
-            found, peak_bytes = read_apart(self._job(info, path, work), _READING * self.deadline.left_s)
+            found, peak_bytes = read_apart(self.job(info, path, work), READING * self.deadline.left_s)
         except FileRejected as error:
             self.run.note(details={"reader_peak_bytes": error.details.get("peak_bytes", 0)})
             self._refuse(info, path, error.message, ReadUpload())
-        self._tell(found, peak_bytes)
+        self.run.note(details={"reader_peak_bytes": peak_bytes})
+        self.tell(found)
         if found.rejected:
             self._refuse(info, path, found.rejected, found)
+        self.keep_refused_rows(info, found)
+        return found
+
+    def keep_refused_rows(self, info: ObjectInfo, found: ReadUpload) -> None:
+        """Stores the refused rows of the upload, if there are any, in the quarantine."""
         if found.refusals:
             report = quarantine_rows(self.ctx, upload_of(info), found.rows_read, found.refusals)
             self.run.note(details={"quarantine": report})
-        return found
 
     def _refuse(self, info: ObjectInfo, path: Path, problem: str, found: ReadUpload) -> NoReturn:
-        """Moves the upload to the quarantine."""
+        raise self.refused(info, path, problem, found)
+
+    def refused(self, info: ObjectInfo, path: Path, problem: str, found: ReadUpload) -> FileRejected:
+        """Moves the upload to the quarantine. Returns the error that says so."""
         report = quarantine_file(self.ctx, upload_of(info), path, problem, found.rows_read, found.refusals)
         self.run.note(details={"quarantine": report})
         _delete(self.ctx, info)
-        raise FileRejected(f"{info.key}: {problem}. It is in the quarantine, see {report}")
+        return FileRejected(f"{info.key}: {problem}. It is in the quarantine, see {report}")
 
-    def _job(self, info: ObjectInfo, path: Path, work: Path) -> ReadJob:
+    def job(self, info: ObjectInfo, path: Path, work: Path) -> ReadJob:
         settings = self.ctx.settings
         bounds = Bounds(
             settings.max_upload_rows, settings.max_upload_columns, settings.max_line_bytes, settings.max_unpacked_bytes
@@ -110,7 +121,7 @@ class Intake:
         return ReadJob(
             path=path,
             name=info.key,
-            contents=self._contents(info),
+            contents=self.contents(info),
             work=work,
             modified=info.modified,
             now=max(self.ctx.now(), info.modified),  # by a clock that is behind, good rows would be of the future
@@ -121,8 +132,8 @@ class Intake:
         )
 
     def _batch(self, settled: Settled, info: ObjectInfo, work: Path) -> AbstractContextManager[Batch]:
-        self.run.step("check")
-        if self._contents(info) == "items":
+        self.run.step("check", show=info.size > SMALL_BYTES)
+        if self.contents(info) == "items":
             return nullcontext(ItemBatch(settled))
         return event_batch(settled, work, self.ctx.settings.ingest_memory_bytes, self.deadline.left_s)
 
@@ -133,10 +144,14 @@ class Intake:
         batch_commit = BatchCommit(self.ctx, upload_of(info), batch)
         batch_commit.carry_out(self.deadline)
         if batch_commit.known:
-            return self._already_in(info)
+            return self.already_in(info)
         segment = batch_commit.segment
         kept = segment.events + segment.items if segment else 0
-        erased = batch_commit.erased
+        return self.committed(info, batch.rows, kept, batch_commit.erased, (*batch.notices, *notices))
+
+    def committed(self, info: ObjectInfo, rows: int, kept: int, erased: int, notices: tuple[str, ...]) -> RunRecord:
+        """Deletes the upload, whose good rows are in the store now: of all `rows` those that are new are `kept`, and
+        those of erased people are left out. Returns the record of the run."""
         if erased:
             refused = self.run.record.counts["rows_refused"] + erased
             self.run.note(counts={"rows_refused": refused}, reasons={"user_erased": erased})
@@ -144,8 +159,8 @@ class Intake:
         else:
             delete_unless_kept(self.ctx, info)
         return self.run.finish(
-            counts={"rows_kept": kept, "rows_repeated": batch.rows - erased - kept},
-            notices=(*batch.notices, *notices),
+            counts={"rows_kept": kept, "rows_repeated": rows - erased - kept},
+            notices=notices,
         )
 
     def _erase(self, info: ObjectInfo, people_file: Path, work: Path) -> RunRecord:
@@ -156,20 +171,21 @@ class Intake:
         _forget(self.ctx, info)
         return self.run.finish(notices=() if len(people) else ("the file names nobody",))
 
-    def _already_in(self, info: ObjectInfo) -> RunRecord:
+    def already_in(self, info: ObjectInfo) -> RunRecord:
+        """Deletes the upload, which the store holds. Returns the record of the run."""
         delete_unless_kept(self.ctx, info)
         self.ctx.bucket.delete(self.ctx.keys.attempts_at(info.key))
         return self.run.finish(notices=[f"{info.key} was ingested already"])
 
-    def _tell(self, found: ReadUpload, peak_bytes: int) -> None:
-        self.run.note(details={"reader_peak_bytes": peak_bytes})
+    def tell(self, found: ReadUpload) -> None:
+        """Notes in the run what the upload holds."""
         if found.rejected and not found.rows_read:
             return
         counts = {"rows_read": found.rows_read, "rows_refused": found.rows_refused}
         notices = () if found.rows_read else ("the file has no rows",)
         self.run.note(counts=counts, reasons=found.refusals.counts if found.refusals else {}, notices=notices)
 
-    def _contents(self, info: ObjectInfo) -> Contents:
+    def contents(self, info: ObjectInfo) -> Contents:
         if info.key.startswith(self.ctx.keys.incoming_events):
             return "events"
         return "erasures" if info.key.startswith(self.ctx.keys.incoming_erasures) else "items"

@@ -28,47 +28,77 @@ SHOW_EVERY_S: Final = 1.0
 log = logging.getLogger(__name__)
 
 
-def start_run(ctx: Context, function: Function, upload: Upload | None = None) -> RunLog:
-    """Begins a run and writes its record.
+def start_run(ctx: Context, function: Function, upload: Upload | None = None, at_once: bool = True) -> RunLog:
+    """Begins a run and writes its record: `at_once`, or with its first step.
 
     Raises `SettingError` with another pseudonym key than the bucket's, because a run writes data of people."""
     require_key(ctx)
+    run = RunLog(ctx, _started(ctx, function, upload))
+    if at_once:
+        run.show()
+    return run
+
+
+def start_runs(ctx: Context, function: Function, uploads: Sequence[Upload]) -> list[RunLog]:
+    """Begins a run for each of these uploads, which are worked on together and soon done.
+
+    Each record is written when its run ends, and not before; `note_last_runs` puts what is under `last-runs/`. Raises
+    as `start_run` does."""
+    require_key(ctx)
+    return [RunLog(ctx, _started(ctx, function, upload), shown=False) for upload in uploads]
+
+
+def note_last_runs(ctx: Context, records: Sequence[RunRecord]) -> None:
+    """Puts under `last-runs/` that these runs have ended, one object for each outcome."""
+    for (function, state), run_id in {(run.function, run.state): run.run_id for run in records}.items():
+        _put(ctx, ctx.keys.last_run(function, state.value), run_id.encode(), run_id)
+
+
+def _started(ctx: Context, function: Function, upload: Upload | None) -> RunRecord:
     started_at = ctx.now()
-    record = RunRecord(
+    return RunRecord(
         run_id=new_id(started_at), function=function, state=RunState.RUNNING, started_at=started_at, upload=upload
     )
-    return RunLog(ctx, record)
+
+
+def _put(ctx: Context, key: str, body: bytes, run_id: str) -> None:
+    try:
+        ctx.bucket.put(key, body)
+    except BucketUnavailable as error:
+        logs.event(log, logging.WARNING, "run record not written", run_id=run_id, detail=error.message)
 
 
 class RunLog:
-    """The record of one run, which is kept up to date.
+    """The record of one run, which is kept up to date; where it is not `shown`, it is written at the end only.
 
     As a context manager it records an exception of the block as a failure and raises it on. All log lines of the block
     carry the run's id.
     """
 
-    def __init__(self, ctx: Context, record: RunRecord) -> None:
+    def __init__(self, ctx: Context, record: RunRecord, shown: bool = True) -> None:
         self._ctx = ctx
+        self._is_shown = shown
         self._record = record
         self._bound = logs.bound(run_id=record.run_id)
         self._step_began = time.monotonic()
         self._shown = 0.0
-        self._write()
 
     @property
     def record(self) -> RunRecord:
         return self._record
 
-    def step(self, name: str, progress: float = 0.0) -> None:
-        """Sets the current step and the part of it that is done, from 0 to 1."""
+    def step(self, name: str, progress: float = 0.0, show: bool = True) -> None:
+        """Sets the current step and the part of it that is done, from 0 to 1. A new step is written, unless `show` is
+        false, as of one that takes less time than the write."""
         if name == self._record.step:
             self._update(progress=progress)
             if time.monotonic() - self._shown >= SHOW_EVERY_S:
-                self._write()
+                self.show()
             return
         self._update(timings_s=self.timings(), step=name, progress=progress)
         self._step_began = time.monotonic()
-        self._write()
+        if show:
+            self.show()
 
     def note(
         self,
@@ -138,7 +168,8 @@ class RunLog:
     def _end(self, state: RunState, progress: float) -> RunRecord:
         self._update(state=state, step="", progress=progress, timings_s=self.timings(), finished_at=self._ctx.now())
         self._write()
-        self._put(self._ctx.keys.last_run(self._record.function, state.value), self._record.run_id.encode())
+        if self._is_shown:
+            note_last_runs(self._ctx, [self._record])
         self._log()
         return self._record
 
@@ -158,12 +189,12 @@ class RunLog:
     def _update(self, **changes: Any) -> None:
         self._record = self._record.model_copy(update=changes)
 
+    def show(self) -> None:
+        """Writes the record as it is now."""
+        if self._is_shown:
+            self._write()
+
     def _write(self) -> None:
         self._shown = time.monotonic()
-        self._put(self._ctx.keys.run(self._record.run_id), self._record.model_dump_json(indent=1).encode())
-
-    def _put(self, key: str, body: bytes) -> None:
-        try:
-            self._ctx.bucket.put(key, body)
-        except BucketUnavailable as error:
-            logs.event(log, logging.WARNING, "run record not written", run_id=self._record.run_id, detail=error.message)
+        run_id = self._record.run_id
+        _put(self._ctx, self._ctx.keys.run(run_id), self._record.model_dump_json(indent=1).encode(), run_id)

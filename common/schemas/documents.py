@@ -177,6 +177,26 @@ class RepeatPurchases(_Document):
     half_life_days: float | None = Field(None, gt=0, description="None: old purchases count as new ones.")
 
 
+class SimilarBlend(_Document):
+    """How similar items are found: the weights of what people did and of what the catalogue says.
+
+    interchange: of common buyers, in other baskets, within the category
+    popular: of what is popular within the category
+    vectors: of the cosine of the model's vectors
+    words, brand, price: of the titles' words, of one brand, and of nearness in price"""
+
+    interchange: float = Field(1.0, ge=0)
+    popular: float = Field(0.25, ge=0)
+    vectors: float = Field(0.1, ge=0)
+    words: float = Field(0.08, ge=0)
+    brand: float = Field(0.02, ge=0)
+    price: float = Field(0.03, ge=0)
+
+
+DEFAULT_BLEND: Final = SimilarBlend()
+"""Where a shop's own was not found."""
+
+
 class ModelInfo(_Document):
     family: str
     version: str
@@ -187,6 +207,7 @@ class ModelInfo(_Document):
     metrics: dict[str, Any] = {}
     repeats: RepeatPurchases | None = Field(None, description="None where training could not judge it.")
     popular_days: float = Field(28, gt=0, description="The window of what is popular.")
+    similar: SimilarBlend | None = Field(None, description="None: similar items are those with the nearest vectors.")
     trained_at: datetime
 
 

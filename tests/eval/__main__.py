@@ -5,6 +5,7 @@
     python -m tests.eval --shop online_retail              every baseline and family on a real shop
     python -m tests.eval --champion online_retail          what a night publishes there, asked through recommend
     python -m tests.eval --visits online_retail             visits and baskets there: links beside lift and vectors
+    python -m tests.eval --similar completejourney         similar items there: the blend beside vectors and yardsticks
     python -m tests.eval --cold --models '{"lightfm": {}}'   the grocer, a fifth of the items unseen
     python -m tests.eval --train a.parquet --test b.csv --models '{"als": {"factors": 128}}'
     python -m tests.eval --train-sessions a.txt --test-prefixes b.tsv --tune 600 --models '{"gru4rec": {}}'
@@ -37,6 +38,7 @@ from tests.eval.published import METRICS
 from tests.eval.report import line, write
 from tests.eval.shop_table import HEADER, rows
 from tests.eval.shops import SHOPS
+from tests.eval.similar import SIMILAR_SHOPS, similar_rows
 from tests.eval.tasks import Task
 from tests.eval.tuning import tune
 
@@ -54,6 +56,8 @@ def main() -> int:
         return _print_champion(options)
     if options.visits:
         return _print_visits(options)
+    if options.similar:
+        return _print_similar(options)
     if options.cold:
         for model, params in json.loads(options.models).items():
             _evaluate_cold(model, params, options)
@@ -120,6 +124,16 @@ def _print_visits(options: argparse.Namespace) -> int:
     return 0
 
 
+def _print_similar(options: argparse.Namespace) -> int:
+    found = []
+    for row in similar_rows(options.similar, options.data_dir):
+        print(json.dumps(row), flush=True)
+        found.append(row)
+    BUILD.mkdir(parents=True, exist_ok=True)
+    (BUILD / f"{options.similar}-similar.json").write_text(json.dumps(found, indent=1))
+    return 0
+
+
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.eval", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
@@ -129,6 +143,7 @@ def _options() -> argparse.Namespace:
     known.add_argument("--shop", choices=SHOPS, help="every baseline and family on a real shop's last 28 days")
     known.add_argument("--champion", choices=SHOPS, help="what a night publishes for a real shop, through recommend")
     known.add_argument("--visits", choices=SHOPS, help="visits and baskets of a real shop's last 28 days")
+    known.add_argument("--similar", choices=SIMILAR_SHOPS, help="similar items of a real shop's last 28 days")
     known.add_argument("--people", type=int, default=5, help="of --visits: whom a pair of items needs")
     known.add_argument("--budget", type=float, default=900, metavar="SECONDS", help="of that night's training")
     known.add_argument("--data-dir", type=Path, default=Path(os.environ.get("EVAL_DATA", "../shared/data")))

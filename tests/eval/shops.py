@@ -12,6 +12,7 @@ import numpy as np
 from common.models.base import TrainingData
 from common.schemas.data import EVENT_TYPES, NO_USER, Catalogue, EventType, Interactions
 from infra.demo.shop import LEFT_OUT_CATEGORIES, LEFT_OUT_DEPARTMENTS, _package_data
+from infra.demo.titles import title
 
 _GROCER_LINES: Final = """
     SELECT household_id::VARCHAR AS user_id, product_id::VARCHAR AS item_id, basket_id::VARCHAR AS order_id,
@@ -47,9 +48,14 @@ def grocer(_data_dir: Path) -> TrainingData:
         lines = database.execute(_GROCER_LINES, {"lines": str(_package_data() / "transactions.parquet")}).fetchnumpy()
         items = database.execute(
             """SELECT product_id::VARCHAR AS item_id, product_category AS category,
-                      if(brand = 'Private', 'Private', 'Maker ' || manufacturer_id) AS brand
+                      if(brand = 'Private', 'Private', 'Maker ' || manufacturer_id) AS brand,
+                      coalesce(product_type, '') AS product_type, coalesce(package_size, '') AS size
             FROM products ORDER BY item_id"""
         ).fetchnumpy()
+    items["title"] = [
+        title(*(str(text) for text in described))
+        for described in zip(items["product_type"], items["category"], items["size"], strict=True)
+    ]
     data = _interactions(lines)
     return TrainingData(data, _catalogue(items, data))
 
@@ -59,6 +65,22 @@ def gift_shop(data_dir: Path) -> TrainingData:
     path = data_dir / "online_retail" / "online_retail.parquet"
     with duckdb.connect() as database:
         return TrainingData(_interactions(database.execute(_GIFT_LINES, {"lines": str(path)}).fetchnumpy()))
+
+
+def described_gift_shop(data_dir: Path) -> TrainingData:
+    """The gift shop with a catalogue of descriptions; it has no categories."""
+    data = gift_shop(data_dir).interactions
+    path = data_dir / "online_retail" / "online_retail.parquet"
+    with duckdb.connect() as database:
+        named = database.execute(
+            """SELECT StockCode, mode(Description) FROM read_parquet($lines)
+            WHERE Description IS NOT NULL GROUP BY StockCode""",
+            {"lines": str(path)},
+        ).fetchall()
+    titles, blank = dict(named), [""] * data.n_items
+    items = {"item_id": data.item_ids, "category": blank, "brand": blank}
+    items["title"] = [titles.get(item_id, "") for item_id in data.item_ids]
+    return TrainingData(data, _catalogue(items, data))
 
 
 SHOPS: Final[dict[str, Callable[[Path], TrainingData]]] = {"completejourney": grocer, "online_retail": gift_shop}
@@ -106,7 +128,7 @@ def _catalogue(items: dict[str, Any], data: Interactions) -> Catalogue:
         brands=tuple(np.asarray(items["brand"], dtype=str).tolist()),
         prices=np.array([price_of.get(item, np.nan) for item in item_ids]),
         img_urls=blank,
-        titles=blank,
+        titles=tuple(items["title"]),
         urls=blank,
         currencies=blank,
         available=np.ones(n, dtype=np.bool_),

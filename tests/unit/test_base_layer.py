@@ -10,6 +10,7 @@ from common.models.artifact import Artifact
 from common.models.base import FitOptions, TrainingData
 from common.models.registry import families_for_people, make
 from common.schemas.data import U64, Catalogue, EventType, Interactions, LayerContent
+from common.schemas.documents import DEFAULT_BLEND, SimilarBlend
 from common.store.segments.co_purchases import CoPurchases
 from common.usecases.publish.layers.base import MIN_NEIGHBOURS, StoreContent, base_content
 from common.usecases.publish.layers.extras import BaseArrays
@@ -43,9 +44,14 @@ def fit(data: Interactions, family: str = "als") -> Artifact:
 
 
 def base(
-    data: Interactions, items: Catalogue = CATALOGUE, changed: U64 = NOBODY, artifact: Artifact | None = None
+    data: Interactions,
+    items: Catalogue = CATALOGUE,
+    changed: U64 = NOBODY,
+    artifact: Artifact | None = None,
+    similar: SimilarBlend | None = DEFAULT_BLEND,
 ) -> LayerContent:
-    return base_content(artifact or fit(data), StoreContent(data, items, NOW, NO_PAIRS), changed, threads=1)
+    held = StoreContent(data, items, NOW, NO_PAIRS, similar=similar)
+    return base_content(artifact or fit(data), held, changed, threads=1)
 
 
 def number(content: LayerContent, item_id: str) -> int:
@@ -137,6 +143,10 @@ def test_neighbours_have_buyers_enough_where_the_shop_has_such_items(monkeypatch
     assert BaseArrays.of(few.encoder).neighbours.all(), f"fewer than {MIN_NEIGHBOURS} items: all are neighbours"
     monkeypatch.setattr("common.usecases.publish.layers.base.MIN_NEIGHBOURS", 3)
     monkeypatch.setattr("common.usecases.publish.layers.base.NEIGHBOUR_PEOPLE", 2)
-    many = base(data, items)
+    many = base(data, items, similar=None)
     assert number(many, "rare") not in many.similar
     assert (many.similar[number(many, "rare")] >= 0).any()
+    blended = base(data, items)
+    shown = [row[row >= 0].tolist() for row in blended.similar if number(blended, "rare") in row]
+    assert {row[-1] for row in shown} == {number(blended, "rare")}, "within its category it comes last"
+    assert len(shown) == len(items) - 1

@@ -3,10 +3,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from common.schemas.data import F32, I32, I64, Bools
 from common.usecases.publish.layers import base
-from common.usecases.publish.layers.base import SIMILAR_DEPTH, eligible, similar_of
+from common.usecases.publish.layers.base import eligible
+from common.usecases.publish.layers.similar import SIMILAR_DEPTH, mixed_directions, nearest
 
 EAST, NORTH = (1.0, 0.0), (0.0, 1.0)
+
+
+def similar_of(own: F32, group: F32, people: I64, trained: Bools, listed: Bools, threads: int) -> I32:
+    return nearest(mixed_directions(own, group, people, trained), trained, listed, threads)
 
 
 def listed_first(people_of_odd_one: int) -> set[int]:

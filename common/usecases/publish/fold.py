@@ -5,10 +5,8 @@ It follows an update's own commit, so nobody waits for it. If the process dies b
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +20,7 @@ from common.serving.items import Items
 from common.serving.layer import Layer, open_layer
 from common.store.segments.interactions import unique_keys
 from common.usecases.publish.build_layer import make_layer
+from common.usecases.publish.layers.described import described
 from common.usecases.publish.layers.links import newest_rows
 from common.usecases.publish.versions import NewLayer, delete_abandoned_layers, layer_ids, next_update
 from common.usecases.shared.context import Context
@@ -93,28 +92,10 @@ def fold_content(items: Items) -> LayerContent:
 
 def _catalogue(items: Items, numbers: I32) -> Catalogue:
     """The catalogue rows of the items, from their cards and columns."""
-    cards = [json.loads(items.card(number)) for number in numbers.tolist()]
     extra: dict[int, dict[str, str]] = {}
     for layer in filter(lambda layer: layer.info.n_items, items.layers[1:]):
         extra |= zip(layer.item_nos.tolist(), layer.catalogue.extra(), strict=True)
-
-    def texts(field: str) -> tuple[str, ...]:
-        return tuple(card[field] or "" for card in cards)
-
-    return Catalogue(
-        item_ids=texts("item_id"),
-        categories=texts("category"),
-        brands=texts("brand"),
-        prices=np.array([math.nan if card["price"] is None else card["price"] for card in cards], dtype=np.float64),
-        img_urls=texts("img_url"),
-        titles=texts("title"),
-        urls=texts("url"),
-        currencies=texts("currency"),
-        available=np.array([items.is_available(number) for number in numbers.tolist()], dtype=np.bool_),
-        created_at=items.born_at(numbers),
-        as_of=items.born_at(numbers),
-        extra=tuple(extra[number] for number in numbers.tolist()),
-    )
+    return replace(described(items, numbers), extra=tuple(extra[number] for number in numbers.tolist()))
 
 
 def _similar(items: Items, numbers: I32) -> I32:

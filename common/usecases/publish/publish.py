@@ -16,7 +16,7 @@ from common.ids import new_id
 from common.models.artifact import Artifact
 from common.models.popularity import WINDOW_DAYS
 from common.schemas.data import U64, Catalogue, Interactions
-from common.schemas.documents import Bundle, ModelInfo, RepeatPurchases, StoreDocument
+from common.schemas.documents import DEFAULT_BLEND, Bundle, ModelInfo, RepeatPurchases, SimilarBlend, StoreDocument
 from common.schemas.links import Place
 from common.store.segments.interactions import unique_keys
 from common.store.segments.reader import open_store
@@ -69,6 +69,7 @@ def publish_base(
     repeats: RepeatPurchases | None = None,
     beside: Mapping[Place, Beside] | None = None,
     popular_days: float = WINDOW_DAYS,
+    similar: SimilarBlend | None = DEFAULT_BLEND,
 ) -> Bundle:
     """Publishes `artifact`, trained on the batches up to `covers_seq`, with all data that the store has now.
 
@@ -76,6 +77,7 @@ def publish_base(
     repeats: the treatment of repeat purchases that was judged for this model
     beside: models of links by the place that each answers in front of this model
     popular_days: the window of what is popular
+    similar: how similar items are found, None for the nearest vectors
 
     The version of the model is the run's id. Batches that are committed meanwhile are added at the end, and people who
     are erased meanwhile are left out. Returns what is served then; if a training that shares the search was faster, it
@@ -83,7 +85,7 @@ def publish_base(
     """
     # By a clock that is behind, the model would be older than the one before, and nothing could be gone back to.
     now, version = max(ctx.now(), ctx.bucket.now()), log.record.run_id
-    served = {"repeats": repeats, "popular_days": popular_days}
+    served = {"repeats": repeats, "popular_days": popular_days, "similar": similar}
     model = _model_info(artifact, version, metrics, now).model_copy(update=served)
     others = beside or {}
     with workspace(ctx) as work:
@@ -94,6 +96,8 @@ def publish_base(
             held,
             repeat_half_life_days=repeats.half_life_days if repeats else None,
             popular_days=popular_days,
+            similar=similar,
+            min_pair_people=ctx.settings.min_pair_people,
             links={place: other.artifact for place, other in others.items()},
         )
         with one_blas_thread():

@@ -60,9 +60,20 @@ def _fit(bench: Bench, model: Model[ModelConfig], plan: TrainPlan, log: FitLog) 
 
 
 def _kept(bench: Bench, model: Model[ModelConfig], selection: ModelSelection, log: FitLog) -> Artifact | None:
+    kept = _kept_of(bench, model, selection)
+    if kept is not None:
+        until = datetime.fromtimestamp(selection.kept_until_s or 0, UTC)
+        log.note(notices=[f"published is what {model.family} had learned from the data before {until:%Y-%m-%d}"])
+    return kept
+
+
+def kept_before_test(bench: Bench, selection: ModelSelection) -> Artifact | None:
+    """What the first model has learned from the data before `selection.kept_until_s`, if the comparison has kept it."""
+    return _kept_of(bench, selection.models[0], selection)
+
+
+def _kept_of(bench: Bench, model: Model[ModelConfig], selection: ModelSelection) -> Artifact | None:
     kept = bench.kept() if selection.kept_until_s else None
     if kept is None or (kept.family, kept.params) != (model.family, model.config.model_dump(mode="json")):
         return None
-    until = datetime.fromtimestamp(selection.kept_until_s or 0, UTC)
-    log.note(notices=[f"published is what {model.family} had learned from the data before {until:%Y-%m-%d}"])
     return kept

@@ -24,7 +24,7 @@ from common.models.artifact import Artifact
 from common.models.base import TrainingData
 from common.models.registry import FAMILIES
 from common.models.trend import with_trend
-from common.schemas.documents import Bundle, ModelInfo, RunRecord, ServingDocument, StoreDocument
+from common.schemas.documents import DEFAULT_BLEND, Bundle, ModelInfo, RunRecord, ServingDocument, StoreDocument
 from common.store.segments.reader import open_store
 from common.usecases.ingest.compact import compact
 from common.usecases.publish.publish import StoreRead
@@ -34,12 +34,13 @@ from common.usecases.shared.runs import RunLog, start_run
 from common.usecases.shared.tombstones import reading_store
 from common.usecases.shared.workspace import workspace
 from common.usecases.train.deadlines import publishing_s
-from common.usecases.train.final_fit import FITTING, PUBLISHING, fit_on_all
+from common.usecases.train.final_fit import FITTING, PUBLISHING, fit_on_all, kept_before_test
 from common.usecases.train.learned import TrialFile
 from common.usecases.train.links import links_budget_s, links_of_night, told
 from common.usecases.train.model_selection import TrainPlan, select_model
 from common.usecases.train.publish_model import publish_model
 from common.usecases.train.report.write import run_figures, write_report
+from common.usecases.train.similar import Kept, similar_budget_s, similar_of_night, told_of_similar
 from common.usecases.train.workbench import Order, Workbench
 from common.usecases.train.worker.bench import RemoteBench
 from common.usecases.train.worker.process import Worker
@@ -135,8 +136,8 @@ class _Training:
         data = worker.give(TrainingData(read.interactions, read.catalogue))
         read = replace(read, interactions=data.interactions, catalogue=data.catalogue or read.catalogue)
         plan = self._plan()
-        links_s = links_budget_s(plan)
-        plan = replace(plan, deadline=plan.deadline - links_s)
+        links_s, similar_s = links_budget_s(plan), similar_budget_s(plan)
+        plan = replace(plan, deadline=plan.deadline - links_s - similar_s)
         worker.ends = plan.deadline
         bench = RemoteBench(worker, Workbench(data, Order.of(ctx.settings)))
         selection = select_model(bench, plan, ctx.settings, self._comparing, self.trials.add)
@@ -149,11 +150,24 @@ class _Training:
             _report(ctx, log, figures(selection.notices) | {"refusal": selection.refusal}, data)
             raise RefusedError(selection.refusal)
         artifact = fit_on_all(bench, selection, plan, log)
+        kept = kept_before_test(bench, selection)
         worker.close()
         log.step("fitting links", PUBLISHING)
         links = links_of_night(data, selection.models[0], ctx.settings, links_s)
         all_figures["links"] = links.figures
         log.note(notices=told(links))
+        log.step("judging similar items", PUBLISHING)
+        similar = similar_of_night(
+            data,
+            selection.models[0],
+            ctx.settings,
+            similar_s,
+            selection.popular_days,
+            Kept(kept, selection.kept_until_s) if kept and selection.kept_until_s else None,
+            (plan.served and plan.served.similar) or DEFAULT_BLEND,
+        )
+        all_figures["similar"] = similar.figures
+        log.note(notices=told_of_similar(similar))
         repeats = None
         if artifact.family == selection.models[0].family:
             repeats = selection.repeats
@@ -161,7 +175,16 @@ class _Training:
         log.step("publishing", PUBLISHING)
         _save(ctx, log.record.run_id, artifact)
         bundle = publish_model(
-            ctx, artifact, selection.summary, document.seq, log, read, repeats, links.beside, selection.popular_days
+            ctx,
+            artifact,
+            selection.summary,
+            document.seq,
+            log,
+            read,
+            repeats,
+            links.beside,
+            selection.popular_days,
+            similar.blend,
         )
         log.step("reporting", REPORTING)
         published = {"family": bundle.model.family, "params": bundle.model.params}

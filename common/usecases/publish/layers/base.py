@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from common.models.artifact import Artifact
 from common.models.popularity import WINDOW_DAYS, PopularCounts, counts_of
+from common.models.similar.interchange import Interchange
+from common.models.similar.paths import CategoryTree
 from common.schemas.data import (
     DAY_S,
     F32,
@@ -23,23 +26,19 @@ from common.schemas.data import (
     UserRows,
     Weighting,
 )
+from common.schemas.documents import SimilarBlend
 from common.schemas.links import Place
-from common.serving.similar import similar_items
 from common.store.segments.co_purchases import CoPurchases
 from common.usecases.publish.layers.cards import cards_of
-from common.usecases.publish.layers.cold import PRIOR_ITEMS, SAMPLE, Groups, learn_groups
+from common.usecases.publish.layers.cold import SAMPLE, Groups, learn_groups
 from common.usecases.publish.layers.extras import BaseArrays
 from common.usecases.publish.layers.histories import histories_of
 from common.usecases.publish.layers.items import aligned, first_seen, on_sale_rows, take, with_birth
 from common.usecases.publish.layers.links import StoredLinks
 from common.usecases.publish.layers.people import PersonEncoder, Query, find_keys, user_rows
 from common.usecases.publish.layers.rankings import NEW_DAYS, RankedItems, category_codes
+from common.usecases.publish.layers.similar import SimilarBase, lists_of_base, mixed_directions, nearest
 from common.usecases.publish.layers.together import StoredCoPurchases
-
-# The vector of an item with few buyers has a random direction. So it is averaged with the direction of its group (see
-# `cold`), which has the weight of `PRIOR_ITEMS` buyers, and only items with several buyers become neighbours.
-SIMILAR_DEPTH: Final = 32
-"""Neighbours kept of each item: enough for a row of ten after a filter."""
 
 # Neighbours with at least 10 buyers were in the same basket in 12.8 % of cases (docs/measurements-models.md).
 NEIGHBOUR_PEOPLE: Final = 10
@@ -55,33 +54,12 @@ def eligible(people: I64, trained: Bools) -> Bools:
     return chosen
 
 
-def similar_of(own: F32, group: F32, people: I64, trained: Bools, listed: Bools, threads: int) -> I32:
-    """(n, SIMILAR_DEPTH) int32: the neighbours of each item, best first, -1 behind the last.
-
-    own: (n, width) float32, the items' vectors without a bias
-    group: (n, width) float32, the unit directions of their groups
-    people: (n,) int64, the number of buyers
-    listed: (n,) bool, items that may be neighbours
-    """
-    lengths = np.linalg.norm(own, axis=1)
-    weights = np.where(trained & (lengths > 0), people / np.where(lengths > 0, lengths, 1), 0)
-    directions = (weights[:, None] * own + PRIOR_ITEMS * group).astype(np.float32)
-    # Untrained items of one group have the same direction, so their neighbours are searched once.
-    untrained = np.flatnonzero(~trained)
-    _, first, same_as = np.unique(directions[untrained], axis=0, return_index=True, return_inverse=True)
-    rows = np.concatenate([np.flatnonzero(trained), untrained[first]]).astype(np.int32)
-    nearest = similar_items(directions, SIMILAR_DEPTH, rows, threads, np.flatnonzero(listed).astype(np.int32))
-    similar = np.empty((len(own), SIMILAR_DEPTH), dtype=np.int32)
-    similar[trained] = nearest[: trained.sum()]
-    similar[untrained] = nearest[trained.sum() :][same_as.reshape(-1)]
-    return similar
-
-
 @dataclass(frozen=True)
 class StoreContent:
     """The data of the store for a base. `now_s` (epoch seconds) is the time from which recency is counted, as in
     training; `repeat_half_life_days` is as in `repeated`; `links` are models of links by the place that they answer;
-    `popular_days` is the window of what is popular."""
+    `popular_days` is the window of what is popular. `similar` is how similar items are found, None for the nearest
+    vectors; `min_pair_people` are behind each pair of items that counts there."""
 
     interactions: Interactions
     catalogue: Catalogue
@@ -90,6 +68,8 @@ class StoreContent:
     links: Mapping[Place, Artifact] = field(default_factory=dict)
     repeat_half_life_days: float | None = None
     popular_days: float = WINDOW_DAYS
+    similar: SimilarBlend | None = field(default_factory=SimilarBlend)
+    min_pair_people: int = 5
 
 
 @dataclass(frozen=True)
@@ -132,6 +112,13 @@ def base_content(artifact: Artifact, held: StoreContent, changed: U64, threads: 
     together = _together(held, items, shelf.named_categories())
     links = _links(held, items)
     of_links = {name: array for place, stored in links.items() for name, array in stored.arrays(place).items()}
+    directions = mixed_directions(
+        own=vectors[:, :width],
+        group=groups.directions_of(items.catalogue)[:, :width],
+        people=people,
+        trained=items.is_trained,
+    )
+    similar, for_updates = _similar(held, items, shelf, directions, neighbours, threads)
     extras = BaseArrays(groups, items.is_trained, neighbours, counts, shelf.created_at, held.now_s)
     return LayerContent(
         item_nos=np.arange(len(items.catalogue), dtype=np.int32),
@@ -139,14 +126,7 @@ def base_content(artifact: Artifact, held: StoreContent, changed: U64, threads: 
         cards=cards_of(items.catalogue),
         catalogue=items.catalogue,
         users=users,
-        similar=similar_of(
-            own=vectors[:, :width],
-            group=groups.directions_of(items.catalogue)[:, :width],
-            people=people,
-            trained=items.is_trained,
-            listed=neighbours & shelf.available,
-            threads=threads,
-        ),
+        similar=similar,
         popular=shelf.popular(),
         newest=shelf.newest(),
         on_sale=shelf.on_sale(on_sale_rows(items.catalogue)),
@@ -154,7 +134,7 @@ def base_content(artifact: Artifact, held: StoreContent, changed: U64, threads: 
         popular_by_category=shelf.popular_by_category(),
         bought_together=together.lists,
         links={place.value: stored.links for place, stored in links.items()},
-        encoder={**artifact.encoder_arrays, **extras.arrays(), **together.arrays(), **of_links},
+        encoder={**artifact.encoder_arrays, **extras.arrays(), **together.arrays(), **of_links, **for_updates},
     )
 
 
@@ -217,6 +197,19 @@ def _together(held: StoreContent, items: _Items, categories: I32) -> StoredCoPur
     nos = {item_id: no for no, item_id in enumerate(items.catalogue.item_ids)}
     numbers = np.array([nos[item_id] for item_id in held.co_purchases.item_ids], dtype=np.int32)
     return StoredCoPurchases.counted(held.co_purchases, numbers, categories)
+
+
+def _similar(
+    held: StoreContent, items: _Items, shelf: RankedItems, directions: F32, neighbours: Bools, threads: int
+) -> tuple[I32, dict[str, npt.NDArray[Any]]]:
+    """The lists of similar items, and the arrays for later ones."""
+    if held.similar is None:
+        return nearest(directions, items.is_trained, neighbours & shelf.available, threads), {}
+    kept = SimilarBase.of(directions, items.catalogue)
+    leaves = CategoryTree.of(shelf.categories, shelf.names).leaves
+    bought = Interchange.of(held.interactions, items.of_codes, leaves, held.min_pair_people)
+    lists = lists_of_base(held.similar, kept, shelf, bought, directions, items.is_trained, neighbours, threads)
+    return lists, kept.arrays()
 
 
 def _links(held: StoreContent, items: _Items) -> dict[Place, StoredLinks]:

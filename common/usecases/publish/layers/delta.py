@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
 from common.models.links.config import CooccurrenceConfig
 from common.models.popularity import PopularCounts, counts_of, window_start
+from common.models.similar.traits import Traits
 from common.schemas.data import (
     DAY_S,
     F32,
@@ -22,19 +24,21 @@ from common.schemas.data import (
     UserRows,
     Weighting,
 )
-from common.schemas.documents import ModelInfo
+from common.schemas.documents import ModelInfo, SimilarBlend
 from common.schemas.links import ItemLinks, Place
 from common.serving.items import Items
 from common.serving.similar import similar_items
 from common.store.segments.co_purchases import CoPurchases
 from common.store.segments.reader import Reader
 from common.usecases.publish.layers.cards import cards_of
+from common.usecases.publish.layers.described import described
 from common.usecases.publish.layers.extras import BaseArrays
 from common.usecases.publish.layers.histories import histories_of
 from common.usecases.publish.layers.items import aligned, on_sale_rows, take
 from common.usecases.publish.layers.links import StoredLinks, steps_since
 from common.usecases.publish.layers.people import PersonEncoder, user_rows
 from common.usecases.publish.layers.rankings import NEW_DAYS, RankedItems
+from common.usecases.publish.layers.similar import SimilarBase, lists_of_delta
 from common.usecases.publish.layers.together import StoredCoPurchases
 
 
@@ -70,10 +74,7 @@ class DeltaItems:
 
     def trained(self) -> Bools:
         """(n,) bool: the items of the delta whose vector comes from training."""
-        mask = np.zeros(len(self.numbers), dtype=np.bool_)
-        of_base = self.numbers < len(self.extras.trained)
-        mask[of_base] = self.extras.trained[self.numbers[of_base]]
-        return mask
+        return self.extras.trained_of(self.numbers)
 
     def numbers_of(self, item_ids: Sequence[str]) -> I32:
         """(m,) int32: the numbers of items; each must be in one of the layers or in the delta."""
@@ -157,7 +158,9 @@ def delta_content(
         cards=cards_of(overlay.catalogue),
         catalogue=overlay.catalogue,
         users=_people(overlay, model, encoder, news.people),
-        similar=_similar(overlay, encoder.n_biases(base.item_vectors), shelf.available, threads),
+        similar=_similar(
+            overlay, model.similar, overlay.below.dim - encoder.n_biases(base.item_vectors), shelf, threads
+        ),
         popular=shelf.popular(),
         newest=shelf.newest(),
         on_sale=_on_sale(overlay, shelf),
@@ -258,8 +261,8 @@ def _links(
     return made
 
 
-def _similar(overlay: DeltaItems, n_biases: int, available: Bools, threads: int) -> I32:
-    """Trained items keep their neighbours; the others get those of their vector."""
+def _similar(overlay: DeltaItems, blend: SimilarBlend | None, width: int, shelf: RankedItems, threads: int) -> I32:
+    """Trained items keep their neighbours; the others get those of what is known of them."""
     base = overlay.below.layers[0]
     similar = np.full((len(overlay.numbers), base.info.similar_k), -1, dtype=np.int32)
     trained = overlay.trained()
@@ -267,9 +270,52 @@ def _similar(overlay: DeltaItems, n_biases: int, available: Bools, threads: int)
         listed = overlay.below.similar(int(overlay.numbers[place]))
         similar[place, : len(listed)] = listed
     untrained = np.flatnonzero(~trained)
-    if len(untrained):
-        directions = np.concatenate([base.item_vectors, overlay.vectors[untrained]])[:, : overlay.below.dim - n_biases]
+    if not len(untrained):
+        return similar
+    among = np.flatnonzero(overlay.extras.neighbours & shelf.available[: base.info.n_items])
+    kept = SimilarBase.stored(base.encoder)
+    if blend is None or kept is None:
+        directions = np.concatenate([base.item_vectors, overlay.vectors[untrained]])[:, :width]
         rows = np.arange(base.info.n_items, len(directions), dtype=np.int32)
-        among = np.flatnonzero(overlay.extras.neighbours & available[: base.info.n_items]).astype(np.int32)
-        similar[untrained] = similar_items(directions, base.info.similar_k, rows, threads, among)
+        similar[untrained] = similar_items(directions, base.info.similar_k, rows, threads, among.astype(np.int32))
+        return similar
+    wanted = overlay.numbers[untrained].astype(np.int64)
+    lists = lists_of_delta(blend, _LayeredTraits(overlay, kept, width), shelf, wanted, among, threads)
+    depth = min(lists.shape[1], base.info.similar_k)
+    similar[untrained, :depth] = lists[:, :depth]
     return similar
+
+
+class _LayeredTraits:
+    """The traits of all items: of those that only the base describes as it has stored them, of the others anew."""
+
+    def __init__(self, overlay: DeltaItems, kept: SimilarBase, width: int) -> None:
+        self._overlay = overlay
+        self._kept = kept
+        self._width = width
+        self._own = self._described(overlay.numbers, overlay.catalogue)
+        # Items of earlier deltas are few, or most of the catalogue after a feed of it.
+        self._earlier = np.setdiff1d(overlay.below.redefined(), overlay.numbers, assume_unique=True)
+
+    @cached_property
+    def _of_earlier(self) -> Traits:
+        return self._described(self._earlier, described(self._overlay.below, self._earlier))
+
+    def at(self, numbers: I64) -> Traits:
+        own, earlier = np.isin(numbers, self._overlay.numbers), np.isin(numbers, self._earlier)
+        parts = [self._kept.traits.at(numbers[~own & ~earlier])]
+        places = [np.flatnonzero(~own & ~earlier)]
+        if own.any():
+            parts.append(self._own.at(np.searchsorted(self._overlay.numbers, numbers[own])))
+            places.append(np.flatnonzero(own))
+        if earlier.any():
+            parts.append(self._of_earlier.at(np.searchsorted(self._earlier, numbers[earlier])))
+            places.append(np.flatnonzero(earlier))
+        return Traits.joined(parts).at(np.argsort(np.concatenate(places)))
+
+    def _described(self, numbers: I32, catalogue: Catalogue) -> Traits:
+        directions = self._overlay.extras.groups.directions_of(catalogue)[:, : self._width]
+        traits = Traits.of(directions, catalogue, self._kept.titles)
+        trained = np.flatnonzero(self._overlay.extras.trained_of(numbers))
+        traits.directions[trained] = self._kept.traits.directions[numbers[trained]]
+        return traits

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from common.models.popularity import PopularCounts
-from common.schemas.data import I64, Bools
+from common.schemas.data import I32, I64, Bools
 from common.usecases.publish.layers.cold import Groups
 
 Arrays = Mapping[str, npt.NDArray[Any]]
@@ -52,6 +52,13 @@ class BaseArrays:
             "created_at": self.created_at,
             "popularity_at": np.array([self.now_s], dtype=np.int64),
         }
+
+    def trained_of(self, numbers: I32) -> Bools:
+        """(m,) bool: which of the item numbers have a vector from training."""
+        mask = np.zeros(len(numbers), dtype=np.bool_)
+        of_base = numbers < len(self.trained)
+        mask[of_base] = self.trained[numbers[of_base]]
+        return mask
 
     @classmethod
     def of(cls, arrays: Arrays) -> BaseArrays:

@@ -41,6 +41,7 @@ class Item:
     price: float = 10.0
     available: bool = True
     regular_price: float | None = None
+    title: str = ""
 
 
 def add_batch(ctx: Context, events: Iterable[Event] = (), items: Iterable[Item] = ()) -> StoreDocument:
@@ -86,8 +87,8 @@ def _write_segment(ctx: Context, events: list[Event], items: list[Item], directo
         )
     now = datetime.now(UTC).replace(tzinfo=None)
     for item in items:
-        row = [item.item_id, item.category, item.brand, item.price, "", "", "", "EUR", item.available]
         extra = {} if item.regular_price is None else {REGULAR_PRICE: str(item.regular_price)}
+        row = [item.item_id, item.category, item.brand, item.price, "", item.title, "", "EUR", item.available]
         connection.execute(
             "INSERT INTO made.items VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?, ?, ?, NULL)",
             [*row, json.dumps(extra), now, now],

@@ -25,6 +25,8 @@ from common.evaluation.report.document import (
     Report,
     Row,
     SamplePerson,
+    SimilarRow,
+    SimilarSection,
     Spread,
     Window,
 )
@@ -164,8 +166,39 @@ def test_nothing_comes_from_elsewhere_and_the_policy_says_so() -> None:
     assert policy.startswith(f"default-src 'none'; style-src 'sha256-{digest}'")
 
 
+def similar(**fields: Any) -> SimilarSection:
+    rows = (
+        SimilarRow(name="the blend", ndcg=spread(0.25), lead=spread(0.0), hit_rate=0.31, same_category=0.98),
+        SimilarRow(name="nearest vectors", ndcg=spread(0.125), lead=spread(0.125), hit_rate=0.11, same_category=0.36),
+        SimilarRow(name=HOSTILE, ndcg=spread(0.2), lead=Spread(mean=0.01, low=-0.01, high=0.02), hit_rate=0.2),
+    )
+    full = {"what": "interchange", "taken": True, "people": 1234, "questions": 56789, "table": rows}
+    return SimilarSection.model_validate({**full, **fields})
+
+
+def spread(mean: float) -> Spread:
+    return Spread(mean=mean, low=mean - 0.01, high=mean + 0.01) if mean else Spread(mean=0, low=0, high=0)
+
+
+def test_similar_products_have_a_table_of_their_own() -> None:
+    page = Parsed(render(report(similar=similar())))
+    assert ("h2", {"id": "similar"}) in page.tags
+    for said in (
+        "1,234 people and visits gave 56,789 questions",
+        "what the same person bought instead of it within 60 days, in another basket",
+        "the blend 0.2500 0.2400 – 0.2600 31.0 % 98.0 %",
+        "nearest vectors 0.1250 0.1150 – 0.1350 +0.1250 +0.1150 – +0.1350 11.0 % 36.0 %",
+        "level −0.0100 – +0.0200 20.0 % –",
+        "The blend is served",
+    ):
+        assert said in page.text
+    other = Parsed(render(report(similar=similar(what="next_viewed", taken=False)))).text
+    assert "what was viewed next in the same visit" in other
+    assert "The blend is clearly worse than the nearest vectors, so those are served." in other
+
+
 def test_links_lead_to_sections() -> None:
-    for shown in (report(), report(people=(), popularity=None, table=(), attempts=())):
+    for shown in (report(), report(similar=similar()), report(people=(), popularity=None, table=(), attempts=())):
         page = Parsed(render(shown))
         ids = {f"#{attributes['id']}" for _, attributes in page.tags if attributes.get("id")}
         assert {attributes["href"] for tag, attributes in page.tags if tag == "a"} <= ids

@@ -15,7 +15,7 @@ from common.models.similar.lists import Shelves, similar_in_categories
 from common.models.similar.paths import MAX_LEVELS, CategoryTree, leaf_groups, path_of
 from common.models.similar.traits import Traits, unit
 from common.models.similar.words import MAX_TITLE, WIDTH, TitleCounts
-from common.schemas.data import F32, Bools, Catalogue
+from common.schemas.data import F32, Bools, Catalogue, EventType
 from common.schemas.documents import SimilarBlend
 from common.usecases.publish.layers.rankings import category_codes
 from tests.shops import Event, catalogue, interactions
@@ -165,6 +165,16 @@ def test_a_pair_that_too_few_people_support_counts_nothing() -> None:
     data = interactions(events)
     assert len(Interchange.of(data, np.arange(2), np.zeros(2, int), min_people=5).items) == 0
     assert len(Interchange.of(data, np.arange(2), np.zeros(2, int), min_people=4).items) == 2
+
+
+def test_views_count_instead_of_purchases_where_there_are_any_also_those_of_visits_without_a_person() -> None:
+    bought = [Event(f"u{number}", item, day) for number in range(4) for day, item in enumerate(("i0", "i1"))]
+    viewed = [Event("u0", item, 9 + at / 1000, EventType.VIEW) for at, item in enumerate(("i0", "i2"))]
+    guest = [Event(None, item, 9 + at / 1000, EventType.VIEW) for at, item in enumerate(("i0", "i3"))]
+    data = interactions([*bought, *viewed, *guest])
+    data = replace(data, sessions=np.where(data.users < 0, 7, -1))
+    found = Interchange.of(data, np.arange(4), np.zeros(4, int), min_people=1)
+    assert found.entries(np.array([0]))[1].tolist() == [2, 3]
 
 
 def test_a_person_with_all_of_a_category_makes_a_bounded_number_of_pairs(monkeypatch: pytest.MonkeyPatch) -> None:

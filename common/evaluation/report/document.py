@@ -86,6 +86,28 @@ class RepeatsSection(_Part):
     decision: Literal["hide", "show", "boost"]
 
 
+class SimilarRow(_Part):
+    """A method for similar items. lead: by how much the blend is better; same_category: the share of the first five
+    places that are of the item's own category, of the best sellers, None where it was not counted."""
+
+    name: str
+    ndcg: Spread
+    lead: Spread
+    hit_rate: float
+    same_category: float | None = None
+
+
+class SimilarSection(_Part):
+    """How similar items were judged. taken: whether the blend is served; people: who were asked; questions: of all of
+    them."""
+
+    what: Literal["next_viewed", "interchange"]
+    taken: bool
+    people: int
+    questions: int
+    table: tuple[SimilarRow, ...]
+
+
 class Attempt(_Part):
     """A trial, in the order of time; `score` is None for a trial that was stopped."""
 
@@ -168,6 +190,7 @@ class Report(_Part):
     table: tuple[Row, ...] = ()
     repeats: RepeatsSection | None = None
     trending: bool = False
+    similar: SimilarSection | None = None
     attempts: tuple[Attempt, ...] = ()
     curves: tuple[Curve, ...] = ()
     popularity: Popularity | None = None

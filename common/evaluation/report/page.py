@@ -19,6 +19,7 @@ from common.evaluation.judge import FEW_ITEMS, PRIMARY
 from common.evaluation.report import words
 from common.evaluation.report.charts import Axis, BarChart, LineChart, bar_chart, line_chart
 from common.evaluation.report.document import Report, Row
+from common.evaluation.similar import INSTEAD_DAYS
 
 _HERE: Final = Path(__file__).parent
 _WHISKERS: Final = (4.0, 196.0)
@@ -37,6 +38,7 @@ def render(report: Report) -> str:
         ranked={relevance: _ranked(report.table, relevance) for relevance in Relevance},
         PRIMARY=PRIMARY,
         FEW_ITEMS=FEW_ITEMS,
+        INSTEAD_DAYS=INSTEAD_DAYS,
         words=words,
         style=Markup(style),
         policy=policy_for(style),

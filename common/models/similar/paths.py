@@ -54,7 +54,7 @@ class CategoryTree:
 
     def shared(self, rows: I64, others: I64) -> I32:
         """(rows, others) int32: how many levels the paths of two items share, and one more for one leaf."""
-        count = (self.leaves[rows][:, None] == self.leaves[others]).astype(np.int32)
+        count: I32 = (self.leaves[rows][:, None] == self.leaves[others]).astype(np.int32)
         for level in self.levels.T:
             count += (level[rows][:, None] == level[others]) & (level[rows] >= 0)[:, None]
         return count

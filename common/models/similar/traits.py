@@ -17,6 +17,9 @@ from common.schemas.documents import SimilarBlend
 _NO_BRAND: Final = 0
 _PREFIX: Final = "similar_"
 
+_PRICES: Final = (1e-6, 1e12)
+"""Prices beyond count as these: an upload may hold any number."""
+
 MAX_HALVINGS: Final = 1e6
 """Farther from each other than any two prices are."""
 
@@ -39,7 +42,7 @@ class Traits:
     @classmethod
     def of(cls, directions: F32, catalogue: Catalogue, counts: TitleCounts) -> Traits:
         """directions: (n, width) float32 of any length, of the rows of the catalogue."""
-        prices = np.where(catalogue.prices > 0, catalogue.prices, np.nan)
+        prices = np.where(catalogue.prices > 0, np.clip(catalogue.prices, *_PRICES), np.nan)
         return cls(
             directions=_in_steps(directions),
             words=counts.vectors(catalogue.titles),

@@ -19,6 +19,8 @@ from common.evaluation.report.document import (
     Report,
     Row,
     SamplePerson,
+    SimilarRow,
+    SimilarSection,
     Window,
 )
 
@@ -48,6 +50,7 @@ def make_report(
         table=tuple(_row(row) for row in figures.get("table", ())),
         repeats=_repeats(figures.get("repeats")),
         trending=bool(figures.get("trend", {}).get("weight")),
+        similar=_similar(figures.get("similar")),
         attempts=tuple(_attempts(figures)),
         curves=_curves(figures),
         popularity=popularity,
@@ -82,6 +85,29 @@ def _row(row: Json) -> Row:
 
 def _repeats(figures: Json | None) -> RepeatsSection | None:
     return RepeatsSection(**{name: figures[name] for name in RepeatsSection.model_fields}) if figures else None
+
+
+def _similar(figures: Json | None) -> SimilarSection | None:
+    if not figures:
+        return None
+    asked = figures["table"][0]["metrics"]
+    rows = [
+        SimilarRow(
+            name=row["name"],
+            ndcg=row[PRIMARY],
+            lead=row["lead"],
+            hit_rate=row["metrics"]["hit_rate@5"],
+            same_category=row["same_category"],
+        )
+        for row in figures["table"]
+    ]
+    return SimilarSection(
+        what=figures["what"],
+        taken=figures["taken"],
+        people=round(asked["people"]),
+        questions=round(asked["questions"]),
+        table=tuple(rows),
+    )
 
 
 def _attempts(figures: Json) -> Iterator[Attempt]:

@@ -44,7 +44,7 @@ BUDGET_SHARE: Final = 0.05
 BLENDS: Final = (
     DEFAULT_BLEND,
     SimilarBlend(popular=0.4, vectors=0.2),
-    SimilarBlend(popular=0.15, vectors=0.05),
+    SimilarBlend(popular=1.0, words=0.03, brand=0.01, price=0.01),
     SimilarBlend(words=0.3, brand=0.1, price=0.1),
     SimilarBlend(words=0.03, brand=0.01, price=0.01),
     SimilarBlend(interchange=0.5, popular=0.1, vectors=0.5, words=0.3, brand=0.1, price=0.1),

@@ -104,9 +104,10 @@ def _report(demo: Demo, watch: Stopwatch) -> Report:
     found = visitors.visits(demo.shop, demo.client)
     with watch.step("change"):
         change = demo.change()
+        baskets = demo.buy_baskets()
     with watch.step("storefront"):
         walk(demo)
-    return Report(ingests, training, bundle, found, change, watch.seconds)
+    return Report(ingests, training, bundle, found, change, baskets, watch.seconds)
 
 
 def _stay(console: Console, url: str) -> None:

@@ -11,6 +11,7 @@ from urllib.parse import quote, urlencode
 
 import jwt
 
+from common.schemas.kind import Kind
 from infra.local.calls import Answer, call
 
 TOKEN_LIFE = timedelta(minutes=5)
@@ -24,12 +25,17 @@ REASONS = {
     "popular": "popular now",
     "popular_in_category": "popular in its category",
     "new": "new",
+    "because_you_viewed": "because you viewed {}",
+    "recently_viewed": "viewed before",
+    "on_sale": "on sale",
+    "bought_together": "bought with {}",
 }
 
 
 @dataclass(frozen=True)
 class Recommended:
-    """An item of an answer. `rung` is the source that it comes from; `reason` says why it is recommended."""
+    """An item of an answer. `rung` is the source that it comes from; `reason` says why it is recommended, and
+    `cause` is the id of the item that it names."""
 
     item_id: str
     title: str
@@ -38,6 +44,7 @@ class Recommended:
     price: float | None
     rung: str
     reason: str
+    cause: str | None = None
 
 
 class RecommendClient:
@@ -58,6 +65,12 @@ class RecommendClient:
     def for_basket(self, item_ids: Sequence[str], **filters: str | None) -> tuple[Recommended, ...]:
         body = {"basket": list(item_ids), "n": N, **{name: [value] for name, value in _given(filters).items()}}
         return self._items(self.answer("POST", "/v1/recommendations", body=body))
+
+    def of_kind(self, kind: Kind, user_id: str | None = None, n: int = N) -> tuple[Recommended, ...]:
+        """The list of a kind, for a person or for nobody."""
+        query: dict[str, str | None] = {"kind": kind.value, "n": str(n)}
+        token = None if user_id is None else self.token(user_id)
+        return self._items(self.answer("GET", "/v1/recommendations", query, token=token))
 
     def for_nobody(self) -> tuple[Recommended, ...]:
         """The recommendations for an unknown visitor."""
@@ -109,6 +122,7 @@ class RecommendClient:
             price=item["price"],
             rung=item["rung"],
             reason=REASONS[reason["code"]].format(cause),
+            cause=reason.get("item_id"),
         )
 
 

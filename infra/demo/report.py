@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from common.schemas.documents import Bundle, RunRecord
-from infra.demo.steps import Change
+from infra.demo.steps import CARDS, BasketChange, Change
 from infra.demo.visitors import Visit
 
 METRIC = "ndcg@10"
@@ -30,6 +30,7 @@ class Report:
     bundle: Bundle
     visits: Sequence[Visit]
     change: Change
+    baskets: Sequence[BasketChange]
     seconds: dict[str, float]
 
     def document(self) -> dict[str, Any]:
@@ -46,6 +47,7 @@ class Report:
             },
             "visitors": [visit.document() for visit in self.visits],
             "change": asdict(self.change),
+            "baskets": [asdict(basket) for basket in self.baskets],
             "seconds": {name: round(value, 2) for name, value in self.seconds.items()},
             "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
         }
@@ -66,6 +68,10 @@ class Report:
             "new purchases visible",
             f"{self.change.person_s:.1f} s after their upload: {self.change.replaced} of ten recommendations replaced",
         )
+        changed = ", ".join(
+            f"{basket.person} {basket.changed} (four of {basket.aisle.lower()})" for basket in self.baskets
+        )
+        table.add_row(f"of {CARDS} cards, others after a basket", changed)
         table.add_row("time", ", ".join(f"{name} {value:.0f} s" for name, value in self.seconds.items()))
         console.print(table)
 

@@ -72,11 +72,11 @@ def take_pictures(browser: Browser, demo: Demo, out: Path) -> None:
 
 
 def _open_product(page: Page, demo: Demo) -> None:
-    """The page of what sells best in the first aisle, with what is bought together with it and what is like it."""
+    """The page of what sells best in the first aisle, with what is like it and what is bought together with it."""
     shop = demo.shop
     item = next(item for item in shop.catalogue.values() if item.category == shop.aisles[0])
     page.goto(f"{demo.stack.url('storefront')}/items/{item.item_id}")
-    for kind in ("bought-together", "similar"):
+    for kind in ("similar", "bought-together"):
         carousel = page.locator(f"recsys-carousel[kind={kind}]")
         expect(carousel.locator("[part=title]")).to_have_count(12)
         while not carousel.evaluate(SEEN_AND_LOADED):

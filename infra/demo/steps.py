@@ -13,9 +13,11 @@ from rich.console import Console
 from common.bucket.current import CurrentFile
 from common.cli.progress import drawn, show_run
 from common.schemas.documents import Bundle, RunRecord, RunState, ServingDocument
+from common.schemas.kind import Kind
 from common.usecases.ingest.upload import UploadKind, upload
 from common.usecases.shared.context import Context
 from common.usecases.shared.run_watch import describe_failure, find_run, follow, of_function, of_upload
+from infra.demo.checkout import Checkout
 from infra.demo.checks import require
 from infra.demo.recommend_client import RecommendClient
 from infra.demo.shop import Item, Person, Shop
@@ -29,6 +31,9 @@ a trial may take of that, a fifth of the time left; a nightly training has hours
 INGEST_S = 300.0
 VISIBLE_S = 60.0
 POLL_S = 0.05
+CARDS = 12
+"""Cards of a carousel."""
+BASKET = 4
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,15 @@ class Change:
     product_s: float
     person_s: float
     replaced: int
+
+
+@dataclass(frozen=True)
+class BasketChange:
+    """How many of a person's `CARDS` cards of `for-you` are others after a basket of one aisle."""
+
+    person: str
+    aisle: str
+    changed: int
 
 
 @dataclass(frozen=True)
@@ -104,6 +118,27 @@ class Demo:
         replaced = set(before) - set(self._list_of(person))
         return Change(product_s=product_s, person_s=person_s, replaced=len(replaced))
 
+    def buy_baskets(self) -> list[BasketChange]:
+        """Each person buys the best sellers of an aisle. Returns what that changes in what they are shown first."""
+        checkout, before = Checkout(self.ctx, self.client), []
+        for person, aisle in zip(self.shop.people, self.shop.aisles, strict=False):
+            before.append(self._cards_of(person))
+            checkout.buy(self._best_sellers(aisle), person.user_id, consent=True)
+        return [self._changed(*one) for one in zip(self.shop.people, self.shop.aisles, before, strict=False)]
+
+    def _changed(self, person: Person, aisle: str, before: list[str]) -> BasketChange:
+        bought = {item.item_id for item in self._best_sellers(aisle)}
+
+        def is_known() -> bool:
+            because = self.client.of_kind(Kind.BECAUSE_YOU_BOUGHT, person.user_id, CARDS)
+            return any(item.cause in bought for item in because)
+
+        self.until(f"the basket of {person.label} is in what is served", is_known)
+        return BasketChange(person.name, aisle, len(set(before) - set(self._cards_of(person))))
+
+    def _best_sellers(self, aisle: str) -> list[Item]:
+        return [item for item in self.shop.catalogue.values() if item.category == aisle][:BASKET]
+
     def until(self, what: str, happened: Callable[[], bool]) -> float:
         """Waits until `happened` is true and returns the seconds. Raises `DemoError` after `VISIBLE_S`."""
         started = time.monotonic()
@@ -115,6 +150,10 @@ class Demo:
 
     def _list_of(self, person: Person) -> list[str]:
         return [item.item_id for item in self.client.for_person(person.user_id)]
+
+    def _cards_of(self, person: Person) -> list[str]:
+        """What the carousel of the first page shows."""
+        return [item.item_id for item in self.client.of_kind(Kind.FOR_YOU, person.user_id, CARDS)]
 
     def _finds(self, item: Item) -> bool:
         """Whether the item is in the first person's recommendations of its brand: a filter searches all items."""

@@ -17,18 +17,19 @@ TIMEOUT_S = 10.0
 def walk(demo: Demo) -> None:
     """Requests every kind of page, and buys a basket. Raises `DemoError` if a page is wrong."""
     shop, visitor = demo.shop, _Visitor(demo.stack.url("storefront"))
-    visitor.expect("/", "popular", "recently-viewed")
+    visitor.expect("/", "popular", "newest", "recently-viewed")
     for path, beginning in (("/recsys-carousel.js", ""), (f"/pictures/{shop.page_item}.svg", "<svg")):
         require(visitor.get(path).startswith(beginning), f"{path} is not what its name says")
     visitor.post("/visitor", visitor=shop.people[0].user_id)
     visitor.post("/consent", consent="true")
-    visitor.expect("/", "for-you", "popular", "recently-viewed")
+    visitor.expect("/", "for-you", "buy-again", "popular", "newest", "recently-viewed")
     visitor.expect(f"/aisles/{quote(shop.aisles[0])}", "for-you", "popular")
-    visitor.expect(f"/items/{shop.page_item}", "bought-together", "similar", "recently-viewed")
+    visitor.expect(f"/items/{shop.page_item}", "similar", "bought-together", "recently-viewed")
     for item_id in shop.basket:
         visitor.post("/basket", item_id=item_id, change="add")
-    visitor.expect("/basket", "session")
+    visitor.expect("/basket", "basket")
     receipt = visitor.post("/order")
+    visitor.expect("/order", "because-you-bought", "for-you", "popular")
     [before] = re.findall('data-bundle="([^"]+)"', receipt) or [""]
     require(bool(before), "the page of an order does not say what was served before it")
     demo.until("the purchase is in what is served", lambda: demo.client.bundle_id() not in ("", before))

@@ -142,7 +142,7 @@ def test_every_page_has_its_carousel(visit: Visit) -> None:
     assert name not in visit.titles("similar")
     visit.page.get_by_role("button", name="Add to basket").click()
     expect(visit.page.locator(".lines .name")).to_have_text([name])
-    assert name not in visit.titles("session")
+    assert name not in visit.titles("basket")
     visit.page.get_by_role("button", name=f"Remove: {name}").click()
     assert len(visit.titles("popular")) == 12
 
@@ -164,7 +164,7 @@ def test_without_consent_nobody_is_named_and_nothing_kept(visit: Visit) -> None:
     visit.open("/items/tea-1")
     visit.titles("similar")
     visit.page.get_by_role("button", name="Add to basket").click()
-    visit.titles("session")
+    visit.titles("basket")
     assert visit.kept() == ({"session"}, [])
     assert visit.asked
     told = {name for request in visit.asked for name, value in request.all_headers().items() if value}
@@ -200,6 +200,50 @@ def test_a_purchase_changes_the_carousel_by_itself(visit: Visit) -> None:
     expect(visit.page.locator(".news")).to_contain_text("Your purchase is in", timeout=DEADLINE_S * 1000)
     expect(cards).not_to_have_text(before, timeout=DEADLINE_S * 1000)
     assert len(visit.titles("for-you")) == 12
+
+
+def test_each_place_has_its_own_list(visit: Visit) -> None:
+    """Under a heading of its own; a list of somebody who is not known takes no room."""
+    visit.become(PEOPLE[0])
+    visit.switch_consent(True)
+    headings = {"for-you": "Recommended for you", "buy-again": "Buy it again", "newest": "New in"}
+    for kind, heading in headings.items():
+        visit.titles(kind)
+        expect(visit.carousel(kind).get_by_role("heading", level=2)).to_have_text(heading)
+    again = visit.carousel("buy-again").locator("[part=reason]")
+    assert set(again.all_inner_texts()) == {"Bought before"}
+    assert not set(visit.titles("buy-again")) & set(visit.titles("for-you"))
+    visit.open("/items/cheese-0")
+    visit.titles("bought-together")
+    visit.page.get_by_role("button", name="Add to basket").click()
+    reasons = visit.carousel("basket").locator("[part=reason]")
+    expect(reasons.first).to_contain_text("Goes with your basket")
+    assert {text.partition(":")[0] for text in reasons.all_inner_texts()} == {"Goes with your basket"}
+    visit.page.get_by_role("button", name="Buy now").click()
+    because = visit.carousel("because-you-bought").locator("[part=reason]")
+    expect(because.first).to_contain_text("Because you bought", timeout=DEADLINE_S * 1000)
+
+
+def test_a_stranger_s_page_has_no_empty_frames(visit: Visit) -> None:
+    visit.switch_consent(True)
+    visit.titles("popular")
+    for kind in ("buy-again", "because-you-bought", "because-you-viewed", "recently-viewed", "basket"):
+        visit.page.evaluate(
+            """kind => {
+                const tag = document.createElement("recsys-carousel");
+                tag.setAttribute("endpoint", document.querySelector("recsys-carousel").getAttribute("endpoint"));
+                tag.setAttribute("kind", kind);
+                tag.setAttribute("class", "added");
+                document.querySelector("main").prepend(tag);
+            }""",
+            kind,
+        )
+    visit.page.wait_for_load_state("networkidle")
+    added = visit.page.locator("recsys-carousel.added")
+    expect(added).to_have_count(5)
+    for tag in added.all():
+        expect(tag.get_by_role("region")).to_have_count(0)
+        assert (tag.bounding_box() or {"height": 0})["height"] == 0
 
 
 def test_markup_in_a_title_is_text(visit: Visit) -> None:

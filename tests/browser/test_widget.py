@@ -105,7 +105,7 @@ def test_what_is_like_an_item_says_so_by_its_title(open_page: Open) -> None:
 
 def test_a_basket_gets_what_goes_with_it(open_page: Open) -> None:
     basket = [small_shop.item_id("cheese", number) for number in range(3)]
-    cards = shown(open_page(kind="session", basket=",".join(basket)))
+    cards = shown(open_page(kind="basket", basket=",".join(basket)))
     assert cards[0]["reason"].startswith("Goes with your basket")
     assert not {card["title"] for card in cards} & {f"cheese no. {number}" for number in range(3)}
 

@@ -1,8 +1,33 @@
-import type { ServicePath, SessionFields } from "./types";
+import type { Kind, ServicePath, SessionFields } from "./types";
+
+/** What a question of each kind tells the service, beside the page: `must` is what it is nothing without. */
+interface Telling {
+  /** The item that the list is about. */
+  item?: "must";
+  basket?: "must" | "may";
+  /** The items of this visit, where there is consent to tell them. */
+  viewed?: "must" | "may";
+  /** Who the shopper is, where there is consent to tell it. */
+  shopper?: "must" | "may";
+}
 
 /** What a carousel can show. */
-export const KINDS = ["for-you", "session", "similar", "bought-together", "popular", "recently-viewed"] as const;
-export type Kind = (typeof KINDS)[number];
+export const KINDS: Readonly<Record<Kind, Telling>> = {
+  "for-you": { basket: "may", viewed: "may", shopper: "may" },
+  session: { basket: "may", viewed: "may" },
+  similar: { item: "must" },
+  "bought-together": { item: "must" },
+  basket: { basket: "must" },
+  "buy-again": { shopper: "must" },
+  "because-you-bought": { shopper: "must" },
+  "because-you-viewed": { viewed: "must" },
+  "recently-viewed": { viewed: "must" },
+  popular: {},
+  newest: {},
+  "on-sale": { shopper: "may" },
+};
+
+export type { Kind };
 
 /** What is asked for. */
 export interface Question {
@@ -37,60 +62,43 @@ const MAX_LIST = 200;
 /**
  * The request that answers a question, or what it lacks; `null` where there is nothing to ask.
  *
+ * A list about an item takes that of the page, else the newest in the basket. The visit is told in a body.
+ *
  * @param viewed the items of this visit, newest first, where there is consent to tell them
  */
 export function requestFor(question: Question, viewed: readonly string[]): ServiceRequest | Lack | null {
-  if (!question.endpoint) return { lack: "endpoint is missing" };
-  switch (question.kind) {
-    case "popular":
-      return listRequest(question, "/v1/popular");
-    case "similar":
-    case "bought-together":
-      return itemRequest(question, question.kind);
-    case "recently-viewed":
-      return cardsRequest(question, viewed);
-    default:
-      return personalRequest(question, viewed);
-  }
-}
-
-/** A list about one item: that of the page, else the newest in the basket. */
-function itemRequest(question: Question, list: "similar" | "bought-together"): ServiceRequest | Lack {
-  const itemId = question.itemId ?? question.basket.at(-1);
-  if (!itemId) return { lack: `${list} needs item-id` };
-  return listRequest(question, `/v1/items/${encodeURIComponent(itemId)}/${list}`);
-}
-
-function listRequest({ endpoint, basket, category, n }: Question, path: ServicePath): ServiceRequest {
-  return { url: address(endpoint, path, { n, category, exclude: basket.slice(-MAX_LIST) }) };
-}
-
-function cardsRequest({ endpoint, itemId, n }: Question, viewed: readonly string[]): ServiceRequest | null {
-  const others = viewed.filter((id) => id !== itemId).slice(0, n);
-  return others.length > 0 ? { url: address(endpoint, "/v1/items", { item_id: others }), isPersonal: true } : null;
-}
-
-/** For a person, a visit, or nobody in particular; a visit is told in a body. */
-function personalRequest(question: Question, viewed: readonly string[]): ServiceRequest {
-  const { endpoint, kind, itemId, basket, category, n, token } = question;
-  const hasVisit = basket.length > 0 || viewed.length > 0;
-  const request: ServiceRequest = { url: address(endpoint, "/v1/recommendations", hasVisit ? {} : { n, item_id: itemId, category }) };
-  if (hasVisit) {
-    request.body = { n, basket: basket.slice(-MAX_LIST), viewed: [...viewed].reverse() };
-    if (itemId) request.body.item_id = itemId;
-    if (category) request.body.category = [category];
-  }
-  if (token && kind === "for-you") request.token = token;
-  if (request.token || viewed.length > 0) request.isPersonal = true;
+  const { endpoint, kind, basket, category, n, token } = question;
+  if (!endpoint) return { lack: "endpoint is missing" };
+  const tells = KINDS[kind];
+  const item_id = question.itemId ?? (tells.item && basket.at(-1));
+  if (tells.item && !item_id) return { lack: `${kind} needs item-id` };
+  // A list that is made of the visit's items alone is not made of the one that is open.
+  const seen = tells.viewed === "must" ? viewed.filter((id) => id !== item_id) : viewed;
+  const lacks = { basket: !basket.length, viewed: !seen.length, shopper: !token };
+  if (NEEDS.some((need) => tells[need] === "must" && lacks[need])) return null;
+  const isVisit = NEEDS.some((need) => need !== "shopper" && tells[need] && !lacks[need]);
+  const fields = {
+    kind,
+    n,
+    item_id,
+    category: category && [category],
+    [tells.basket ? "basket" : "exclude"]: basket.slice(-MAX_LIST),
+    viewed: tells.viewed && [...seen].reverse(),
+  } as SessionFields;
+  const request: ServiceRequest = { url: address(endpoint, isVisit ? {} : fields) };
+  if (isVisit) request.body = fields;
+  if (tells.shopper && token) request.token = token;
+  if (request.token || (tells.viewed && seen.length)) request.isPersonal = true;
   return request;
 }
 
-type Parameters = Readonly<Record<string, string | number | readonly string[] | undefined>>;
+const NEEDS = ["basket", "viewed", "shopper"] as const;
 
-function address(endpoint: string, path: ServicePath, parameters: Parameters): string {
+function address(endpoint: string, fields: object): string {
   const query = new URLSearchParams();
-  for (const [name, value = []] of Object.entries(parameters)) {
-    for (const one of [value].flat()) query.append(name, String(one));
+  for (const [name, value = []] of Object.entries(fields) as [string, (string | string[])?][]) {
+    for (const one of [value].flat()) query.append(name, one);
   }
-  return `${endpoint.replace(/\/+$/, "")}${path}?${query.toString()}`.replace(/\?$/, "");
+  const path: ServicePath = "/v1/recommendations";
+  return `${endpoint.replace(/\/+$/, "")}${path}?${query}`.replace(/\?$/, "");
 }

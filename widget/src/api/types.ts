@@ -2,14 +2,14 @@ import type { components, paths } from "./schema";
 
 type Schemas = components["schemas"];
 
-/** A path such as `/v1/items/{item_id}/similar` as the addresses that it stands for. */
-type WithAnyId<Path> = Path extends `${infer Head}{item_id}${infer Tail}` ? `${Head}${string}${Tail}` : Path;
-
 /** What can be asked for. */
-export type ServicePath = WithAnyId<keyof paths>;
+export type ServicePath = keyof paths;
 
 /** What `POST /v1/recommendations` takes; lists are oldest first. */
 export type SessionFields = Schemas["SessionFields"];
+
+/** What a page can ask for by name. */
+export type Kind = Schemas["Kind"];
 
 /** The same fields, each of them a text, empty where the service has nothing to say. */
 type Texts<Fields> = { [Name in keyof Fields]-?: string };

@@ -43,7 +43,7 @@ export function readSettings(element: Element): Settings {
   return {
     options: {
       endpoint: get("endpoint") ?? "",
-      kind: oneOf<Kind>(KINDS, get("kind")) ?? "for-you",
+      kind: oneOf(Object.keys(KINDS) as Kind[], get("kind")) ?? "for-you",
       itemId: get("item-id"),
       basket: readList(get("basket")),
       category: get("category"),

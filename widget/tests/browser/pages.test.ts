@@ -135,7 +135,7 @@ describe("in the document", () => {
     await expect.poll(() => alike.getByRole("button", { name: "Previous products" }).getAttribute("aria-disabled")).toBe("false");
     const other = scene.page.getByRole("region", { name: "Popular right now" });
     expect(await other.getByRole("button", { name: "Previous products" }).getAttribute("aria-disabled")).toBe("true");
-    expect(shop.calls.map(({ path }) => path).sort()).toEqual(["/v1/items/i5/similar?n=12", "/v1/popular?n=12"]);
+    expect(shop.calls.map(({ path }) => path).sort()).toEqual(["/v1/recommendations?kind=popular&n=12", "/v1/recommendations?kind=similar&n=12&item_id=i5"]);
     expect(await violations(scene.page)).toEqual([]);
   });
 

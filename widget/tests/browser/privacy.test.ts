@@ -28,7 +28,10 @@ function consent(scene: Scene, given: boolean): Promise<void> {
   return scene.page.evaluate((value) => window.RecSys?.setConsent(value), given);
 }
 
-describe.each(["for-you", "session", "similar", "bought-together", "popular"])("without consent, %s", (kind) => {
+const WITHOUT_CONSENT = ["for-you", "session", "similar", "bought-together", "basket", "popular", "newest", "on-sale"];
+const WITH_CONSENT_ONLY = ["buy-again", "because-you-bought", "because-you-viewed", "recently-viewed"];
+
+describe.each(WITHOUT_CONSENT)("without consent, %s", (kind) => {
   test("sends no id, keeps nothing and asks nobody but the service and the shop", async () => {
     const scene = await open(tag(shop, { kind, ...SHOPPER }), FRESH);
     await shown(scene);
@@ -43,8 +46,8 @@ describe.each(["for-you", "session", "similar", "bought-together", "popular"])("
   });
 });
 
-test("without consent, recently viewed asks nothing and shows nothing", async () => {
-  const scene = await open(tag(shop, { kind: "recently-viewed" }), FRESH);
+test.each(WITH_CONSENT_ONLY)("without consent, %s asks nothing and shows nothing", async (kind) => {
+  const scene = await open(tag(shop, { kind, ...SHOPPER }), FRESH);
   await scene.page.waitForTimeout(200);
   expect(shop.calls).toEqual([]);
   expect(await scene.carousel.evaluate((element) => element.shadowRoot?.innerHTML)).toBe("");
@@ -57,7 +60,13 @@ test("with consent, the shopper is named and the visit remembered", async () => 
   expect(await kept(scene)).toEqual({ cookies: [], storage: { session: [["recsys.session", '["i1"]']], local: [] } });
   await scene.page.reload();
   await shown(scene);
-  expect(JSON.parse(shop.calls[1]?.body ?? "")).toEqual({ n: 12, basket: ["i2"], viewed: ["i1"], item_id: "i1" });
+  expect(JSON.parse(shop.calls[1]?.body ?? "")).toEqual({
+    kind: "for-you",
+    n: 12,
+    basket: ["i2"],
+    viewed: ["i1"],
+    item_id: "i1",
+  });
 });
 
 test("with consent, recently viewed shows the items of the visit", async () => {
@@ -68,7 +77,9 @@ test("with consent, recently viewed shows the items of the visit", async () => {
     element.setAttribute("item-id", "i2");
     element.setAttribute("kind", "recently-viewed");
   });
-  await expect.poll(() => shop.calls.at(-1)?.path).toBe("/v1/items?item_id=i1");
+  await expect.poll(() => shop.calls.length).toBe(2);
+  const told = { kind: "recently-viewed", n: 12, item_id: "i2", exclude: [], viewed: ["i1"] };
+  expect(JSON.parse(shop.calls[1]?.body ?? "")).toEqual(told);
   await expect.poll(() => scene.cards.count()).toBe(1);
 });
 

@@ -37,7 +37,7 @@ describe("in a shop system", () => {
     shop.script = answer(6, (item) => ({ ...item, currency: null }));
     const { cards, page } = await open(pageOf(rendered(snippet(heading, language))));
     await cards.getByRole("link").first().waitFor();
-    expect(shop.calls.map(({ path }) => path)).toEqual([`/v1/items/${encodeURIComponent(SKU)}/similar?n=12`]);
+    expect(shop.calls.map(({ path }) => path)).toEqual([`/v1/recommendations?kind=similar&n=12&item_id=${encodeURIComponent(SKU).replace(/%20/g, "+")}`]);
     expect(await cards.first().locator("[part=price]").innerText()).toBe("1,39\u00a0€");
     expect(await page.getByRole("region", { name: "Ähnliche Artikel" }).count()).toBe(1);
   });
@@ -55,7 +55,7 @@ describe("in a shop system", () => {
 test("on any page", async () => {
   const { cards } = await open(pageOf(snippet("On any page", "html")));
   await cards.getByRole("link").first().waitFor();
-  expect(shop.calls[0]?.path).toBe("/v1/popular?n=12");
+  expect(shop.calls[0]?.path).toBe("/v1/recommendations?kind=popular&n=12");
 });
 
 test("the consent banner", async () => {
@@ -115,5 +115,5 @@ test("in React", async () => {
   shop.files.set("/react.js", script).set("/react.css", styles);
   const { page } = await open(pageOf('<div id="root"></div><script src="/react.js"></script>'));
   await page.getByRole("region", { name: "Ähnliche Artikel" }).getByRole("link").first().waitFor();
-  expect(shop.calls[0]?.path).toBe("/v1/items/i7/similar?n=12");
+  expect(shop.calls[0]?.path).toBe("/v1/recommendations?kind=similar&n=12&item_id=i7");
 });

@@ -16,10 +16,12 @@ from common.bucket.port import ObjectInfo
 from common.errors import BucketUnavailable, ReaderDied, RecsysError
 from common.schemas.documents import RunRecord, RunState, Upload
 from common.store.uploads import reader, reading_together
+from common.store.uploads.read_order import ReadLimits
 from common.testing.faults import Fault, FaultyBucket, Rule
 from common.testing.memory import MemoryBucket
 from common.usecases.erase.erase import erase
 from common.usecases.ingest import take_together
+from common.usecases.ingest.attempts_together import tried_before
 from common.usecases.ingest.ingest import drain, ingest_announced, ingest_object
 from common.usecases.ingest.take_upload import SMALL_BYTES
 from common.usecases.ingest.waiting import MOST_BYTES, MOST_UPLOADS, first_together
@@ -264,6 +266,31 @@ def test_where_the_reader_dies_or_reaches_a_limit_each_is_read_alone(
     runs = drain(ctx)
     assert [run.counts["rows_kept"] for run in runs] == [1] * len(TINY)
     assert commits_of(ctx) == len(TINY)
+    assert keys_under(ctx, "attempts/") == []
+
+
+def test_where_reading_them_together_ends_at_a_limit_each_is_read_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A limit of the process that reads, which it meets indeed."""
+    limits = reader._limits
+
+    def little(job: Any, seconds: float) -> ReadLimits:
+        found = limits(job, seconds)
+        return replace(found, memory_bytes=1 << 20) if isinstance(job, reading_together.TogetherJob) else found
+
+    monkeypatch.setattr(reader, "_limits", little)
+    ctx = shop_with(tmp_path, {}, dict(list(TINY.items())[:2]))
+    assert [run.counts["rows_kept"] for run in drain(ctx)] == [1, 1]
+    assert commits_of(ctx) == 2
+
+
+def test_a_mark_names_all_of_them_until_they_are_deleted(tmp_path: Path) -> None:
+    ctx = shop_with(tmp_path, {}, TINY)
+    seen: list[set[str]] = []
+    runs = meanwhile(ctx, lambda: seen.append(tried_before(ctx)))
+    assert seen == [{f"incoming/{name}" for name in TINY}]
+    assert len(runs) == len(TINY)
     assert keys_under(ctx, "attempts/") == []
 
 

@@ -197,6 +197,18 @@ DEFAULT_BLEND: Final = SimilarBlend()
 """Where a shop's own was not found."""
 
 
+class DueSettings(_Document):
+    """What `buy-again` is ranked by, as `common.schemas.due` says: powers of how long ago, how soon, how surely.
+
+    The defaults rank by a person's own purchases alone."""
+
+    half_life_days: float = Field(112, gt=0, description="A purchase counts half as much after so many days.")
+    early: float = Field(0.0, ge=0, description="How much lower an item ranks that is not yet due.")
+    late: float = Field(0.0, ge=0, description="How much lower an item ranks that was not bought when it was due.")
+    rebuys: float = Field(0.0, ge=0, description="How much the share of buyers counts who bought the item again.")
+    sold: float = Field(0.0, ge=0, description="How much counts whether the item still sells.")
+
+
 class ModelInfo(_Document):
     family: str
     version: str
@@ -208,6 +220,7 @@ class ModelInfo(_Document):
     repeats: RepeatPurchases | None = Field(None, description="None where training could not judge it.")
     popular_days: float = Field(28, gt=0, description="The window of what is popular.")
     similar: SimilarBlend | None = Field(None, description="None: similar items are those with the nearest vectors.")
+    due: DueSettings | None = Field(None, description="None where training could not judge them.")
     trained_at: datetime
 
 

@@ -6,6 +6,7 @@
     python -m tests.eval --champion online_retail          what a night publishes there, asked through recommend
     python -m tests.eval --visits online_retail             visits and baskets there: links beside lift and vectors
     python -m tests.eval --similar completejourney         similar items there: the blend beside vectors and yardsticks
+    python -m tests.eval --due online_retail                what is bought again there, beside what is most frequent
     python -m tests.eval --cold --models '{"lightfm": {}}'   the grocer, a fifth of the items unseen
     python -m tests.eval --train a.parquet --test b.csv --models '{"als": {"factors": 128}}'
     python -m tests.eval --train-sessions a.txt --test-prefixes b.tsv --tune 600 --models '{"gru4rec": {}}'
@@ -27,7 +28,7 @@ from typing import Any
 
 from common.cpus import usable_cpus
 from common.models.registry import families_for_people
-from tests.eval import visits
+from tests.eval import due, visits
 from tests.eval.champion import evaluate_champion, lines
 from tests.eval.cold import evaluate_cold
 from tests.eval.configs import read_configs
@@ -58,6 +59,8 @@ def main() -> int:
         return _print_visits(options)
     if options.similar:
         return _print_similar(options)
+    if options.due:
+        return _print_due(options)
     if options.cold:
         for model, params in json.loads(options.models).items():
             _evaluate_cold(model, params, options)
@@ -134,6 +137,15 @@ def _print_similar(options: argparse.Namespace) -> int:
     return 0
 
 
+def _print_due(options: argparse.Namespace) -> int:
+    found = due.evaluate_due(SHOPS[options.due](options.data_dir))
+    for line_of_table in due.lines(found):
+        print(line_of_table, flush=True)
+    BUILD.mkdir(parents=True, exist_ok=True)
+    (BUILD / f"{options.due}-due.json").write_text(json.dumps(found, indent=1))
+    return 0
+
+
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.eval", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
@@ -144,6 +156,7 @@ def _options() -> argparse.Namespace:
     known.add_argument("--champion", choices=SHOPS, help="what a night publishes for a real shop, through recommend")
     known.add_argument("--visits", choices=SHOPS, help="visits and baskets of a real shop's last 28 days")
     known.add_argument("--similar", choices=SIMILAR_SHOPS, help="similar items of a real shop's last 28 days")
+    known.add_argument("--due", choices=SHOPS, help="what is bought again in a real shop's last 28 days")
     known.add_argument("--people", type=int, default=5, help="of --visits: whom a pair of items needs")
     known.add_argument("--budget", type=float, default=900, metavar="SECONDS", help="of that night's training")
     known.add_argument("--data-dir", type=Path, default=Path(os.environ.get("EVAL_DATA", "../shared/data")))

@@ -5,8 +5,8 @@ A score is a product: how surely the item is bought again at all, which does not
 the whole gap has.
 
 Sources: Bhagat et al. 2018 ("Buy It Again") rank by a rate of purchases that is shrunk to the item's, and lower what
-was bought just now; Benson et al. 2016 ("Modeling User Consumption Sequences") describe repeats by the time since the last
-one; Li et al. 2023 ("A Next Basket Recommendation Reality Check") judge repeats apart from what is new.
+was bought just now; Benson et al. 2016 ("Modeling User Consumption Sequences") describe repeats by the time since the
+last one; Li et al. 2023 ("A Next Basket Recommendation Reality Check") judge repeats apart from what is new.
 """
 
 from __future__ import annotations

@@ -26,6 +26,7 @@ from common.usecases.train.learned import TRIALS_FILE
 from common.usecases.train.train import TrainOptions, train
 from tests.functions.test_train import QUICK, sell, two_tastes
 from tests.hanging_library import hang
+from tests.processes import await_gone
 from tests.stored import served_document
 from tests.trust.accounts import Account
 
@@ -133,11 +134,13 @@ def test_a_training_that_is_killed_leaves_its_trials_and_no_process(
     monkeypatch: pytest.MonkeyPatch,
     account: Account,
 ) -> None:
-    """Killed at once; in the hanging fit of bpr after als was judged; in the search."""
+    """Killed at once; in the hanging fit of bpr after als was judged; in that of the search's first trial."""
     families = "als,bpr,popular" if moment == "judging" else "als,popular"
     shop = shop_of(context_with, families, trials=40 if moment == "searching" else 0)
     if moment == "judging":
         hang(monkeypatch, tmp_path / "site", "bpr")
+    if moment == "searching":
+        hang(monkeypatch, tmp_path / "site", "als", ended=4)
     kill_at(moment, shop, environment, families)
     monkeypatch.delenv("HANGS", raising=False)
     left = len(versions_with(shop, TRIALS_FILE))
@@ -168,8 +171,8 @@ def kill_at(moment: str, shop: Context, environment: dict[str, str], families: s
         workers = process.children()
         training.send_signal(signal.SIGKILL)
         training.wait()
-    _, alive = psutil.wait_procs(workers, timeout=30)
-    assert alive == []
+    for worker in workers:
+        await_gone(worker.pid, 30)
 
 
 def _is_at(moment: str, shop: Context, process: psutil.Process) -> bool:

@@ -140,7 +140,7 @@ class Settings(BaseModel):
     max_dim: int = Field(
         256,
         ge=8,
-        description="Widest vectors that the search may choose: wider ones take more memory and time in serving.",
+        description="Widest vectors that a training may choose: wider ones take more memory and time in serving.",
     )
     tune_trials: int = Field(
         40, ge=0, description="Most trials of one family in the search for better settings; 0 does not search."

@@ -9,11 +9,11 @@ from enum import StrEnum
 from importlib.util import find_spec
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from common.models.artifact import Artifact
-from common.models.space import Space
+from common.models.shape import DataShape
+from common.models.space import Space, Width
 from common.schemas.data import Catalogue, Interactions, Weighting
 
 
@@ -56,17 +56,6 @@ class ModelConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     weighting: Weighting = Weighting()
-
-    def timed(self, data: Interactions) -> Self:
-        """The config without its half-life where the times of the data say nothing.
-
-        They say nothing where the steps from one event to the next are all equal: all events at one time, or times that
-        only count the rows of a file. A half-life would then forget whoever stands first in the file.
-        """
-        steps = np.diff(data.ts)
-        if self.weighting.half_life_days is None or len(steps) == 0 or (steps != steps[0]).any():
-            return self
-        return self.model_copy(update={"weighting": self.weighting.model_copy(update={"half_life_days": None})})
 
 
 @dataclass(frozen=True)
@@ -129,7 +118,8 @@ class Model(ABC, Generic[ConfigT]):
 
     `library` is what the family needs beyond the extra `train`. `starts` are configs tried beside the defaults,
     because shops differ most in them. `search_space` is where tuning looks for better values; it is empty for a family
-    with nothing to tune.
+    with nothing to tune. Below `least_events` the family is not tried unless it is asked for by name: it would take
+    minutes to learn nothing.
     """
 
     family: ClassVar[str]
@@ -138,6 +128,7 @@ class Model(ABC, Generic[ConfigT]):
     library: ClassVar[OptionalLibrary | None] = None
     starts: ClassVar[tuple[ModelConfig, ...]] = ()
     search_space: ClassVar[Space] = {}
+    least_events: ClassVar[int] = 0
 
     def __init__(self, config: ConfigT) -> None:
         self.config = config
@@ -147,6 +138,16 @@ class Model(ABC, Generic[ConfigT]):
         """A model with these parameters, and the defaults for those that are left out. Raises pydantic's
         `ValidationError` for a parameter that the family does not take."""
         return cls(cls.Config.model_validate(params))
+
+    def suited(self, shape: DataShape) -> Self:
+        """The model with settings that data of this shape can carry: no vectors wider than it allows, and no half-life
+        where its times tell nothing."""
+        config = self.config
+        wide = [path for path, range_ in self.search_space.items() if isinstance(range_, Width)]
+        changes: dict[str, Any] = {path: shape.width for path in wide if getattr(config, path) > shape.width}
+        if not shape.timed and config.weighting.half_life_days is not None:
+            changes["weighting"] = config.weighting.model_copy(update={"half_life_days": None})
+        return type(self)(config.model_copy(update=changes)) if changes else self
 
     @classmethod
     def lacks(cls) -> str | None:

@@ -48,6 +48,7 @@ class GRU4Rec(Model[GRU4RecConfig]):
     )
     Config = GRU4RecConfig
     library: ClassVar[OptionalLibrary | None] = TORCH
+    least_events: ClassVar[int] = 2_000
     search_space: ClassVar[Space] = {
         "sequence_of": Categorical(tuple(SequenceOf)),
         "history_length": Categorical((10, 30, 100)),

@@ -88,6 +88,7 @@ class Item2Vec(Model[Item2VecConfig]):
         fit_s=346.7,
     )
     Config = Item2VecConfig
+    least_events: ClassVar[int] = 500
     search_space: ClassVar[Space] = {
         **WEIGHTING,
         "embedding_size": Width((32, 64, 100, 128, 200)),

@@ -16,6 +16,7 @@ from common.errors import RefusedError, StopCause, Stopped
 from common.evaluation.cases import Relevance
 from common.evaluation.judge import PRIMARY, Judgement
 from common.evaluation.popular_window import PopularWindow
+from common.models.shape import DataShape
 from common.tuning.records import TrialRecord
 from common.usecases.train.deadlines import USUAL_TIMES, step_ends
 from common.usecases.train.evaluator import Candidate, Decisions, Judging, ServingSettings, Trial, popular_of
@@ -147,12 +148,13 @@ def compare_models(
     step: ReportStep,
     earlier: Sequence[Learned] = (),
     remember: Remember = _forget,
+    shape: DataShape | None = None,
 ) -> Comparison | None:
     """Compares the candidates with each other and with popular.
 
-    `deadline` is on the clock of `time.monotonic`; `earlier` is what trainings had learned that were killed. Of equal
-    trials the first wins. Returns None where the window has nobody to judge by. Raises `Stopped` where there was not
-    even time to judge popular.
+    `deadline` is on the clock of `time.monotonic`; `earlier` is what trainings had learned that were killed; `shape`
+    bounds what the search tries. Of equal trials the first wins. Returns None where the window has nobody to judge by.
+    Raises `Stopped` where there was not even time to judge popular.
     """
     evaluator = windows.validation
     relevance = evaluator.window.relevance(settings.purchased)
@@ -186,6 +188,7 @@ def compare_models(
         spare=TRIALS_TO_COME - 1,
         known=tuple(known_records(earlier, search)),
         finished=lambda trial: remember(search, _record(trial, relevance, settings)),
+        shape=shape,
     )
     searched = search_settings(search_context, tried)
     trials = [*tried, *searched.trials, popular]

@@ -12,6 +12,7 @@ from common.evaluation.cases import Relevance
 from common.evaluation.judge import Judgement
 from common.models.base import Model, ModelConfig
 from common.models.registry import FAMILIES, make
+from common.models.shape import DataShape
 from common.tuning.best_trial import best_trial
 from common.tuning.records import State, TrialRecord, resampled_means
 from common.tuning.search import SearchPlan, search
@@ -42,6 +43,7 @@ class SearchContext:
     spare: how many times there must be time left to fit the best model
     known: trials of an earlier training on the same data
     finished: called with each finished trial
+    shape: of the data; trials have settings that it can carry
     """
 
     evaluator: Judging
@@ -52,6 +54,14 @@ class SearchContext:
     spare: int
     known: tuple[TrialRecord, ...] = ()
     finished: Callable[[Trial], None] = lambda _trial: None
+    shape: DataShape | None = None
+
+    def suited(self, model: Model[ModelConfig]) -> Candidate:
+        return Candidate(model.suited(self.shape) if self.shape else model, "tuned")
+
+    @property
+    def max_width(self) -> int:
+        return self.shape.width if self.shape else self.settings.max_dim
 
 
 def search_settings(context: SearchContext, tried: Sequence[Trial]) -> SearchResult:
@@ -67,7 +77,7 @@ def search_settings(context: SearchContext, tried: Sequence[Trial]) -> SearchRes
         def on_progress(step: int, judgement: Judgement) -> None:
             watch.score(step, float(judgement.primary[relevance].mean()))
 
-        trial = context.evaluator.evaluate(Candidate(model, "tuned"), watch.deadline, on_progress)
+        trial = context.evaluator.evaluate(context.suited(model), watch.deadline, on_progress)
         finished.append(trial)
         context.finished(trial)
         return Verdict(trial.judgement.primary[relevance], trial.dim)
@@ -78,7 +88,7 @@ def search_settings(context: SearchContext, tried: Sequence[Trial]) -> SearchRes
         name=f"{settings.shop}/{context.name}",
         seed=settings.seed,
         deadline=context.deadline,
-        max_width=settings.max_dim,
+        max_width=context.max_width,
         known=known,
         spare=context.spare,
         storage_url=storage.get_secret_value() if storage else None,
@@ -122,11 +132,11 @@ def _of_others(context: SearchContext, records: Sequence[TrialRecord], finished:
     best = best_trial(records)
     if best is None:
         return []
-    model = make(best.family, best.params)
-    if any(trial.candidate.model.config == model.config for trial in finished):
+    candidate = context.suited(make(best.family, best.params))
+    if any(trial.candidate.model.config == candidate.model.config for trial in finished):
         return []
     try:
-        return [context.evaluator.evaluate(Candidate(model, "tuned"), step_ends(context.deadline, best.seconds))]
+        return [context.evaluator.evaluate(candidate, step_ends(context.deadline, best.seconds))]
     except RefusedError:
         return []
 

@@ -3,7 +3,7 @@ to judge by."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from common.config import Purchased, Settings
@@ -12,6 +12,7 @@ from common.models.base import Model, ModelConfig
 from common.models.popular import Popular
 from common.models.popularity import WINDOW_DAYS
 from common.models.registry import FAMILIES, families_for_people, make
+from common.models.shape import DataShape
 from common.schemas.documents import ModelInfo, RepeatPurchases
 from common.usecases.train import metrics_json as figures
 from common.usecases.train.comparison import Comparison, NotTried, Remember, ReportStep, compare_models
@@ -21,6 +22,7 @@ from common.usecases.train.workbench import Bench
 
 NO_EVALUATION = "evaluation was switched off"
 NO_TIME = "the time budget was spent before a model was judged"
+TIMELESS = "the times of the events tell nothing of what is newer for a person: no model forgets with time"
 NOBODY = "too little data to judge by: nobody bought both before and after a day near the end of it"
 
 
@@ -33,6 +35,8 @@ class TrainPlan:
     deadline: when the last fit must have ended, on the clock of `time.monotonic`
     served: the model that is served now
     earlier: what trainings had learned that were killed
+    shape: of the data; None: every family is tried with its own settings
+    named: whether the families were asked for by name, so that each is tried however little there is
     """
 
     families: tuple[str, ...]
@@ -40,6 +44,28 @@ class TrainPlan:
     deadline: float
     served: ModelInfo | None
     earlier: tuple[Learned, ...] = ()
+    shape: DataShape | None = None
+    named: bool = False
+
+    @property
+    def too_few_events(self) -> tuple[NotTried, ...]:
+        """The families that are not tried, because there are too few events for them."""
+        if self.named or self.shape is None:
+            return ()
+        events = self.shape.events
+        return tuple(
+            NotTried(family, "default", _too_few(events, least), begun=False)
+            for family in self.families
+            if events < (least := FAMILIES[family].least_events)
+        )
+
+    def suited(self, model: Model[ModelConfig]) -> Model[ModelConfig]:
+        """The model with settings that the data can carry."""
+        return model.suited(self.shape) if self.shape else model
+
+
+def _too_few(events: int, least: int) -> str:
+    return f"there are {events:,} events, and below {least:,} it takes long to learn nothing"
 
 
 @dataclass(frozen=True)
@@ -73,6 +99,15 @@ def select_model(
 ) -> ModelSelection:
     """The models to fit, by a comparison under the plan; without evaluation or cases, what is served or the
     defaults. Raises `Stopped` where there was no time to judge what is served."""
+    selection = _selected(bench, plan, settings, step, remember)
+    if plan.shape is None or plan.shape.timed:
+        return selection
+    return replace(selection, notices=(TIMELESS, *selection.notices))
+
+
+def _selected(
+    bench: Bench, plan: TrainPlan, settings: Settings, step: ReportStep, remember: Remember
+) -> ModelSelection:
     if not plan.evaluate:
         return _unjudged(plan, NO_EVALUATION)
     try:
@@ -114,12 +149,22 @@ def _compare(
         windows = bench.windows()
         if windows is None:
             return None
-        return compare_models(windows, _candidates(plan), settings, plan.deadline, step, plan.earlier, remember)
+        compared = compare_models(
+            windows, _candidates(plan), settings, plan.deadline, step, plan.earlier, remember, plan.shape
+        )
     except Stopped:
         raise
     except RefusedError:
         # Not even popular can learn from the data before the windows.
         return None
+    if compared is None:
+        return None
+    untried = plan.too_few_events
+    return replace(
+        compared,
+        not_tried=(*untried, *compared.not_tried),
+        notices=(*map(str, untried), *compared.notices),
+    )
 
 
 def _candidates(plan: TrainPlan) -> list[Candidate]:
@@ -128,8 +173,8 @@ def _candidates(plan: TrainPlan) -> list[Candidate]:
     served = _served_model(plan.served)
     candidates = [Candidate(served, "served")] if served else []
     families = [FAMILIES[family] for family in _for_people(plan) if family != Popular.family]
-    candidates += [Candidate(make(family.family), "default") for family in families]
-    candidates += [Candidate(family(config), "start") for family in families for config in family.starts]
+    candidates += [Candidate(plan.suited(make(family.family)), "default") for family in families]
+    candidates += [Candidate(plan.suited(family(config)), "start") for family in families for config in family.starts]
     first: dict[tuple[str, str], Candidate] = {}
     for candidate in candidates:
         first.setdefault((candidate.model.family, candidate.model.config.model_dump_json()), candidate)
@@ -137,8 +182,9 @@ def _candidates(plan: TrainPlan) -> list[Candidate]:
 
 
 def _for_people(plan: TrainPlan) -> list[str]:
-    """The plan's families that can be published alone."""
-    return [family for family in plan.families if family in families_for_people()]
+    """The plan's families that can be published alone, and learn from as little as there is."""
+    untried = {one.family for one in plan.too_few_events}
+    return [family for family in plan.families if family in families_for_people() and family not in untried]
 
 
 def _served_model(served: ModelInfo | None) -> Model[ModelConfig] | None:
@@ -155,7 +201,7 @@ def _unjudged(plan: TrainPlan, reason: str) -> ModelSelection:
     """The selection without figures: what is served if its family is allowed, then the defaults of the families, then
     popular."""
     served = _served_model(plan.served)
-    models = [make(family) for family in _for_people(plan)]
+    models = [plan.suited(make(family)) for family in _for_people(plan)]
     repeats, trend = None, 0.0
     if served and plan.served and served.family in plan.families:
         models.insert(0, served)

@@ -23,6 +23,7 @@ from common.errors import BadRequest, BucketUnavailable, RefusedError, SettingEr
 from common.models.artifact import Artifact
 from common.models.base import TrainingData
 from common.models.registry import FAMILIES
+from common.models.shape import DataShape
 from common.models.trend import with_trend
 from common.schemas.documents import DEFAULT_BLEND, Bundle, ModelInfo, RunRecord, ServingDocument, StoreDocument
 from common.store.segments.reader import open_store
@@ -82,7 +83,9 @@ def train(ctx: Context, options: TrainOptions) -> RunRecord:
     with start_run(ctx, "train") as log, workspace(ctx) as directory:
         trials = TrialFile(ctx, log.record.run_id)
         budget_s = options.budget_s or ctx.settings.train_budget_s
-        training = _Training(ctx, log, options.evaluate, families, began, budget_s, trials)
+        training = _Training(
+            ctx, log, options.evaluate, families, began, budget_s, trials, bool(_named(options, ctx.settings))
+        )
         try:
             with Worker(directory, Order.of(ctx.settings), began + budget_s) as worker:
                 record = training.run(worker)
@@ -100,8 +103,12 @@ def _families(options: TrainOptions, settings: Settings) -> tuple[str, ...]:
         raise SettingError(f"RECSYS_TRAIN_FAMILIES names {unknown}; there are {', '.join(FAMILIES)}")
     if lacking := _lacking(settings.train_families):
         raise SettingError(f"RECSYS_TRAIN_FAMILIES: {lacking}")
-    wanted = options.families or settings.train_families or FAMILIES
+    wanted = _named(options, settings) or FAMILIES
     return tuple(family for family in FAMILIES if family in wanted)
+
+
+def _named(options: TrainOptions, settings: Settings) -> tuple[str, ...]:
+    return options.families or settings.train_families
 
 
 def _unknown(names: Sequence[str]) -> str:
@@ -120,7 +127,7 @@ def _served(ctx: Context) -> ModelInfo | None:
 
 @dataclass(frozen=True)
 class _Training:
-    """One run. `began` is on the clock of `time.monotonic`."""
+    """One run. `began` is on the clock of `time.monotonic`; `named`: whether somebody chose the families."""
 
     ctx: Context
     log: RunLog
@@ -129,13 +136,14 @@ class _Training:
     began: float
     budget_s: float
     trials: TrialFile
+    named: bool = False
 
     def run(self, worker: Worker) -> RunRecord:
         ctx, log = self.ctx, self.log
         document, read = reading_store(ctx, lambda _: _stored(ctx, log))
         data = worker.give(TrainingData(read.interactions, read.catalogue))
         read = replace(read, interactions=data.interactions, catalogue=data.catalogue or read.catalogue)
-        plan = self._plan()
+        plan = self._plan(data)
         links_s, similar_s = links_budget_s(plan), similar_budget_s(plan)
         plan = replace(plan, deadline=plan.deadline - links_s - similar_s)
         worker.ends = plan.deadline
@@ -198,7 +206,7 @@ class _Training:
             details={**published, "bundle_id": bundle.bundle_id},
         )
 
-    def _plan(self) -> TrainPlan:
+    def _plan(self, data: TrainingData) -> TrainPlan:
         """The plan, once the store is read; the log's next step is the comparison."""
         reading_s = sum(self.log.timings().values())
         ends = self.began + self.budget_s - publishing_s(self.ctx, self.budget_s, reading_s)
@@ -208,6 +216,8 @@ class _Training:
             deadline=ends,
             served=_served(self.ctx),
             earlier=tuple(self.trials.earlier()) if self.evaluate else (),
+            shape=DataShape.of(data.interactions, self.ctx.settings.max_dim),
+            named=self.named,
         )
 
     def _comparing(self, text: str, done: float) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from common.bucket.keys import Keys
 from common.bucket.port import Bucket
 from common.ids import UserKey, new_id, sha256_of_file, split_user_key
-from common.schemas.data import F32, I32, TRENDING, Catalogue, ItemLists, LayerContent, UserRows
+from common.schemas.data import F32, I32, TRENDING, Catalogue, DueColumns, ItemLists, LayerContent, UserRows
 from common.schemas.documents import Bundle, FileRef, LayerRef, ModelInfo, ServingDocument
 from common.schemas.links import ItemLinks
 from common.serving.bundle import ServedBundle, open_bundle, write_layer
@@ -31,6 +31,8 @@ class History:
     weights: Sequence[float] | None = None
     purchased: Sequence[bool] | None = None
     latest: Sequence[bool] | None = None
+    last_days: Sequence[int] | None = None
+    gaps: Sequence[float] | None = None
 
 
 @dataclass(frozen=True)
@@ -122,6 +124,9 @@ def user_rows(people: dict[UserKey, History], dim: int) -> UserRows:
     weights = [weight for row in rows for weight in (row.weights or [1.0] * len(row.items))]
     purchased = [bought for row in rows for bought in (row.purchased or [True] * len(row.items))]
     latest = [last for row in rows for last in (row.latest or [False] * len(row.items))]
+    last_days = [day for row in rows for day in (row.last_days or [0] * len(row.items))]
+    gaps = [gap for row in rows for gap in (row.gaps or [1] * len(row.items))]
+    unknown = DueColumns.unknown(np.array(weights, np.float32))
     return UserRows(
         keys=np.array([split_user_key(key) for key in sorted(people)], np.uint64).reshape(-1, 2),
         vectors=np.array(vectors, np.float32).reshape(-1, dim),
@@ -131,6 +136,7 @@ def user_rows(people: dict[UserKey, History], dim: int) -> UserRows:
         purchased=np.array(purchased, np.bool_),
         repeats=np.array(weights, np.float32),
         latest=np.array(latest, np.bool_),
+        due=unknown._replace(last_days=np.array(last_days, np.uint16), gaps=np.array(gaps, np.float16)),
     )
 
 

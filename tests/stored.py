@@ -13,12 +13,12 @@ import numpy as np
 
 from common.bucket.commit import NewFile, Proposal, commit
 from common.bucket.current import CurrentFile, Snapshot
-from common.ids import join_user_key, split_user_key
+from common.ids import UserKey, join_user_key, split_user_key
 from common.models.artifact import Artifact
 from common.models.base import FitOptions, TrainingData
 from common.models.registry import make
 from common.schemas.data import EVENT_TYPES, F32, REGULAR_PRICE
-from common.schemas.documents import Bundle, ServingDocument, StoreDocument
+from common.schemas.documents import Bundle, DueSettings, ServingDocument, StoreDocument
 from common.serving.bundle import ServedBundle, open_bundle
 from common.store.engine import connect_trusted
 from common.store.segments.reader import open_store
@@ -116,9 +116,9 @@ def fit(ctx: Context, family: str = "als") -> tuple[Artifact, int]:
     return make(family).fit(data, FitOptions(seed=1, threads=1, now_s=now_s)), document.seq
 
 
-def publish(ctx: Context, artifact: Artifact, covers_seq: int) -> Bundle:
+def publish(ctx: Context, artifact: Artifact, covers_seq: int, due: DueSettings | None = None) -> Bundle:
     with start_run(ctx, "train") as log:
-        bundle = publish_model(ctx, artifact, {}, covers_seq, log)
+        bundle = publish_model(ctx, artifact, {}, covers_seq, log, due=due)
         log.finish()
     return bundle
 
@@ -136,11 +136,13 @@ def served_document(ctx: Context) -> ServingDocument:
 
 @dataclass(frozen=True)
 class Served:
-    """What a bundle says, by ids: item → (card, available, vector), person → history and vector, rankings."""
+    """What a bundle says, by ids: item → (card, available, vector), person → history, vector, and what is due as item →
+    (again, last day, gap) of what was bought, rankings."""
 
     items: dict[str, tuple[dict[str, object], bool, F32]]
     people: dict[bytes, list[tuple[str, float, bool]]]
     vectors: dict[bytes, F32]
+    due: dict[bytes, dict[str, tuple[float, int, float]]]
     popular: list[str]
     newest: list[str]
     on_sale: list[str]
@@ -173,6 +175,7 @@ def read_served(ctx: Context) -> Served:
             for key, (rows, _) in people.items()
         },
         vectors={key: vector for key, (_, vector) in people.items()},
+        due={key: _due(bundle, key, ids) for key in people},
         popular=[ids[no] for no in bundle.popular],
         newest=[ids[no] for no in bundle.newest],
         on_sale=[ids[no] for no in bundle.on_sale],
@@ -180,6 +183,15 @@ def read_served(ctx: Context) -> Served:
         popular_in={name: [ids[no] for no in bundle.popular_in(name)] for name in categories},
         similar={ids[no]: [ids[other] for other in items.similar(no)] for no in range(items.n)},
     )
+
+
+def _due(bundle: ServedBundle, key: bytes, ids: list[str]) -> dict[str, tuple[float, int, float]]:
+    person = bundle.find_person(UserKey(key))
+    assert person is not None
+    if person.due is None:
+        return {}
+    rows = zip(person.items.tolist(), person.purchased, *person.due.columns(), strict=True)
+    return {ids[no]: (float(again), int(day), float(gap)) for no, bought, again, day, gap in rows if bought}
 
 
 def _people(bundle: ServedBundle) -> dict[bytes, tuple[list[tuple[int, float, bool]], F32]]:

@@ -12,9 +12,21 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from common.schemas.data import DAY_S, EVENT_TYPES, F64, I32, I64, NO_USER, Bools, Catalogue, EventType, Interactions
+from common.schemas.data import (
+    DAY_S,
+    EVENT_TYPES,
+    F32,
+    F64,
+    I32,
+    I64,
+    NO_USER,
+    Bools,
+    Catalogue,
+    DueColumns,
+    EventType,
+    Interactions,
+)
 from common.schemas.documents import DueSettings
 from common.schemas.due import BOUND
 from common.schemas.ordering import stable_order
@@ -44,21 +56,6 @@ MAX_DAY: Final = 65_535
 
 _PURCHASE: Final = EVENT_TYPES.index(EventType.PURCHASE)
 _LEAST_RATE: Final = 1e-25
-
-
-class DueColumns(NamedTuple):
-    """The columns that `due_scores` takes: again (m,) float16, last_days (m,) uint16, gaps (m,) float16."""
-
-    again: npt.NDArray[np.float16]
-    last_days: npt.NDArray[np.uint16]
-    gaps: npt.NDArray[np.float16]
-
-    def placed(self, places: I64, n: int) -> DueColumns:
-        """Columns of length `n` with entry i at places[i], and nothing known at the others."""
-        columns = DueColumns(np.zeros(n, np.float16), np.zeros(n, np.uint16), np.ones(n, np.float16))
-        for column, values in zip(columns, self, strict=True):
-            column[places] = values
-        return columns
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,16 +150,20 @@ class Expected(NamedTuple):
     log_rebuys: F64
     log_sold: F64
 
+    def at(self, numbers: I32) -> Expected:
+        """Of the items with these numbers."""
+        return Expected(self.log_gaps[numbers], self.log_rebuys[numbers], self.log_sold[numbers])
+
 
 @dataclass(frozen=True, eq=False)
 class ItemRhythms:
     """What is known of each item at a time, over all people: one number each, so that updates need no old events.
 
-    table: (n_items, 6) float64: the sum of the logarithms of gaps, the number of gaps, the people who bought it, those
+    table: (n_items, 6) float32: the sum of the logarithms of gaps, the number of gaps, the people who bought it, those
     who bought it again, and its purchases of the last `LATELY_DAYS` and `BEFORE_DAYS`
     """
 
-    table: F64
+    table: F32
 
     @classmethod
     def of(cls, own: OwnPurchases, n_items: int, today: int) -> ItemRhythms:
@@ -177,22 +178,23 @@ class ItemRhythms:
             (of_days, age < LATELY_DAYS),
             (of_days, age < BEFORE_DAYS),
         )
-        return cls(np.column_stack([np.bincount(at, values, minlength=n_items) for at, values in columns]))
+        counted = [np.bincount(at, values, minlength=n_items) for at, values in columns]
+        return cls(np.column_stack(counted).astype(np.float32))
 
     @classmethod
     def nothing(cls) -> ItemRhythms:
         """Of no items, for a base that was made when nothing was counted."""
-        return cls(np.zeros((0, 6)))
+        return cls(np.zeros((0, 6), np.float32))
 
     def placed(self, numbers: I32, n: int) -> ItemRhythms:
         """The table of `n` items, with item i at numbers[i] and nothing at the others."""
-        table = np.zeros((n, self.table.shape[1]))
+        table = np.zeros((n, self.table.shape[1]), np.float32)
         table[numbers] = self.table
         return ItemRhythms(table)
 
     def expected(self, categories: I32) -> Expected:
         """By the items' categories (n_items,) int32, codes from 0; all the same where the shop has none."""
-        log_gaps, gaps, buyers, rebuyers, lately, before = self.table.T
+        log_gaps, gaps, buyers, rebuyers, lately, before = self.table.astype(np.float64).T
         usual = (log_gaps.sum() + SHOP_GAPS * np.log(USUAL_GAP_DAYS)) / (gaps.sum() + SHOP_GAPS)
         rebuys = (rebuyers.sum() + USUAL_REBUYS) / (buyers.sum() + 1)
         return Expected(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,11 +13,13 @@ from pydantic import BaseModel, ConfigDict, Field
 if TYPE_CHECKING:
     from common.schemas.links import ItemLinks
 
+F16 = npt.NDArray[np.float16]
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
 I8 = npt.NDArray[np.int8]
 I32 = npt.NDArray[np.int32]
 I64 = npt.NDArray[np.int64]
+U16 = npt.NDArray[np.uint16]
 U64 = npt.NDArray[np.uint64]
 Bools = npt.NDArray[np.bool_]
 
@@ -161,16 +163,47 @@ def repeated(half_life_days: float | None) -> Weighting:
     return Weighting(view=0, cart=0, half_life_days=half_life_days)
 
 
+class DueColumns(NamedTuple):
+    """When items were bought and are expected to be bought again, as `common.schemas.due` takes it.
+
+    again: (m,) float16, natural logarithms of how surely items are bought again, whenever
+    last_days: (m,) uint16, days of the last purchases since 1970, 0 where they are not known
+    gaps: (m,) float16 ≥ 1, days that usually pass between two purchases
+    """
+
+    again: F16
+    last_days: U16
+    gaps: F16
+
+    @classmethod
+    def unknown(cls, repeats: F32) -> DueColumns:
+        """Where only the number of purchases is known."""
+        logs = np.log(np.maximum(repeats, np.finfo(np.float32).tiny))
+        n = len(repeats)
+        return cls(logs.astype(np.float16), np.zeros(n, np.uint16), np.ones(n, np.float16))
+
+    def placed(self, places: I64, n: int) -> DueColumns:
+        """Columns of length `n` with entry i at places[i], and nothing known at the others."""
+        columns = DueColumns(np.zeros(n, np.float16), np.zeros(n, np.uint16), np.ones(n, np.float16))
+        for column, values in zip(columns, self, strict=True):
+            column[places] = values
+        return columns
+
+    def at(self, entries: slice | I64) -> DueColumns:
+        """The columns of some entries."""
+        return DueColumns(self.again[entries], self.last_days[entries], self.gaps[entries])
+
+
 @dataclass(frozen=True)
 class UserRows:
     """The people of a layer, sorted by key, with their vectors and histories.
 
-    The history of row i is [offsets[i], offsets[i + 1]) of the last five arrays: each item once, in the order of the
-    person's last event with it, oldest first.
+    The history of row i is [offsets[i], offsets[i + 1]) of the arrays behind `offsets`: each item once, in the order of
+    the person's last event with it, oldest first.
 
     keys (n, 2) uint64; vectors (n, dim) float32; offsets (n + 1,) int64; items (h,) int32 item numbers; weights (h,)
     float32, the sums of `Weighting.weigh`; purchased (h,) bool; repeats (h,) float32, the sums of `repeated`'s weights;
-    latest (h,) bool, the items of the person's last order.
+    latest (h,) bool, the items of the person's last order; due, of which what was not bought says nothing.
     """
 
     keys: U64
@@ -181,6 +214,7 @@ class UserRows:
     purchased: Bools
     repeats: F32
     latest: Bools
+    due: DueColumns
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import numpy as np
 from common.errors import CorruptError
 from common.ids import UserKey
 from common.schemas.data import EVENT_TYPES, F32, I32, TRENDING, Weighting
-from common.schemas.documents import Bundle, FileRef
+from common.schemas.documents import Bundle, DueSettings, FileRef
 from common.schemas.links import Place
 from common.serving.encoders import ENCODERS, IMPERSONAL, prepare
 from common.serving.index import FLAT_MAX
@@ -126,6 +126,7 @@ class ServedBundle:
         self.event_weights = dict(zip(EVENT_TYPES, weighting.event_weights().tolist(), strict=True))
         self.personal = document.model.encoder not in IMPERSONAL
         self.boost = document.model.repeats.boost if document.model.repeats else 0.0
+        self.due = document.model.due or DueSettings()
         self._people = [layer.people for layer in reversed(layers)]
         self._newest_first = layers[::-1]
         self._encode = ENCODERS[document.model.encoder]

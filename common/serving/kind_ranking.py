@@ -119,10 +119,12 @@ class KindLadder(Ladder):
         self._take_merged([self.bundle.items.similar(no) for no in self._cause_nos()], Rung.RELATED)
 
     def due(self) -> None:
-        """What the person has bought and not returned, by how due it is."""
+        """What the person has bought and not returned, by how due it is today."""
         person = self.request.person
         if person is not None:
-            bought = Linked(*_by_number(person.items[person.purchased], due_scores(person)[person.purchased]))
+            scores = due_scores(person, self.bundle.due, self.request.today)
+            due = person.purchased & (scores > 0)
+            bought = Linked(*_by_number(person.items[due], scores[due]))
             self.take_linked(bought, Rung.BUY_AGAIN, lambda _: ItemReason(Reason.BUY_AGAIN))
 
     def viewed(self) -> None:
@@ -169,7 +171,11 @@ def _subject(kind: Kind, request: RankingRequest) -> Subject:
         return _about_purchases(alone, request)
     if kind is Kind.BECAUSE_YOU_VIEWED:
         return _about_view(alone, viewed[:1] or _last_viewed(request.person, page))
-    if kind in (Kind.BUY_AGAIN, Kind.ON_SALE):
+    if kind is Kind.BUY_AGAIN:
+        # The visit knows of a purchase before an upload brings it.
+        bought = np.array(_items(request, EventType.PURCHASE), np.int32)
+        return Subject(alone._replace(person=request.person, hide=np.append(alone.hide, bought)))
+    if kind is Kind.ON_SALE:
         return Subject(alone._replace(person=request.person))
     return Subject(alone, viewed=np.array(viewed, np.int32))
 

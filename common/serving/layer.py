@@ -12,7 +12,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from common.errors import CorruptError
-from common.schemas.data import F32, I32, I64, Bools, ItemLists
+from common.schemas.data import F32, I32, I64, Bools, DueColumns, ItemLists
 from common.schemas.documents import FORMAT_VERSION, FileRef, LayerRef
 from common.schemas.links import ItemLinks, Place
 from common.serving.arrays import INFO_FILE, OFFSETS, Strings, load_array, map_array
@@ -169,7 +169,19 @@ def _open_people(files: LayerFiles, info: LayerInfo) -> People:
         repeats=files.array(files.first("history_repeats", "history_weights"), np.float32, len(items)),
         # Layers from before last orders were marked say of no item that it was in one.
         latest=files.array("history_latest", np.bool_, len(items)) if files.has("history_latest") else None,
+        due=_open_due(files, len(items)),
         precomputed=_open_precomputed(files, info.n_users),
+    )
+
+
+def _open_due(files: LayerFiles, n: int) -> DueColumns | None:
+    """The columns of what is due; None for layers from before there were any."""
+    if not files.has("history_again"):
+        return None
+    return DueColumns(
+        again=files.array("history_again", np.float16, n),
+        last_days=files.array("history_last_days", np.uint16, n),
+        gaps=files.array("history_gaps", np.float16, n),
     )
 
 

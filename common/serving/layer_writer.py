@@ -102,6 +102,9 @@ def _write_users(users: UserRows, directory: Path) -> Files:
         "history_purchased": users.purchased.astype(np.bool_),
         "history_repeats": users.repeats.astype(np.float32),
         "history_latest": users.latest.astype(np.bool_),
+        "history_again": users.due.again.astype(np.float16),
+        "history_last_days": users.due.last_days.astype(np.uint16),
+        "history_gaps": users.due.gaps.astype(np.float16),
     }
     files: Files = {}
     for name, column in columns.items():

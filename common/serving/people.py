@@ -10,7 +10,7 @@ import numpy as np
 
 from common.errors import CorruptError
 from common.ids import UserKey, split_user_key
-from common.schemas.data import F32, I8, I32, I64, U64, Bools, UserRows
+from common.schemas.data import F32, I8, I32, I64, U64, Bools, DueColumns, UserRows
 
 PRECOMPUTED_PREFIX: Final = "user_ahead_"
 
@@ -43,6 +43,16 @@ class PrecomputedRow(NamedTuple):
         return zip(items[row].tolist(), scores[row].tolist(), causes[row].tolist(), reasons[row].tolist(), strict=True)
 
 
+class DueRow(NamedTuple):
+    """When one person is expected to buy again: a part of the layer's columns, which most answers do not read."""
+
+    due: DueColumns
+    history: slice
+
+    def columns(self) -> DueColumns:
+        return self.due.at(self.history)
+
+
 class Person(NamedTuple):
     """One person's data.
 
@@ -53,6 +63,7 @@ class Person(NamedTuple):
     repeats: (h,) float32, decayed number of purchases, as `UserRows.repeats`
     latest: (h,) bool, the items of the last order
     precomputed: the precomputed answer, if there is one
+    due: when they are expected to buy again; None in layers from before that was known
     """
 
     vector: F32 | None
@@ -62,6 +73,7 @@ class Person(NamedTuple):
     repeats: F32
     latest: Bools
     precomputed: PrecomputedRow | None = None
+    due: DueRow | None = None
 
 
 class People:
@@ -78,6 +90,7 @@ class People:
         purchased: Bools,
         repeats: F32,
         latest: Bools | None = None,
+        due: DueColumns | None = None,
         precomputed: Precomputed | None = None,
     ) -> None:
         if len(vectors) not in (0, keys.shape[1]) or offsets[-1] != len(items):
@@ -88,6 +101,7 @@ class People:
         self._items, self._weights, self._purchased = items, weights, purchased
         self._repeats = repeats
         self._latest = np.zeros(len(items), np.bool_) if latest is None else latest
+        self._due = due
         self._precomputed = precomputed
 
     def __len__(self) -> int:
@@ -114,6 +128,7 @@ class People:
             purchased=self._purchased,
             repeats=self._repeats,
             latest=self._latest,
+            due=DueColumns.unknown(self._repeats) if self._due is None else self._due,
         )
 
     def person(self, row: int) -> Person:
@@ -126,4 +141,5 @@ class People:
             repeats=self._repeats[history],
             latest=self._latest[history],
             precomputed=PrecomputedRow(self._precomputed, row) if self._precomputed else None,
+            due=DueRow(self._due, history) if self._due else None,
         )

@@ -66,6 +66,7 @@ class RankingRequest(NamedTuple):
     boost: items that the person has bought score higher by boost · ln(1 + purchases)
     bought_together: items from the same orders as the page's item come first
     variety: the bound on categories is for the whole answer; diversity and promotions are for the model's rungs
+    today: the day of the question since 1970, for what is due; None where it is not known
     """
 
     n: int
@@ -78,6 +79,7 @@ class RankingRequest(NamedTuple):
     bought_together: bool = False
     variety: Variety = ANY
     promotions: tuple[Promotion, ...] = ()
+    today: int | None = None
 
 
 def rank(bundle: ServedBundle, request: RankingRequest, timer: StageTimer | None = None) -> list[Pick]:

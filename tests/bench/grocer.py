@@ -12,7 +12,7 @@ from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
 
 from common.ids import Pseudonymizer, split_user_key
-from common.schemas.data import F32, I32, Catalogue, LayerContent, UserRows
+from common.schemas.data import F32, I32, Catalogue, DueColumns, LayerContent, UserRows
 from common.usecases.publish.layers.cards import cards_of
 
 N_ITEMS = 50_000
@@ -119,4 +119,5 @@ def _users(user_ids: tuple[str, ...], vectors: F32, purchases: csr_matrix, pseud
         purchased=np.ones(n, np.bool_),
         repeats=np.ones(n, np.float32),
         latest=np.zeros(n, np.bool_),
+        due=DueColumns.unknown(np.ones(n, np.float32)),
     )

@@ -16,7 +16,7 @@ import numpy as np
 from common.bucket.keys import Keys
 from common.bucket.port import Bucket
 from common.ids import Pseudonymizer, new_id, split_user_key
-from common.schemas.data import F32, I32, I64, Catalogue, LayerContent, UserRows
+from common.schemas.data import F32, I32, I64, Catalogue, DueColumns, LayerContent, UserRows
 from common.schemas.documents import Bundle, FileRef, ServingDocument
 from common.usecases.publish.layers.cards import cards_of
 from tests.bench.harness import ROOT
@@ -156,6 +156,7 @@ def _users(rng: np.random.Generator, centres: F32, aisles: I64, n: int) -> UserR
         purchased=np.ones(n_events, np.bool_),
         repeats=np.ones(n_events, np.float32),
         latest=np.zeros(n_events, np.bool_),
+        due=DueColumns.unknown(np.ones(n_events, np.float32)),
     )
 
 

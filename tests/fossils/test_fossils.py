@@ -25,6 +25,7 @@ from common.schemas.documents import (
     TombstoneFile,
 )
 from common.schemas.erasure import ErasureReceipt, ErasureRequest
+from common.schemas.kind import Kind
 from common.schemas.quarantine import QuarantineReport
 from common.serving.arrays import INFO_FILE
 from common.serving.layer import LayerInfo
@@ -80,6 +81,23 @@ def test_it_is_served(shop: Context) -> None:
     for user in (OTHERS[0], NEWCOMER):
         assert {item["rung"] for item in answered(shop, user)} == {"personal"}
     assert export_person(shop, NEWCOMER).served is not None
+
+
+def test_what_is_due_is_ranked_with_and_without_its_days(shop: Context) -> None:
+    """The fossil stores none; an update stores them for the people of its batch."""
+
+    def again(user: str) -> list[str]:
+        service = RecommendService(shop)
+        service.watch.refresh()
+        answer = service.recommend(Query(n=9, user_id=user, kind=Kind.BUY_AGAIN))
+        return [item["item_id"] for item in json.loads(answer.body)["items"]]
+
+    before = {user: again(user) for user in (OTHERS[0], OTHERS[1])}
+    assert all(before.values())
+    ingest(shop, "events/new.csv", events_csv(*bought(OTHERS[1], (DELTA_ITEM,), 60)))
+    assert update(shop).state is RunState.DONE
+    assert again(OTHERS[0]) == before[OTHERS[0]]
+    assert set(again(OTHERS[1])) >= set(before[OTHERS[1]])
 
 
 def test_it_is_in_order(shop: Context) -> None:

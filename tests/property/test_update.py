@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from common.bucket.cache import FileCache
 from common.models.artifact import Artifact
 from common.schemas.data import EventType
+from common.schemas.documents import DueSettings
 from common.testing.faults import Fault, FaultyBucket
 from common.testing.memory import MemoryBucket
 from common.usecases.shared.context import Context
@@ -32,6 +33,7 @@ few = settings(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 PEOPLE = "abcdefgh"
+DUE = DueSettings(half_life_days=20, early=0.3, late=0.2, rebuys=0.6, sold=0.4)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -90,7 +92,7 @@ def published(directory: Path, shop: Shop) -> tuple[Context, Artifact]:
     ctx = memory_context(directory, FaultyBucket(MemoryBucket()), max_layers=2)
     add_batch(ctx, *shop.first_batch())
     artifact, covers = fit(ctx)
-    publish(ctx, artifact, covers)
+    publish(ctx, artifact, covers, DUE)
     return ctx, artifact
 
 
@@ -100,6 +102,9 @@ def assert_same(served: Served, wanted: Served) -> None:
     for person, history in wanted.people.items():
         assert [(item, bought) for item, _, bought in served.people[person]] == [(i, b) for i, _, b in history]
         assert [weight for _, weight, _ in served.people[person]] == pytest.approx([w for _, w, _ in history])
+        assert served.due[person].keys() == {item for item, _, bought in history if bought}
+        for item, columns in wanted.due[person].items():
+            assert served.due[person][item] == pytest.approx(columns, rel=2e-3, abs=2e-3)
         assert served.vectors[person] == pytest.approx(wanted.vectors[person], abs=1e-3)
     for name, (_, _, vector) in wanted.items.items():
         assert served.items[name][2] == pytest.approx(vector, abs=1e-5)
@@ -117,7 +122,7 @@ def assert_as_published_afresh(ctx: Context, artifact: Artifact, shop: Shop) -> 
     cheaper = {item.item_id for item in shop.items.values() if item.regular_price and item.price < item.regular_price}
     assert set(served.on_sale) == cheaper
     assert len(served.on_sale) == len(cheaper)
-    publish(ctx, artifact, 1)
+    publish(ctx, artifact, 1, DUE)
     assert_same(served, read_served(ctx))
 
 
@@ -151,7 +156,7 @@ def test_updates_a_training_and_failures_at_the_same_time(seed: int) -> None:
         works: list[Stepper[object]] = [
             Stepper(store, lambda bucket: update(replace(first, bucket=bucket))),
             Stepper(store, lambda bucket: update(replace(second, bucket=bucket))),
-            Stepper(store, lambda bucket: publish(replace(night, bucket=bucket), artifact, 1)),
+            Stepper(store, lambda bucket: publish(replace(night, bucket=bucket), artifact, 1, DUE)),
         ]
         batches = 2
         while running := [work for work in works if not work.finished]:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from common.config import Purchased
 from common.ids import UserKey
 from common.schemas.data import EventType
-from common.schemas.documents import RepeatPurchases
+from common.schemas.documents import DueSettings, RepeatPurchases
 from common.schemas.kind import Kind
 from common.schemas.links import Place
 from common.serving.bundle import ServedBundle, open_bundle
@@ -23,6 +23,7 @@ from common.serving.evidence import Reason, SessionItem
 from common.serving.filters import Filter
 from common.serving.kind_ranking import has_new_items, rank_ahead, rank_kind
 from common.serving.kinds import DECLARATIONS, Listing, Need
+from common.serving.people import Person
 from common.serving.purchased import decide, with_purchased
 from common.serving.ranking import Pick, RankingRequest, Rung, rank
 from common.serving.variety import Variety
@@ -31,6 +32,11 @@ from tests.bundles import Goods, History, describe, item_links, item_lists, laye
 N, DIM = 40, 4
 ADA, BEN, NOBODY = (UserKey(letter * 16) for letter in (b"a", b"b", b"n"))
 BOUGHT, LOOKED_AT, LAST_ORDER = (3, 9, 14, 20, 21), (30, 31), (20, 21)
+TODAY = 20_000
+# Of Ada's purchases: long due, due, not yet due, bought today, lapsed.
+DAYS = [TODAY - since for since in (20, 10, 2, 0, 300, 0, 0)]
+GAPS = [15.0, 10.0, 40.0, 10.0, 30.0, 1.0, 1.0]
+BOUGHT_TODAY = {BOUGHT[3]}
 SOLD_OUT, FEW_KNOW = {2, 9, 33}, [39, 38, 36, 35]
 ON_SALE = [5, 2, 17, 33, 20, 11]
 ONE_IN = 4
@@ -52,7 +58,7 @@ def world(name: str, directory: Path) -> ServedBundle:
     people = {
         ADA: History(
             (*BOUGHT, *LOOKED_AT), None if own is None else own[0], [1, 5, 2, 3, 1, 1, 1], bought,
-            [number in LAST_ORDER for number in (*BOUGHT, *LOOKED_AT)],
+            [number in LAST_ORDER for number in (*BOUGHT, *LOOKED_AT)], DAYS, GAPS,
         ),
         BEN: History((8, 12, 13, 7, 6), None if own is None else own[1]),
     }  # fmt: skip
@@ -67,13 +73,19 @@ def world(name: str, directory: Path) -> ServedBundle:
     )  # fmt: skip
     again = layer_content(Goods([7], vectors[7:8], categories=["c1"], created_at=[7]))
     layers = [base, again] if name == "later" else [base]
-    document, paths = describe(layers, model_info(width, encoder, repeats=_chosen(name)), directory, precomputed=True)
+    document, paths = describe(
+        layers, model_info(width, encoder, repeats=_chosen(name), due=_due(name)), directory, precomputed=True
+    )
     beside = {place.value: model_info(0, "links", encoder_params={"memory": 1.0}) for place in links}
     return open_bundle(document.model_copy(update={"beside": beside}), lambda ref: paths[ref.key])
 
 
 def _chosen(name: str) -> RepeatPurchases | None:
     return RepeatPurchases(decision="boost", boost=1.0) if name == "later" else None
+
+
+def _due(name: str) -> DueSettings | None:
+    return DueSettings(early=0.5, late=0.5) if name == "later" else None
 
 
 def _links(random: np.random.Generator) -> Any:
@@ -114,6 +126,7 @@ class Question:
             page=self.page if self.page >= 0 or declared.needs is not Need.ITEM else 0,
             hide=np.array(self.exclude, np.int32),
             variety=Variety(self.diversity, self.most),
+            today=TODAY,
         )
         request = request._replace(page=None if request.page == -1 else request.page)
         return with_purchased(bundle, request, declared.treatment(None, Purchased.AUTO))
@@ -216,13 +229,24 @@ def buy_again(
     assert set(numbers_of(picks)) <= bought
     assert {(pick.rung, pick.cause) for pick in picks} <= {(Rung.BUY_AGAIN, (Reason.BUY_AGAIN, None))}
     if asked.most is None:
-        left = bought & set(may) - {request.page, *asked.items(EventType.CART)}
+        seen = {request.page, *asked.items(EventType.CART), *asked.items(EventType.PURCHASE)}
+        left = bought & set(may) - seen - (BOUGHT_TODAY if asked.person == ADA else set())
         assert len(picks) == min(asked.n, len(left))
         if person is not None and not asked.diversity:
-            repeats = dict(zip(person.items.tolist(), person.repeats.tolist(), strict=True))
-            assert [repeats[no] for no in numbers_of(picks)] == sorted((repeats[no] for no in left), reverse=True)[
-                : asked.n
-            ]
+            due = dict(zip(person.items.tolist(), due_by_hand(asked, person), strict=True))
+            best = sorted((due[no] for no in left), reverse=True)[: asked.n]
+            assert [due[no] for no in numbers_of(picks)] == best
+            assert [pick.score for pick in picks] == pytest.approx(best, rel=5e-3)
+
+
+def due_by_hand(asked: Question, person: Person) -> list[float]:
+    """Early a quarter of the gap and more before it, late after a whole gap, where the world's settings say so."""
+    strength = 0.5 if asked.world == "later" else 0.0
+    scores = []
+    for place, repeats in enumerate(person.repeats.tolist()):
+        gaps = (TODAY - DAYS[place]) / GAPS[place] if asked.person == ADA else 1
+        scores.append(repeats * (min(gaps / 0.25, 1) / max(gaps, 1)) ** strength if gaps > 0 else 0.0)
+    return scores
 
 
 def because_you_bought(

@@ -14,9 +14,10 @@ import pytest
 
 from common.errors import CorruptError
 from common.ids import UserKey
-from common.schemas.documents import Bundle, FileRef
+from common.schemas.documents import Bundle, DueSettings, FileRef
 from common.serving import lookup
 from common.serving.bundle import open_bundle, write_layer
+from common.serving.due import due_scores
 from common.serving.layer import Layer, open_layer
 from common.serving.layer_writer import Files
 from tests.bundles import Goods, History, describe, item_lists, layer_content, model_info
@@ -110,6 +111,30 @@ def test_a_layer_without_last_orders_says_of_no_item_that_it_was_in_one(
     ben = open_layer(ref.model_copy(update={"files": files}), lambda file: paths[file.key]).people.find(BEN)
     assert ben is not None
     assert ben.latest.tolist() == [False, False]
+
+
+def test_a_layer_without_what_is_due_goes_by_the_number_of_purchases(written: tuple[Bundle, dict[str, Path]]) -> None:
+    bundle, paths = written
+    [ref] = bundle.layers
+    columns = {"history_again.npy", "history_last_days.npy", "history_gaps.npy"}
+    files = {name: file for name, file in ref.files.items() if name not in columns}
+    assert len(files) == len(ref.files) - 3
+    people = open_layer(ref.model_copy(update={"files": files}), lambda file: paths[file.key]).people
+    ben = people.find(BEN)
+    assert ben is not None
+    assert ben.due is None
+    assert due_scores(ben, DueSettings(early=1, late=1), 20_000).tolist() == ben.repeats.tolist() == [0.5, 2]
+    rows = people.rows().due
+    assert np.exp(rows.again.astype(np.float64)) == pytest.approx(people.rows().repeats, rel=1e-3)
+    assert set(rows.last_days.tolist()) == {0}
+
+
+def test_half_of_the_columns_of_what_is_due_are_damage(written: tuple[Bundle, dict[str, Path]]) -> None:
+    bundle, paths = written
+    [ref] = bundle.layers
+    files = {name: file for name, file in ref.files.items() if name != "history_gaps.npy"}
+    with pytest.raises(CorruptError, match=r"no file history_gaps\.npy"):
+        open_layer(ref.model_copy(update={"files": files}), lambda file: paths[file.key])
 
 
 def test_lists_that_a_layer_does_not_bring_are_none(written: tuple[Bundle, dict[str, Path]]) -> None:

@@ -16,7 +16,7 @@ from common.ids import UserKey, join_user_key
 from common.models.artifact import Artifact
 from common.models.base import FitOptions, TrainingData
 from common.models.registry import make
-from common.schemas.data import EventType, Interactions, LayerContent, Weighting
+from common.schemas.data import DueColumns, EventType, Interactions, LayerContent, Weighting
 from common.serving.bundle import ServedBundle
 from common.serving.encoders import ENCODERS
 from common.serving.ranking import RankingRequest, rank
@@ -93,7 +93,8 @@ def layer(artifact: Artifact, cases: Cases, half_life: float | None) -> LayerCon
     histories = histories_of(past, Weighting.model_validate(artifact.params["weighting"]), cases.fold.cut_s, half_life)
     nobody = np.empty((0, artifact.dim), np.float32)
     content = layer_content(Goods(numbers.tolist(), artifact.item_vectors), encoder=dict(artifact.encoder_arrays))
-    return replace(content, users=user_rows(past.user_keys, histories, numbers, lambda *_: nobody, nobody))
+    due = DueColumns.unknown(histories.repeats)
+    return replace(content, users=user_rows(past.user_keys, histories, due, numbers, lambda *_: nobody, nobody))
 
 
 def served(bundle: ServedBundle, key: UserKey, purchased: Purchased, boost: float) -> list[int]:

@@ -63,6 +63,7 @@ def erase(ctx: Context, user: str, work: Path) -> ServedErasure:
 
 def assert_the_rest_is_the_same(after: Served, before: Served, gone: set[bytes]) -> None:
     assert after.people == {person: rows for person, rows in before.people.items() if person not in gone}
+    assert after.due == {person: rows for person, rows in before.due.items() if person not in gone}
     assert {name: vector.tolist() for name, vector in after.vectors.items()} == {
         name: vector.tolist() for name, vector in before.vectors.items() if name not in gone
     }

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
 from typing import Literal
 
 import numpy as np
@@ -14,6 +15,7 @@ from common.ids import UserKey
 from common.schemas.data import EVENT_TYPES, I64, EventType, Interactions
 from common.schemas.documents import StoreDocument
 from common.serving.bundle import ServedBundle
+from common.serving.people import Person
 from common.serving.precomputed import precomputed_items
 from common.store.segments.reader import open_store
 from common.usecases.erase.erase import keys_of
@@ -42,13 +44,19 @@ class ExportedEvent(_Part):
 
 
 class ExportedItem(_Part):
-    """An item of the person's history with the weight that the model gives it."""
+    """An item of the person's history with the weight that the model gives it.
+
+    Of what was bought: `bought_again` is the logarithm of how surely it is bought again, `usual_gap_days` how many days
+    are expected between two purchases, and `last_bought` the day of the last; None where they are not stored."""
 
     item_id: str
     weight: float
     purchased: bool
     repeats: float
     in_last_order: bool
+    bought_again: float | None = None
+    usual_gap_days: float | None = None
+    last_bought: date | None = None
 
 
 class ExportedProfile(_Part):
@@ -126,24 +134,30 @@ def _profile(bundle: ServedBundle, key: UserKey) -> ExportedProfile | None:
     person = bundle.find_person(key)
     if person is None:
         return None
-    columns = (person.items, person.weights, person.purchased, person.repeats, person.latest)
-    rows = zip(*(column.tolist() for column in columns), strict=True)
     return ExportedProfile(
         bundle_id=bundle.document.bundle_id,
         model=bundle.document.model.family,
-        items=tuple(
-            ExportedItem(
-                item_id=_item_id(bundle, no),
-                weight=weight,
-                purchased=purchased,
-                repeats=repeats,
-                in_last_order=latest,
-            )
-            for no, weight, purchased, repeats, latest in rows
-        ),
+        items=tuple(_items(bundle, person)),
         vector=None if person.vector is None else tuple(np.asarray(person.vector).tolist()),
         ranked=tuple(_item_id(bundle, no) for no in precomputed_items(person)),
     )
+
+
+def _items(bundle: ServedBundle, person: Person) -> Iterator[ExportedItem]:
+    due = person.due.columns() if person.due else None
+    for at, no in enumerate(person.items.tolist()):
+        item = ExportedItem(
+            item_id=_item_id(bundle, no),
+            weight=float(person.weights[at]),
+            purchased=bool(person.purchased[at]),
+            repeats=float(person.repeats[at]),
+            in_last_order=bool(person.latest[at]),
+        )
+        if due is not None and item.purchased and due.last_days[at]:
+            last_bought = date(1970, 1, 1) + timedelta(days=int(due.last_days[at]))
+            known = {"bought_again": float(due.again[at]), "usual_gap_days": float(due.gaps[at])}
+            item = item.model_copy(update={**known, "last_bought": last_bought})
+        yield item
 
 
 def _item_id(bundle: ServedBundle, item_no: int) -> str:

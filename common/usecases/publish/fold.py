@@ -13,7 +13,7 @@ import numpy as np
 
 from common.bucket.commit import Proposal, commit
 from common.bucket.current import Snapshot
-from common.schemas.data import I32, I64, Catalogue, ItemLists, LayerContent, UserRows
+from common.schemas.data import I32, I64, Catalogue, DueColumns, ItemLists, LayerContent, UserRows
 from common.schemas.documents import Bundle, ServingDocument
 from common.schemas.links import ItemLinks, Place
 from common.serving.items import Items
@@ -122,6 +122,7 @@ def _people(deltas: Sequence[Layer]) -> UserRows:
         purchased=np.concatenate([part.purchased for part in parts])[entries],
         repeats=np.concatenate([part.repeats for part in parts])[entries],
         latest=np.concatenate([part.latest for part in parts])[entries],
+        due=DueColumns(*map(np.concatenate, zip(*(part.due for part in parts), strict=True))).at(entries),
     )
 
 

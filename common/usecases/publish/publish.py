@@ -16,7 +16,15 @@ from common.ids import new_id
 from common.models.artifact import Artifact
 from common.models.popularity import WINDOW_DAYS
 from common.schemas.data import U64, Catalogue, Interactions
-from common.schemas.documents import DEFAULT_BLEND, Bundle, ModelInfo, RepeatPurchases, SimilarBlend, StoreDocument
+from common.schemas.documents import (
+    DEFAULT_BLEND,
+    Bundle,
+    DueSettings,
+    ModelInfo,
+    RepeatPurchases,
+    SimilarBlend,
+    StoreDocument,
+)
 from common.schemas.links import Place
 from common.store.segments.interactions import unique_keys
 from common.store.segments.reader import open_store
@@ -70,6 +78,7 @@ def publish_base(
     beside: Mapping[Place, Beside] | None = None,
     popular_days: float = WINDOW_DAYS,
     similar: SimilarBlend | None = DEFAULT_BLEND,
+    due: DueSettings | None = None,
 ) -> Bundle:
     """Publishes `artifact`, trained on the batches up to `covers_seq`, with all data that the store has now.
 
@@ -78,6 +87,7 @@ def publish_base(
     beside: models of links by the place that each answers in front of this model
     popular_days: the window of what is popular
     similar: how similar items are found, None for the nearest vectors
+    due: what `buy-again` is ranked by, None where it was not judged
 
     The version of the model is the run's id. Batches that are committed meanwhile are added at the end, and people who
     are erased meanwhile are left out. Returns what is served then; if a training that shares the search was faster, it
@@ -85,7 +95,7 @@ def publish_base(
     """
     # By a clock that is behind, the model would be older than the one before, and nothing could be gone back to.
     now, version = max(ctx.now(), ctx.bucket.now()), log.record.run_id
-    served = {"repeats": repeats, "popular_days": popular_days, "similar": similar}
+    served = {"repeats": repeats, "popular_days": popular_days, "similar": similar, "due": due}
     model = _model_info(artifact, version, metrics, now).model_copy(update=served)
     others = beside or {}
     with workspace(ctx) as work:
@@ -97,6 +107,7 @@ def publish_base(
             repeat_half_life_days=repeats.half_life_days if repeats else None,
             popular_days=popular_days,
             similar=similar,
+            due=due or DueSettings(),
             min_pair_people=ctx.settings.min_pair_people,
             links={place: other.artifact for place, other in others.items()},
         )

@@ -28,13 +28,15 @@ class Extent(StrEnum):
 
 class Answer(NamedTuple):
     """An answer to a storefront. `body` is JSON, made from the bundle whose `opening` this is; `rungs` counts its items
-    by rung, for the metrics. Of a list of a kind, `kind` and `extent` say which and how much of it is there."""
+    by rung, for the metrics. Of a list of a kind, `kind` and `extent` say which and how much of it is there. `day`
+    since 1970 is the only one for which it is right; None where it does not depend on the day."""
 
     body: bytes
     rungs: tuple[tuple[Rung, int], ...]
     opening: object
     kind: Kind | None = None
     extent: Extent | None = None
+    day: int | None = None
 
 
 CacheKey = tuple[bytes, bytes, bytes | None, str | None]
@@ -44,7 +46,8 @@ CacheKey = tuple[bytes, bytes, bytes | None, str | None]
 class AnswerCache(BoundedCache[CacheKey, Answer]):
     """The answers that were used last, by their keys, in memory only.
 
-    A bundle never changes, so an answer is valid until another bundle is served, or the same is opened anew.
+    A bundle never changes, so an answer is valid until another bundle is served, or the same is opened anew. One that
+    depends on the day is valid until the day ends, by the clock of the caller.
     """
 
     def __init__(self, opening: object = None, max_bytes: int = MAX_BYTES) -> None:

@@ -14,6 +14,7 @@ from common.config import Purchased
 from common.errors import NotFound, NotReady, RecsysError, Unanswered
 from common.ids import UserKey
 from common.schemas.data import I32, EventType
+from common.schemas.due import day_of
 from common.schemas.kind import Kind
 from common.serving.answer import render, render_cards
 from common.serving.bundle import ServedBundle
@@ -75,6 +76,7 @@ class RecommendService:
 
     def __init__(self, context: Context, stages: Stages | None = None) -> None:
         self.watch = BundleWatch(context)
+        self._now = context.now
         self._pseudonymizer = context.shop.pseudonymizer
         self._purchased = context.settings.purchased
         self._one_new_in = context.settings.new_share
@@ -120,7 +122,8 @@ class RecommendService:
         if opening is not self._answers.opening:
             # A reference to the bundle itself would keep a replaced one open until the next request.
             self._answers = AnswerCache(opening)
-        return self._answers.find(key)
+        answer = self._answers.find(key)
+        return None if answer and answer.day is not None and answer.day != self._today() else answer
 
     def remember(self, key: CacheKey, answer: Answer) -> None:
         """Adds an answer to the cache."""
@@ -172,14 +175,19 @@ class RecommendService:
         if declared.needs is Need.ITEM and request.page is None:
             raise NotFound("the catalogue has no item of this id")
         treatment = declared.treatment(query.purchased, self._purchased)
-        request = with_purchased(bundle, request, treatment)
+        today = self._today() if kind is Kind.BUY_AGAIN else None
+        request = with_purchased(bundle, request, treatment)._replace(today=today)
         picks = None
         if kind is Kind.FOR_YOU and query.is_plain():
             picks = rank_ahead(bundle, request, decide(bundle, treatment), self._one_new_in)
         timer.end(Stage.ENCODE)
         if picks is None:
             picks = rank_kind(bundle, kind, request, self._one_new_in, timer)
-        return self._written(bundle, picks, timer, kind)._replace(kind=kind, extent=_extent(len(picks), query.n))
+        answer = self._written(bundle, picks, timer, kind)
+        return answer._replace(kind=kind, extent=_extent(len(picks), query.n), day=today)
+
+    def _today(self) -> int:
+        return day_of(self._now().timestamp())
 
     def _served(self) -> ServedBundle:
         bundle = self.watch.current

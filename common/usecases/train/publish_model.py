@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from common.models.artifact import Artifact
 from common.models.popularity import WINDOW_DAYS
-from common.schemas.documents import DEFAULT_BLEND, Bundle, RepeatPurchases, SimilarBlend
+from common.schemas.documents import DEFAULT_BLEND, Bundle, DueSettings, RepeatPurchases, SimilarBlend
 from common.schemas.links import Place
 from common.usecases.erase.served import erase_served
 from common.usecases.publish.publish import Beside, FollowUps, StoreRead, publish_base
@@ -29,8 +29,9 @@ def publish_model(
     beside: Mapping[Place, Beside] | None = None,
     popular_days: float = WINDOW_DAYS,
     similar: SimilarBlend | None = DEFAULT_BLEND,
+    due: DueSettings | None = None,
 ) -> Bundle:
     """Publishes the model with `publish_base` and all follow-ups. Returns the bundle that is served afterwards."""
     return publish_base(
-        ctx, artifact, metrics, covers_seq, log, _FOLLOW_UPS, read, repeats, beside, popular_days, similar
+        ctx, artifact, metrics, covers_seq, log, _FOLLOW_UPS, read, repeats, beside, popular_days, similar, due
     )

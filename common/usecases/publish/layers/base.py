@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from common.models.artifact import Artifact
+from common.models.due import ItemRhythms
 from common.models.popularity import WINDOW_DAYS, PopularCounts, counts_of
 from common.models.similar.interchange import Interchange
 from common.models.similar.paths import CategoryTree
@@ -21,18 +22,20 @@ from common.schemas.data import (
     U64,
     Bools,
     Catalogue,
+    DueColumns,
     Interactions,
     LayerContent,
     UserRows,
     Weighting,
 )
-from common.schemas.documents import SimilarBlend
+from common.schemas.documents import DueSettings, SimilarBlend
 from common.schemas.links import Place
 from common.store.segments.co_purchases import CoPurchases
 from common.usecases.publish.layers.cards import cards_of
 from common.usecases.publish.layers.cold import SAMPLE, Groups, learn_groups
+from common.usecases.publish.layers.due import due_of, rhythm_arrays, rhythms_of
 from common.usecases.publish.layers.extras import BaseArrays
-from common.usecases.publish.layers.histories import histories_of
+from common.usecases.publish.layers.histories import Histories, histories_of
 from common.usecases.publish.layers.items import aligned, first_seen, on_sale_rows, take, with_birth
 from common.usecases.publish.layers.links import StoredLinks
 from common.usecases.publish.layers.people import PersonEncoder, Query, find_keys, user_rows
@@ -59,7 +62,8 @@ class StoreContent:
     """The data of the store for a base. `now_s` (epoch seconds) is the time from which recency is counted, as in
     training; `repeat_half_life_days` is as in `repeated`; `links` are models of links by the place that they answer;
     `popular_days` is the window of what is popular. `similar` is how similar items are found, None for the nearest
-    vectors; `min_pair_people` are behind each pair of items that counts there."""
+    vectors; `min_pair_people` are behind each pair of items that counts there. `due` is what `buy-again` is ranked
+    by."""
 
     interactions: Interactions
     catalogue: Catalogue
@@ -70,6 +74,7 @@ class StoreContent:
     popular_days: float = WINDOW_DAYS
     similar: SimilarBlend | None = field(default_factory=SimilarBlend)
     min_pair_people: int = 5
+    due: DueSettings = field(default_factory=DueSettings)
 
 
 @dataclass(frozen=True)
@@ -104,9 +109,13 @@ def base_content(artifact: Artifact, held: StoreContent, changed: U64, threads: 
     vectors[items.trained] = artifact.item_vectors
     width = artifact.dim - encoder.n_biases(artifact.item_vectors)
     of_codes = vectors[items.of_codes]
-    users = _people(artifact, held, items, changed, lambda codes, weights: encoder.query(of_codes[codes], weights))
     counts = _counts(held, items)
     shelf = _shelf(counts, items)
+    rhythms = rhythms_of(held.interactions, held.now_s, items.of_codes, len(items.catalogue))
+    histories, due = _histories(artifact, held, items, rhythms, shelf)
+    users = _people(
+        artifact, held, items, changed, histories, due, lambda codes, weights: encoder.query(of_codes[codes], weights)
+    )
     people = np.bincount(users.items, minlength=len(items.catalogue))
     neighbours = eligible(people, items.is_trained)
     together = _together(held, items, shelf.named_categories())
@@ -134,7 +143,14 @@ def base_content(artifact: Artifact, held: StoreContent, changed: U64, threads: 
         popular_by_category=shelf.popular_by_category(),
         bought_together=together.lists,
         links={place.value: stored.links for place, stored in links.items()},
-        encoder={**artifact.encoder_arrays, **extras.arrays(), **together.arrays(), **of_links, **for_updates},
+        encoder={
+            **artifact.encoder_arrays,
+            **extras.arrays(),
+            **rhythm_arrays(rhythms),
+            **together.arrays(),
+            **of_links,
+            **for_updates,
+        },
     )
 
 
@@ -221,10 +237,26 @@ def _links(held: StoreContent, items: _Items) -> dict[Place, StoredLinks]:
     return made
 
 
-def _people(artifact: Artifact, held: StoreContent, items: _Items, changed: U64, query: Query) -> UserRows:
-    """The rows of everybody with a history."""
+def _histories(
+    artifact: Artifact, held: StoreContent, items: _Items, rhythms: ItemRhythms, shelf: RankedItems
+) -> tuple[Histories, DueColumns]:
     data = held.interactions
     histories = histories_of(data, _weighting(artifact), held.now_s, held.repeat_half_life_days)
+    expected = rhythms.expected(shelf.categories).at(items.of_codes)
+    return histories, due_of(data, histories, expected, held.due, held.now_s)
+
+
+def _people(
+    artifact: Artifact,
+    held: StoreContent,
+    items: _Items,
+    changed: U64,
+    histories: Histories,
+    due: DueColumns,
+    query: Query,
+) -> UserRows:
+    """The rows of everybody with a history."""
+    data = held.interactions
     known = np.flatnonzero(np.diff(histories.offsets))
     keys = data.user_keys[known]
     kept = len(keys) if len(artifact.user_vectors) else 0
@@ -233,4 +265,4 @@ def _people(artifact: Artifact, held: StoreContent, items: _Items, changed: U64,
         rows = find_keys(keys, artifact.user_keys)
         usable = (rows >= 0) & (find_keys(keys, changed) < 0)
         vectors[usable] = artifact.user_vectors[rows[usable]]
-    return user_rows(keys, histories.of_people(known), items.of_codes, query, vectors)
+    return user_rows(keys, histories.of_people(known), due, items.of_codes, query, vectors)

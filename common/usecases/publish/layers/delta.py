@@ -32,6 +32,7 @@ from common.store.segments.co_purchases import CoPurchases
 from common.store.segments.reader import Reader
 from common.usecases.publish.layers.cards import cards_of
 from common.usecases.publish.layers.described import described
+from common.usecases.publish.layers.due import due_of, rhythms_of_base
 from common.usecases.publish.layers.extras import BaseArrays
 from common.usecases.publish.layers.histories import histories_of
 from common.usecases.publish.layers.items import aligned, on_sale_rows, take
@@ -157,7 +158,7 @@ def delta_content(
         item_vectors=overlay.vectors,
         cards=cards_of(overlay.catalogue),
         catalogue=overlay.catalogue,
-        users=_people(overlay, model, encoder, news.people),
+        users=_people(overlay, model, encoder, news.people, shelf.categories),
         similar=_similar(
             overlay, model.similar, overlay.below.dim - encoder.n_biases(base.item_vectors), shelf, threads
         ),
@@ -171,16 +172,24 @@ def delta_content(
     )
 
 
-def _people(overlay: DeltaItems, model: ModelInfo, encoder: PersonEncoder, data: Interactions) -> UserRows:
-    """Everybody with events in the batches, also people whose history is empty now, which hides the older one."""
+def _people(
+    overlay: DeltaItems, model: ModelInfo, encoder: PersonEncoder, data: Interactions, categories: I32
+) -> UserRows:
+    """Everybody with events in the batches, also people whose history is empty now, which hides the older one.
+
+    categories: (n_all,) int32, codes of all items"""
     weighting = Weighting.model_validate(model.params.get("weighting", {}))
     half_life_days = model.repeats.half_life_days if model.repeats else None
     numbers = overlay.numbers_of(data.item_ids)
     of_codes = overlay.vectors_of(numbers)
+    now_s = overlay.extras.now_s
+    histories = histories_of(data, weighting, now_s, half_life_days)
+    rhythms = rhythms_of_base(overlay.below.layers[0].encoder, overlay.n_all)
     kept = data.n_users if overlay.below.layers[0].info.n_user_vectors else 0
     return user_rows(
         keys=data.user_keys,
-        histories=histories_of(data, weighting, overlay.extras.now_s, half_life_days),
+        histories=histories,
+        due=due_of(data, histories, rhythms.expected(categories).at(numbers), model.due, now_s),
         item_nos=numbers,
         query=lambda codes, weights: encoder.query(of_codes[codes], weights),
         vectors=np.full((kept, overlay.below.dim), np.nan, dtype=np.float32),

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from common.schemas.data import F32, I32, I64, TRENDING, U64, UserRows
+from common.schemas.data import F32, I32, I64, TRENDING, U64, DueColumns, UserRows
 from common.serving.encoders import ENCODERS, prepare
 from common.usecases.publish.layers.histories import Histories
 
@@ -40,9 +40,9 @@ class PersonEncoder:
         return self._trending + has_bias
 
 
-def user_rows(keys: U64, histories: Histories, item_nos: I32, query: Query, vectors: F32) -> UserRows:
-    """The rows of the people `keys` (n, 2) uint64 with their histories; `item_nos` maps the histories' item codes to
-    numbers.
+def user_rows(keys: U64, histories: Histories, due: DueColumns, item_nos: I32, query: Query, vectors: F32) -> UserRows:
+    """The rows of the people `keys` (n, 2) uint64 with their histories and what is due of them; `item_nos` maps the
+    histories' item codes to numbers.
 
     `vectors` (n, dim) float32 are known query vectors; a row of NaN is filled by `query` from the history. With (0,
     dim) the layer stores no query vectors, because the encoder makes them at the request.
@@ -61,6 +61,7 @@ def user_rows(keys: U64, histories: Histories, item_nos: I32, query: Query, vect
         purchased=histories.purchased,
         repeats=histories.repeats,
         latest=histories.latest,
+        due=due,
     )
 
 

@@ -19,6 +19,9 @@ from common.evaluation.report.document import (
     Change,
     Curve,
     DataProfile,
+    DueFigures,
+    DueRanking,
+    DueSection,
     Popularity,
     Product,
     RepeatsSection,
@@ -197,8 +200,38 @@ def test_similar_products_have_a_table_of_their_own() -> None:
     assert "The blend is clearly worse than the nearest vectors, so those are served." in other
 
 
+def due(**fields: Any) -> DueSection:
+    def ranking(name: str, lead: Spread) -> DueRanking:
+        week = DueFigures(people=1234, ndcg=spread(0.25), recall=spread(0.31), lead=lead)
+        return DueRanking(name=name, horizons={7: week, 28: week.model_copy(update={"people": 5678})})
+
+    rankings = (ranking("buy-again", spread(0.0)), ranking(HOSTILE, spread(0.125)))
+    level = ranking("own most recent", Spread(mean=0.01, low=-0.01, high=0.02))
+    return DueSection.model_validate({"taken": True, "settings": {}, "table": (*rankings, level), **fields})
+
+
+def test_what_is_due_has_a_table_for_each_horizon() -> None:
+    page = Parsed(render(report(due=due())))
+    assert ("h2", {"id": "due"}) in page.tags
+    for said in (
+        "In 7 days: 1,234 people",
+        "In 28 days: 5,678 people",
+        "buy-again 0.2500 0.2400 – 0.2600 31.0 %",
+        "+0.1250 +0.1150 – +0.1350 31.0 %",
+        "own most recent 0.2500 0.2400 – 0.2600 level −0.0100 – +0.0200 31.0 %",
+        "What is due is served",
+    ):
+        assert said in page.text
+    assert "What is due is not clearly better" in Parsed(render(report(due=due(taken=False)))).text
+
+
 def test_links_lead_to_sections() -> None:
-    for shown in (report(), report(similar=similar()), report(people=(), popularity=None, table=(), attempts=())):
+    for shown in (
+        report(),
+        report(similar=similar()),
+        report(due=due()),
+        report(people=(), popularity=None, table=(), attempts=()),
+    ):
         page = Parsed(render(shown))
         ids = {f"#{attributes['id']}" for _, attributes in page.tags if attributes.get("id")}
         assert {attributes["href"] for tag, attributes in page.tags if tag == "a"} <= ids

@@ -108,6 +108,31 @@ class SimilarSection(_Part):
     table: tuple[SimilarRow, ...]
 
 
+class DueFigures(_Part):
+    """How a ranking found what people bought again; `lead` is by how much what is due is better."""
+
+    people: int
+    ndcg: Spread
+    recall: Spread
+    lead: Spread
+
+
+class DueRanking(_Part):
+    """A ranking of what a person has bought, with its figures by days of the horizon."""
+
+    name: str
+    horizons: dict[int, DueFigures]
+
+
+class DueSection(_Part):
+    """How `buy-again` was judged. taken: whether it is ranked by what is due, or by own purchases alone; settings: as
+    `DueSettings` names them."""
+
+    taken: bool
+    settings: dict[str, float]
+    table: tuple[DueRanking, ...]
+
+
 class Attempt(_Part):
     """A trial, in the order of time; `score` is None for a trial that was stopped."""
 
@@ -191,6 +216,7 @@ class Report(_Part):
     repeats: RepeatsSection | None = None
     trending: bool = False
     similar: SimilarSection | None = None
+    due: DueSection | None = None
     attempts: tuple[Attempt, ...] = ()
     curves: tuple[Curve, ...] = ()
     popularity: Popularity | None = None

@@ -35,6 +35,7 @@ from common.usecases.shared.runs import RunLog, start_run
 from common.usecases.shared.tombstones import reading_store
 from common.usecases.shared.workspace import workspace
 from common.usecases.train.deadlines import publishing_s
+from common.usecases.train.due import due_budget_s, due_of_night, told_of_due
 from common.usecases.train.final_fit import FITTING, PUBLISHING, fit_on_all, kept_before_test
 from common.usecases.train.learned import TrialFile
 from common.usecases.train.links import links_budget_s, links_of_night, told
@@ -143,9 +144,15 @@ class _Training:
         document, read = reading_store(ctx, lambda _: _stored(ctx, log))
         data = worker.give(TrainingData(read.interactions, read.catalogue))
         read = replace(read, interactions=data.interactions, catalogue=data.catalogue or read.catalogue)
+<<<<<<< HEAD
         plan = self._plan(data)
         links_s, similar_s = links_budget_s(plan), similar_budget_s(plan)
         plan = replace(plan, deadline=plan.deadline - links_s - similar_s)
+=======
+        plan = self._plan()
+        links_s, similar_s, due_s = links_budget_s(plan), similar_budget_s(plan), due_budget_s(plan)
+        plan = replace(plan, deadline=plan.deadline - links_s - similar_s - due_s)
+>>>>>>> 359133b (wip)
         worker.ends = plan.deadline
         bench = RemoteBench(worker, Workbench(data, Order.of(ctx.settings)))
         selection = select_model(bench, plan, ctx.settings, self._comparing, self.trials.add)
@@ -176,6 +183,10 @@ class _Training:
         )
         all_figures["similar"] = similar.figures
         log.note(notices=told_of_similar(similar))
+        log.step("judging what is due", PUBLISHING)
+        due = due_of_night(data, ctx.settings, due_s, plan.served.due if plan.served else None)
+        all_figures["due"] = due.figures
+        log.note(notices=told_of_due(due))
         repeats = None
         if artifact.family == selection.models[0].family:
             repeats = selection.repeats
@@ -193,6 +204,7 @@ class _Training:
             links.beside,
             selection.popular_days,
             similar.blend,
+            due.settings,
         )
         log.step("reporting", REPORTING)
         published = {"family": bundle.model.family, "params": bundle.model.params}

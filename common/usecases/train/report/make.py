@@ -14,6 +14,9 @@ from common.evaluation.report.document import (
     Change,
     Curve,
     DataProfile,
+    DueFigures,
+    DueRanking,
+    DueSection,
     Popularity,
     RepeatsSection,
     Report,
@@ -51,6 +54,7 @@ def make_report(
         repeats=_repeats(figures.get("repeats")),
         trending=bool(figures.get("trend", {}).get("weight")),
         similar=_similar(figures.get("similar")),
+        due=_due(figures.get("due")),
         attempts=tuple(_attempts(figures)),
         curves=_curves(figures),
         popularity=popularity,
@@ -108,6 +112,20 @@ def _similar(figures: Json | None) -> SimilarSection | None:
         questions=round(asked["questions"]),
         table=tuple(rows),
     )
+
+
+def _due(figures: Json | None) -> DueSection | None:
+    if not figures:
+        return None
+    rankings = [
+        DueRanking(name=row["name"], horizons={int(days): _due_figures(of) for days, of in row["horizons"].items()})
+        for row in figures["table"]
+    ]
+    return DueSection(taken=figures["taken"], settings=figures["settings"], table=tuple(rankings))
+
+
+def _due_figures(of: Json) -> DueFigures:
+    return DueFigures(people=of["people"], ndcg=of[PRIMARY], recall=of["recall@10"], lead=of["lead"])
 
 
 def _attempts(figures: Json) -> Iterator[Attempt]:

@@ -1,4 +1,4 @@
-"""What a night decides of `buy-again`: by what was bought again, and own most frequent where nothing is clearly better."""
+"""What a night decides of `buy-again`: what is due by what was bought again, or own most frequent."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from common.config import Settings
-from common.evaluation.due import DECAYED, DUE, FREQUENT, OWN_FREQUENT, RIVALS, USUAL
+from common.evaluation.due import DECAYED, DUE, FREQUENT, OWN_FREQUENT, RIVALS, USUAL, scores_of_due, scores_of_rivals
 from common.models.base import TrainingData
 from common.schemas.data import EventType
 from common.schemas.documents import DueSettings, RunState
@@ -75,9 +75,8 @@ def test_without_rhythms_own_most_frequent_is_served(tmp_path: Path) -> None:
 def test_both_kinds_of_own_most_frequent_must_be_beaten(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rival: str
 ) -> None:
-    known = due_module.scores_of_rivals
     monkeypatch.setattr(
-        due_module, "scores_of_rivals", lambda cases: {**known(cases), rival: due_module.scores_of_due(cases, USUAL)}
+        due_module, "scores_of_rivals", lambda cases: {**scores_of_rivals(cases), rival: scores_of_due(cases, USUAL)}
     )
     monkeypatch.setattr(due_module, "choose_due", lambda *_: (USUAL, []))
     assert not found(tmp_path, rhythms()).figures["taken"]
@@ -109,6 +108,7 @@ def test_with_little_time_the_usual_settings_are_judged(tmp_path: Path) -> None:
     assert night.settings in (USUAL, OWN_FREQUENT)
 
 
+@pytest.mark.slow(lane="train")
 def test_a_training_serves_and_reports_what_it_found(tmp_path: Path) -> None:
     shop = memory_context(tmp_path, validation_days=28, test_days=28, train_budget_s=60)
     events = rhythms(15)

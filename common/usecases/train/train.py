@@ -144,15 +144,9 @@ class _Training:
         document, read = reading_store(ctx, lambda _: _stored(ctx, log))
         data = worker.give(TrainingData(read.interactions, read.catalogue))
         read = replace(read, interactions=data.interactions, catalogue=data.catalogue or read.catalogue)
-<<<<<<< HEAD
         plan = self._plan(data)
-        links_s, similar_s = links_budget_s(plan), similar_budget_s(plan)
-        plan = replace(plan, deadline=plan.deadline - links_s - similar_s)
-=======
-        plan = self._plan()
         links_s, similar_s, due_s = links_budget_s(plan), similar_budget_s(plan), due_budget_s(plan)
         plan = replace(plan, deadline=plan.deadline - links_s - similar_s - due_s)
->>>>>>> 359133b (wip)
         worker.ends = plan.deadline
         bench = RemoteBench(worker, Workbench(data, Order.of(ctx.settings)))
         selection = select_model(bench, plan, ctx.settings, self._comparing, self.trials.add)

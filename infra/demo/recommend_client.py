@@ -66,9 +66,11 @@ class RecommendClient:
         body = {"basket": list(item_ids), "n": N, **{name: [value] for name, value in _given(filters).items()}}
         return self._items(self.answer("POST", "/v1/recommendations", body=body))
 
-    def of_kind(self, kind: Kind, user_id: str | None = None, n: int = N) -> tuple[Recommended, ...]:
+    def of_kind(
+        self, kind: Kind, user_id: str | None = None, n: int = N, category: str | None = None
+    ) -> tuple[Recommended, ...]:
         """The list of a kind, for a person or for nobody."""
-        query: dict[str, str | None] = {"kind": kind.value, "n": str(n)}
+        query: dict[str, str | None] = {"kind": kind.value, "n": str(n), "category": category}
         token = None if user_id is None else self.token(user_id)
         return self._items(self.answer("GET", "/v1/recommendations", query, token=token))
 

@@ -63,7 +63,7 @@ class Report:
         for run in self.ingests:
             table.add_row(_name(run), _rows(run))
         table.add_row("model", _model(self.bundle))
-        table.add_row("new product visible", f"{self.change.product_s:.1f} s after its upload")
+        table.add_row("new product visible", f"{self.change.listed_s:.1f} s after its upload in its category's list")
         table.add_row(
             "new purchases visible",
             f"{self.change.person_s:.1f} s after their upload: {self.change.replaced} of ten recommendations replaced",

@@ -5,12 +5,16 @@ score grows by boost · ln(1 + purchases), where a purchase counts half after ea
 than the model's own, which is chosen for finding new items. Items that are new to the person keep their order.
 
 With ALS at a grocer, NDCG@10 of all purchases is .257 shown and .403 put forward (docs/measurements-models.md).
+
+A boost of `FIRST` puts whatever a person has bought before everything else, the most frequent first. It is always
+among those tried, so that no model is served below the plainest list for known people: what they buy most often, then
+popular.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -30,6 +34,9 @@ from common.schemas.documents import RepeatPurchases
 STEPS: Final = (0.25, 0.5, 1.0, 2.0, 4.0)
 """Boosts that are tried, in multiples of the mean distance between a person's best score and the mean of all scores."""
 
+FIRST: Final = 64.0
+"""The boost, in the same multiples, behind which the model's score only orders items that were bought equally often."""
+
 HALF_LIFE_DAYS: Final = 112.0
 """Half-life with which boosts are tried; the other half-lives are then tried with the best boost."""
 
@@ -45,6 +52,8 @@ class RepeatDecision:
     hide, show, put_forward: NDCG@10
     boost: the best of those tried, in units of the model's score
     half_life_days: the best of those tried
+    first: the boost that puts all purchases first
+    forced: whether they must be first, because the test window has refuted what validation found best
     """
 
     hide: float
@@ -52,10 +61,18 @@ class RepeatDecision:
     put_forward: float
     boost: float
     half_life_days: float | None = None
+    first: float = 0.0
+    forced: bool = False
+
+    def with_purchases_first(self) -> RepeatDecision:
+        """The decision to put all purchases first, the most frequent before the others."""
+        return replace(self, boost=self.first, half_life_days=None, forced=True)
 
     @property
     def decision(self) -> Purchased:
         """The treatment with the highest NDCG@10; of equal ones hide before show before boost."""
+        if self.forced:
+            return Purchased.BOOST
         ndcg = {Purchased.HIDE: self.hide, Purchased.SHOW: self.show, Purchased.BOOST: self.put_forward}
         return max(ndcg, key=lambda purchased: ndcg[purchased])
 
@@ -82,7 +99,7 @@ class _Boost:
 def judge_repeats(artifact: Artifact, cases: Cases, encode: Encoder, fallback: Artifact) -> RepeatDecision:
     """The best treatment of repeat purchases for a model.
 
-    A model that ranks the same for everybody gets no boost, because serving uses its list as it is.
+    A model that ranks the same for everybody is served as a list, so purchases can only be put before all of it.
     """
 
     def gains(half_life_days: float | None) -> Any:
@@ -91,19 +108,18 @@ def judge_repeats(artifact: Artifact, cases: Cases, encode: Encoder, fallback: A
     def judged(boosts: list[_Boost]) -> list[float]:
         return _judge(scores_of(artifact, cases, encode, fallback), cases, boosts)
 
-    usual = gains(HALF_LIFE_DAYS)
+    usual, plain = gains(HALF_LIFE_DAYS), gains(None)
     hidden, shown = _hiding(usual), _Boost(usual, 0.0)
-    if artifact.family == fallback.family:
-        hide, show = judged([hidden, shown])
-        return RepeatDecision(hide, show, put_forward=show, boost=0.0)
     unit = float(np.mean(np.concatenate([leads(scores) for _, scores in scores_of(artifact, cases, encode, fallback)])))
-    first = [_Boost(usual, step * unit, HALF_LIFE_DAYS) for step in STEPS]
+    steps = () if artifact.family == fallback.family else STEPS
+    first = [_Boost(usual, step * unit, HALF_LIFE_DAYS) for step in (*steps, FIRST)]
     hide, show, *forward = judged([hidden, shown, *first])
     best = first[int(np.argmax(forward))]
     others = [_Boost(gains(half_life), best.boost, half_life) for half_life in OTHER_HALF_LIVES]
-    tried = dict(zip([best, *others], [max(forward), *judged(others)], strict=True))
+    floor = _Boost(plain, FIRST * unit)
+    tried = dict(zip([best, *others, floor], [max(forward), *judged([*others, floor])], strict=True))
     best = max(tried, key=lambda boost: tried[boost])
-    return RepeatDecision(hide, show, tried[best], best.boost, best.half_life_days)
+    return RepeatDecision(hide, show, tried[best], best.boost, best.half_life_days, floor.boost)
 
 
 def judge_as_served(

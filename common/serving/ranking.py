@@ -154,7 +154,10 @@ class Ladder:
     def own(self) -> None:
         """The personal or session rung: the model's ranking for a person, a session, or both together."""
         request = self.request
-        if not self.bundle.personal or (request.person is None and not request.session):
+        if not self.bundle.personal:
+            self.own_first()
+            return
+        if request.person is None and not request.session:
             return
         evidence = self.evidence()
         query = evidence.query(self.bundle)
@@ -173,6 +176,19 @@ class Ladder:
         self.picks += map(Pick, hits.item_nos.tolist(), repeat(rung), causes, scores)
         if self.missing:
             self.taken = np.append(self.taken, hits.item_nos)
+
+    def own_first(self) -> None:
+        """What the person has bought, the most frequent first, where the model ranks the same for everybody and
+        purchases are put forward. Of items bought equally often, the more popular one comes first."""
+        person, boost = self.request.person, self.request.boost
+        if person is None or not boost:
+            return
+        items = person.items[person.purchased]
+        gains = np.float32(boost) * np.log1p(person.repeats[person.purchased])
+        order = np.argsort(items)
+        scores = (self.bundle.items.vectors(items)[:, 0] + gains)[order]
+        own = Linked(items[order], scores, np.zeros(len(items), np.int32))
+        self.take_linked(own, Rung.PERSONAL, lambda _: ItemReason(Reason.BUY_AGAIN))
 
     def _varied(self, find: Callable[[int], Hits]) -> Hits:
         """The missing hits from `find`, which takes their number. With variety, they are chosen from more hits than

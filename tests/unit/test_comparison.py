@@ -354,6 +354,49 @@ class TestGate:
         assert refusal is not None
         assert "more than 10% worse than what is served: ndcg@10 0.4400 against 0.5000" in refusal
 
+    @pytest.mark.parametrize(("ours", "plain", "clearly"), [(0.2, 0.4, True), (0.4, 0.4, False), (0.4, 0.2, False)])
+    def test_what_known_people_are_served_is_held_against_what_they_buy_most_often(
+        self, evaluator: Evaluator, ours: float, plain: float, clearly: bool
+    ) -> None:
+        rng = np.random.default_rng(1)
+
+        def by_people(ndcg: float) -> Judgement:
+            people = ndcg + rng.normal(0, 0.1, 200)
+            return replace(trial(als(), ndcg).judgement, primary={Relevance.ALL: people, Relevance.NEW: people})
+
+        winner = replace(trial(als(), 0.3), as_served=by_people(ours))
+        final = FinalEvaluation(evaluator, winner, trial(POPULAR, 0.1), None, floor=by_people(plain))
+        below = final.below_floor(seed=1)
+        assert (below is not None) is clearly
+        assert replace(final, floor=None).below_floor(seed=1) is None
+        assert below is None or "then popular: ndcg@10 0.1926 against 0.3910" in below
+
+
+def test_purchases_are_put_first_where_the_test_window_shows_that_nothing_else_reaches_the_floor() -> None:
+    """Validation would show popular as it is; in the test window people buy again what they bought most often."""
+    comparison = compare(seasons(), [], time.monotonic() + 100)
+    final, repeats = comparison.final, comparison.decisions.repeats
+    assert repeats.show > repeats.put_forward
+    assert (repeats.forced, repeats.decision) == (True, Purchased.BOOST)
+    assert final.floor is not None
+    assert final.winner.as_served is not None
+    floor = final.floor.metrics[Relevance.ALL][PRIMARY]
+    assert final.winner.as_served.metrics[Relevance.ALL][PRIMARY] >= floor - 0.005 > 0
+    hiding = SETTINGS.model_copy(update={"purchased": Purchased.HIDE})
+    assert not compare(seasons(), [], time.monotonic() + 100, hiding).decisions.repeats.forced
+
+
+def test_a_winner_below_the_floor_is_replaced_by_popular_behind_each_persons_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(FinalEvaluation, "below_floor", lambda *_: "als as served is clearly worse")
+    choice = chosen(two_tastes(), served=served(**SMALL_ALS))
+    assert choice.refusal is not None, "popular is much worse than what is served"
+    choice = chosen(two_tastes())
+    assert choice.models[0].family == "popular"
+    assert choice.repeats is not None
+    assert any("behind what each person buys most often" in notice for notice in choice.notices)
+
 
 def worse_at_the_end() -> Interactions:
     """In the test window tastes are exchanged, and everybody buys one thing that was always popular."""

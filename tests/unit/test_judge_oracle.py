@@ -17,7 +17,7 @@ from common.evaluation import ranking, repeats
 from common.evaluation.cases import Cases, Relevance, make_cases
 from common.evaluation.judge import FEW_ITEMS, Judgement, judge, judge_scores, scores_of
 from common.evaluation.queries import make_queries
-from common.evaluation.repeats import HALF_LIFE_DAYS, OTHER_HALF_LIVES, STEPS, judge_as_served, judge_repeats
+from common.evaluation.repeats import FIRST, HALF_LIFE_DAYS, OTHER_HALF_LIVES, STEPS, judge_as_served, judge_repeats
 from common.evaluation.split import temporal_split
 from common.evaluation.trend import STEPS as TREND_STEPS
 from common.evaluation.trend import judge_trend
@@ -269,12 +269,13 @@ def test_the_best_boost_is_found_among_those_that_are_tried(favourites_change: b
     scores = shop.scores()
     unit = float(np.mean(mean_lead(scores)))
     usual = gains(shop, HALF_LIFE_DAYS)
-    tried = {step: boosted_ndcg(shop, scores + step * unit * usual) for step in STEPS}
+    tried = {step: boosted_ndcg(shop, scores + step * unit * usual) for step in (*STEPS, FIRST)}
     step = max(tried, key=lambda step: tried[step])
     by_half_life = {HALF_LIFE_DAYS: tried[step]} | {
         half_life: boosted_ndcg(shop, scores + step * unit * gains(shop, half_life)) for half_life in OTHER_HALF_LIVES
     }
     half_life = max(by_half_life, key=lambda one: by_half_life[one])
+    assert by_half_life[half_life] >= boosted_ndcg(shop, scores + FIRST * unit * gains(shop, None))
     found = judge_repeats(shop.artifact, shop.cases, ENCODERS[shop.artifact.encoder], shop.popular)
     assert found.boost == pytest.approx(step * unit, rel=1e-5)
     assert found.half_life_days == half_life == (56.0 if favourites_change else half_life)
@@ -287,6 +288,8 @@ def test_the_best_boost_is_found_among_those_that_are_tried(favourites_change: b
         "put_forward": found.put_forward,
         "boost": found.boost,
         "half_life_days": half_life,
+        "first": pytest.approx(FIRST * unit, rel=1e-5),
+        "forced": False,
         "decision": Purchased.BOOST,
     }
 

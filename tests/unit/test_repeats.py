@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from common.config import Purchased
+from common.evaluation.baselines.base import judge_baseline
+from common.evaluation.baselines.own_frequent import OwnFrequent
 from common.evaluation.cases import Cases, Relevance, make_cases
 from common.evaluation.judge import PRIMARY
 from common.evaluation.metrics import ndcg_at_k
@@ -17,6 +19,7 @@ from common.models.artifact import Artifact
 from common.models.base import FitOptions, TrainingData
 from common.models.registry import make
 from common.schemas.data import DueColumns, EventType, Interactions, LayerContent, Weighting
+from common.schemas.documents import RepeatPurchases
 from common.serving.bundle import ServedBundle
 from common.serving.encoders import ENCODERS
 from common.serving.ranking import RankingRequest, rank
@@ -67,13 +70,17 @@ def test_where_all_buy_their_own_again_these_are_put_forward() -> None:
 
 
 @pytest.mark.parametrize("purchased", [Purchased.HIDE, Purchased.SHOW, Purchased.BOOST])
-def test_serving_does_what_was_judged(purchased: Purchased, tmp_path: Path) -> None:
+@pytest.mark.parametrize("family", ["als", "popular"])
+def test_serving_does_what_was_judged(family: str, purchased: Purchased, tmp_path: Path) -> None:
     """The NDCG@10 of the bundle made from the judged artifact, for the same people, is the same."""
     cases = cases_of(loyal())
-    artifact = fit(cases)
+    artifact = fit(cases, family)
     judged = judge_repeats(artifact, cases, ENCODERS[artifact.encoder], fit(cases, "popular"))
     bundle = open_layers(
-        [layer(artifact, cases, judged.half_life_days)], tmp_path, encoder_params=artifact.encoder_params
+        [layer(artifact, cases, judged.half_life_days)],
+        tmp_path,
+        encoder=artifact.encoder,
+        encoder_params=artifact.encoder_params,
     )
     lists = [served(bundle, join_user_key(*key), purchased, judged.boost) for key in cases.user_keys.tolist()]
     relevant = cases.relevant(Relevance.ALL)
@@ -92,7 +99,11 @@ def layer(artifact: Artifact, cases: Cases, half_life: float | None) -> LayerCon
     numbers = np.arange(past.n_items, dtype=np.int32)
     histories = histories_of(past, Weighting.model_validate(artifact.params["weighting"]), cases.fold.cut_s, half_life)
     nobody = np.empty((0, artifact.dim), np.float32)
-    content = layer_content(Goods(numbers.tolist(), artifact.item_vectors), encoder=dict(artifact.encoder_arrays))
+    content = layer_content(
+        Goods(numbers.tolist(), artifact.item_vectors),
+        encoder=dict(artifact.encoder_arrays),
+        popular=np.argsort(-artifact.item_vectors[:, 0], kind="stable").astype(np.int32),
+    )
     due = DueColumns.unknown(histories.repeats)
     return replace(content, users=user_rows(past.user_keys, histories, due, numbers, lambda *_: nobody, nobody))
 
@@ -105,10 +116,29 @@ def served(bundle: ServedBundle, key: UserKey, purchased: Purchased, boost: floa
     return [pick.item_no for pick in rank(bundle, request)]
 
 
-def test_a_model_with_one_list_for_everybody_has_no_boost() -> None:
+def test_before_one_list_for_everybody_stands_what_each_has_bought_most_often() -> None:
+    cases = cases_of(loyal())
     found = repeats(loyal(), "popular")
-    assert (found.put_forward, found.boost) == (found.show, 0)
-    assert found.decision is not Purchased.BOOST
+    assert found.put_forward > found.show > found.hide
+    assert found.decision is Purchased.BOOST
+    floor = judge_baseline(OwnFrequent(cases.fold), cases).metrics[Relevance.ALL][PRIMARY]
+    assert found.put_forward >= floor - 0.01
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_no_model_is_judged_below_its_own_list_behind_what_each_has_bought_most_often(seed: int) -> None:
+    """Whatever the vectors are, the best treatment reaches the one that puts purchases first."""
+    cases = cases_of(loyal())
+    artifact = fit(cases)
+    vectors = np.random.default_rng(seed).normal(size=artifact.item_vectors.shape).astype(np.float32)
+    artifact = replace(artifact, item_vectors=vectors, user_vectors=-artifact.user_vectors)
+    popular = fit(cases, "popular")
+    encode = ENCODERS[artifact.encoder]
+    found = judge_repeats(artifact, cases, encode, popular)
+    unit = max(found.boost, 1.0)
+    first = RepeatPurchases(decision="boost", boost=1000 * unit)
+    plain = judge_as_served(artifact, cases, encode, popular, first).metrics[Relevance.ALL][PRIMARY]
+    assert found.put_forward >= plain - 0.01
 
 
 def test_where_nobody_buys_twice_hiding_is_best() -> None:

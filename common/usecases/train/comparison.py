@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from common.config import Settings
+from common.config import Purchased, Settings
 from common.errors import RefusedError, StopCause, Stopped
 from common.evaluation.cases import Relevance
 from common.evaluation.judge import PRIMARY, Judgement
@@ -33,6 +33,7 @@ from common.usecases.train.leaderboard import (
     RowKind,
     evaluate_baselines,
     evaluate_families,
+    floor_of,
     not_comparable,
     reserve_s,
 )
@@ -120,6 +121,7 @@ class Comparison:
     leaderboard: the rows for reading, the champion first
     newcomers: the metrics of the popular list for people without an event before the cut
     not_tried: the candidates that have no trial
+    popular_decisions: how to serve popular where it may have to replace the winner
     """
 
     relevance: Relevance
@@ -133,6 +135,7 @@ class Comparison:
     leaderboard: tuple[LeaderboardRow, ...] = ()
     newcomers: dict[str, float] = field(default_factory=dict)
     not_tried: tuple[NotTried, ...] = ()
+    popular_decisions: Decisions | None = None
 
     @property
     def served_ended(self) -> NotTried | None:
@@ -202,6 +205,10 @@ def compare_models(
         final = without_test(evaluator, trials, winner)
         baselines = not_comparable(baselines) if test_evaluator is not evaluator else baselines
         notices.append(f"validation decided alone, because the test evaluation was ended: {stop.message}")
+    if test_evaluator is final.evaluator and settings.purchased in (Purchased.AUTO, Purchased.BOOST):
+        final, decisions = _with_floor(replace(final, floor=floor_of(baselines)), decisions, settings, deadline)
+        served = decisions.served(settings.purchased)
+    replaced = final.refusal(relevance, settings.gate_margin) or final.below_floor(settings.seed)
     leaderboard = (
         *_first_rows(final, winner, relevance, served),
         *_families(final, evaluator, trials, relevance, deadline),
@@ -218,7 +225,40 @@ def compare_models(
         leaderboard=(*leaderboard, *baselines),
         newcomers=_newcomers(test_evaluator),
         not_tried=(*not_tried, *dropped),
+        popular_decisions=_decide_popular(evaluator, final, popular, relevance, deadline) if replaced else None,
     )
+
+
+def _with_floor(
+    final: FinalEvaluation, decisions: Decisions, settings: Settings, deadline: float
+) -> tuple[FinalEvaluation, Decisions]:
+    """The test evaluation with its floor, and the decisions. A winner that is below it as it was to be served is judged
+    once more, with all purchases put first."""
+    if final.below_floor(settings.seed) is None:
+        return final, decisions
+    first = replace(decisions, repeats=decisions.repeats.with_purchases_first())
+    ends = step_ends(deadline, final.winner.fit_s)
+    try:
+        winner = final.evaluator.evaluate(
+            final.winner.candidate, ends, served=first.served(settings.purchased), keep=True
+        )
+    except Stopped:
+        return final, decisions
+    popular = winner if final.popular is final.winner else final.popular
+    return replace(final, winner=winner, popular=popular), first
+
+
+def _decide_popular(
+    evaluator: Judging, final: FinalEvaluation, popular: Trial, relevance: Relevance, deadline: float
+) -> Decisions | None:
+    """How to serve popular in place of the winner; None where there is no time to find out."""
+    try:
+        decisions = evaluator.decide(popular.candidate, relevance, deadline)
+    except Stopped:
+        return None
+    if final.floor is None:
+        return decisions
+    return replace(decisions, repeats=decisions.repeats.with_purchases_first())
 
 
 def _choose_window(evaluator: Judging, relevance: Relevance, deadline: float) -> tuple[PopularWindow, list[str]]:

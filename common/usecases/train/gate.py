@@ -1,7 +1,8 @@
 """The gate: whether the winner of a comparison may be published.
 
 It refuses a winner that is worse than popular or clearly worse than the served model; the served model then stays.
-Where nothing is served yet, `model_selection` publishes popular in place of a refused winner.
+Where nothing is served yet, `model_selection` publishes popular in place of a refused winner. In place of a winner that
+serves known people worse than the plainest list for them, it publishes that list.
 """
 
 from __future__ import annotations
@@ -9,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from common.evaluation.bootstrap import paired_interval
 from common.evaluation.cases import Relevance
-from common.evaluation.judge import PRIMARY
+from common.evaluation.judge import PRIMARY, Judgement
 from common.usecases.train.deadlines import step_ends
 from common.usecases.train.evaluator import Judging, ServingSettings, Trial
 
@@ -20,13 +22,28 @@ class FinalEvaluation:
     """The test evaluation, by one `evaluator` on one window: the winner, popular, and the model that is served now.
 
     `popular` is the winner's trial if popular has won; `served` is None if the served model has won or nothing is
-    served.
+    served. `floor` are the figures of what each person buys most often, then popular; None where they are not known.
     """
 
     evaluator: Judging
     winner: Trial
     popular: Trial
     served: Trial | None
+    floor: Judgement | None = None
+
+    def below_floor(self, seed: int) -> str | None:
+        """The reason why known people are better served by what they buy most often, then popular; None where the
+        winner, as it is served, is not clearly worse than that."""
+        ours = self.winner.as_served
+        if ours is None or self.floor is None or not len(ours.primary[Relevance.ALL]):
+            return None
+        mine, plain = ours.primary[Relevance.ALL], self.floor.primary[Relevance.ALL]
+        if paired_interval(mine, plain, seed)[1] >= 0:
+            return None
+        return (
+            f"{self.winner.candidate} as served is clearly worse than own most frequent, then popular: "
+            f"{PRIMARY} {mine.mean():.4f} against {plain.mean():.4f}, judged by all purchases"
+        )
 
     def refusal(self, relevance: Relevance, gate_margin: float) -> str | None:
         """The reason why the winner must not be published; None if it may be."""

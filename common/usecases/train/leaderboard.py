@@ -15,6 +15,7 @@ from typing import Final
 from common.errors import RefusedError
 from common.evaluation.baselines import BASELINES
 from common.evaluation.baselines.base import Baseline
+from common.evaluation.baselines.own_frequent import OwnFrequent
 from common.evaluation.cases import Relevance
 from common.evaluation.judge import Judgement
 from common.models.popular import Popular
@@ -96,6 +97,11 @@ def _evaluate_baseline(baseline: type[Baseline], evaluator: Judging, deadline: f
     except RefusedError as refusal:
         return LeaderboardRow(RowKind.BASELINE, baseline.name, left_out=refusal.message)
     return LeaderboardRow(RowKind.BASELINE, baseline.name, judgement, usage)
+
+
+def floor_of(rows: Sequence[LeaderboardRow]) -> Judgement | None:
+    """The figures of what each person buys most often, then popular; None where the row was left out."""
+    return next((row.judgement for row in rows if row.name == OwnFrequent.name), None)
 
 
 def reserve_s(tried: Sequence[Trial], deadline: float) -> float:

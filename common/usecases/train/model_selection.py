@@ -124,10 +124,16 @@ def _selected(
     published = final.winner
     if comparison.served_ended and published is final.popular and not refusal:
         refusal = f"popular replaces no model that was not judged: {comparison.served_ended}"
+    below = final.below_floor(settings.seed)
+    if below and not refusal and published is not final.popular:
+        notices = (*notices, f"popular is published, behind what each person buys most often: {below}")
+        published = final.popular
+        refusal = replace(final, winner=final.popular).refusal(comparison.relevance, settings.gate_margin)
     if refusal and plan.served is None:
         notices = (*notices, f"popular is published until a model is better: {refusal}")
         published, refusal = final.popular, None
-    decided = comparison.decisions.served(Purchased.AUTO) if published is final.winner else None
+    decisions = comparison.decisions if published is final.winner else comparison.popular_decisions
+    decided = decisions.served(Purchased.AUTO) if decisions else None
     return ModelSelection(
         models=(published.candidate.model, popular_of(comparison.window.days).model),
         summary=figures.summary(comparison, published, settings.seed),

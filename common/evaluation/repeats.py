@@ -6,9 +6,10 @@ than the model's own, which is chosen for finding new items. Items that are new 
 
 With ALS at a grocer, NDCG@10 of all purchases is .257 shown and .403 put forward (docs/measurements-models.md).
 
-A boost of `FIRST` puts whatever a person has bought before everything else, the most frequent first. It is always
-among those tried, so that no model is served below the plainest list for known people: what they buy most often, then
-popular.
+A boost of `FIRST` puts whatever a person has bought before everything else, the most frequent first. Popular has no
+other, and any model is served so where the test window shows it clearly below the plainest list for known people: what
+they buy most often, then popular. It is not tried beside the other boosts: they reach as much
+where people buy little and rarely.
 """
 
 from __future__ import annotations
@@ -108,18 +109,17 @@ def judge_repeats(artifact: Artifact, cases: Cases, encode: Encoder, fallback: A
     def judged(boosts: list[_Boost]) -> list[float]:
         return _judge(scores_of(artifact, cases, encode, fallback), cases, boosts)
 
-    usual, plain = gains(HALF_LIFE_DAYS), gains(None)
+    usual = gains(HALF_LIFE_DAYS)
     hidden, shown = _hiding(usual), _Boost(usual, 0.0)
     unit = float(np.mean(np.concatenate([leads(scores) for _, scores in scores_of(artifact, cases, encode, fallback)])))
-    steps = () if artifact.family == fallback.family else STEPS
-    first = [_Boost(usual, step * unit, HALF_LIFE_DAYS) for step in (*steps, FIRST)]
+    steps = (FIRST,) if artifact.family == fallback.family else STEPS
+    first = [_Boost(usual, step * unit, HALF_LIFE_DAYS) for step in steps]
     hide, show, *forward = judged([hidden, shown, *first])
     best = first[int(np.argmax(forward))]
     others = [_Boost(gains(half_life), best.boost, half_life) for half_life in OTHER_HALF_LIVES]
-    floor = _Boost(plain, FIRST * unit)
-    tried = dict(zip([best, *others, floor], [max(forward), *judged([*others, floor])], strict=True))
+    tried = dict(zip([best, *others], [max(forward), *judged(others)], strict=True))
     best = max(tried, key=lambda boost: tried[boost])
-    return RepeatDecision(hide, show, tried[best], best.boost, best.half_life_days, floor.boost)
+    return RepeatDecision(hide, show, tried[best], best.boost, best.half_life_days, FIRST * unit)
 
 
 def judge_as_served(

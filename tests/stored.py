@@ -113,7 +113,8 @@ def fit(ctx: Context, family: str = "als") -> tuple[Artifact, int]:
     ):
         data = TrainingData(reader.interactions(), reader.catalogue())
     now_s = int(data.interactions.ts[-1])
-    return make(family).fit(data, FitOptions(seed=1, threads=1, now_s=now_s)), document.seq
+    model = make(family, {"factors": 64, "regularization": 1.0} if family == "als" else {})
+    return model.fit(data, FitOptions(seed=1, threads=1, now_s=now_s)), document.seq
 
 
 def publish(ctx: Context, artifact: Artifact, covers_seq: int, due: DueSettings | None = None) -> Bundle:

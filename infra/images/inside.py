@@ -96,10 +96,14 @@ def fits() -> None:
 
     from common.models.base import FitOptions, TrainingData
     from common.models.registry import FAMILIES, make
+    from common.models.shape import DataShape
 
     data = _shop()
+    shape = DataShape.of(data, max_width=64)
     for family in FAMILIES:
-        artifact = make(family).fit(TrainingData(data), FitOptions(seed=1, threads=1, now_s=int(data.ts[-1])))
+        artifact = (
+            make(family).suited(shape).fit(TrainingData(data), FitOptions(seed=1, threads=1, now_s=int(data.ts[-1])))
+        )
         assert np.isfinite(artifact.item_vectors).all(), family
     optuna.create_study().optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=2)
 

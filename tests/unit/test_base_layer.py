@@ -9,6 +9,7 @@ import pytest
 from common.models.artifact import Artifact
 from common.models.base import FitOptions, TrainingData
 from common.models.registry import families_for_people, make
+from common.models.shape import DataShape
 from common.schemas.data import U64, Catalogue, EventType, Interactions, LayerContent
 from common.schemas.documents import DEFAULT_BLEND, SimilarBlend
 from common.store.segments.co_purchases import CoPurchases
@@ -40,7 +41,8 @@ NO_CATALOGUE = take(CATALOGUE, [])
 
 
 def fit(data: Interactions, family: str = "als") -> Artifact:
-    return make(family).fit(TrainingData(data, CATALOGUE), FitOptions(seed=1, threads=1, now_s=NOW))
+    model = make(family).suited(DataShape.of(data, 256))
+    return model.fit(TrainingData(data, CATALOGUE), FitOptions(seed=1, threads=1, now_s=NOW))
 
 
 def base(

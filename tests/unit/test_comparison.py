@@ -19,6 +19,7 @@ from common.evaluation.judge import PRIMARY, Judgement
 from common.evaluation.split import temporal_split
 from common.models.base import TrainingData
 from common.models.registry import make
+from common.models.shape import DataShape
 from common.schemas.data import Interactions
 from common.schemas.documents import ModelInfo, RepeatPurchases
 from common.usecases.train.comparison import Comparison, compare_models
@@ -78,7 +79,8 @@ def quiet(text: str, done: float) -> None:
 
 
 def chosen(data: Interactions, settings: Settings = SETTINGS, **fields: Any) -> ModelSelection:
-    return select_model(bench_of(data, settings), train_plan(**fields), settings, quiet)
+    plan = train_plan(**{"shape": DataShape.of(data, settings.max_dim)} | fields)
+    return select_model(bench_of(data, settings), plan, settings, quiet)
 
 
 def bench_of(data: Interactions, settings: Settings = SETTINGS) -> Workbench:
@@ -307,8 +309,10 @@ def test_a_candidate_that_cannot_learn_is_named_and_left_out() -> None:
 
 def test_what_is_served_is_tried_first_and_no_settings_twice() -> None:
     """The served settings are those of a start, which is not tried again."""
-    params = make("als").starts[0].model_dump(mode="json")
-    trials = chosen(two_tastes(), served=served(**params)).full["trials"]
+    data = two_tastes()
+    start = type(make("als"))(make("als").starts[-1]).suited(DataShape.of(data, SETTINGS.max_dim))
+    params = start.config.model_dump(mode="json")
+    trials = chosen(data, served=served(**params)).full["trials"]
     assert [trial["origin"] for trial in trials[:2]] == ["served", "default"]
     assert [trial["params"] for trial in trials].count(params) == 1
 
@@ -433,7 +437,8 @@ def test_without_evaluation_the_served_settings_are_fitted_again() -> None:
     choice = chosen(two_tastes(), evaluate=False, served=served(**SMALL_ALS))
     assert choice.models[0].config == make("als", SMALL_ALS).config
     assert choice.summary["judged_by"] is None
-    assert chosen(two_tastes(), evaluate=False).models[0].config == make("als").config
+    suited = make("als").suited(DataShape.of(two_tastes(), SETTINGS.max_dim))
+    assert chosen(two_tastes(), evaluate=False).models[0].config == suited.config
 
 
 def test_families_that_are_asked_for_come_before_what_is_served() -> None:

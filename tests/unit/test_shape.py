@@ -76,7 +76,7 @@ def test_decay_that_would_forget_by_a_files_order_changes_nothing() -> None:
     data = bought([(user, item, 0) for user in range(6) for item in range(6) if (user + item) % 2])
     numbered = replace(data, ts=NOON + 40 * DAY_S * np.arange(len(data)))
     shape = DataShape.of(numbered, max_width=8)
-    default = make("als", {"factors": 4})
+    default = make("als", {"factors": 4, "regularization": 0.1})
     assert not shape.timed
 
     def scores(model: Model[ModelConfig], data: Interactions) -> Any:
@@ -105,6 +105,20 @@ def test_settings_stay_where_the_data_carry_them() -> None:
     for name in FAMILIES:
         model = make(name)
         assert model.suited(DataShape(10**6, 2048, timed=True)) is model
+
+
+@pytest.mark.parametrize(("events", "regularization"), [(100, 1), (6_000, 6), (30_000, 30), (10**6, 30)])
+def test_few_events_get_less_regularization(events: int, regularization: float) -> None:
+    suited = make("als").suited(DataShape(events, 2048, timed=True))
+    assert suited.config.model_dump()["regularization"] == pytest.approx(regularization)
+
+
+def test_the_defaults_learn_from_a_tiny_shop() -> None:
+    data = tiny_shop()
+    suited = make("als").suited(DataShape.of(data, 256))
+    assert suited.config.model_dump()["factors"] == 8
+    artifact = suited.fit(TrainingData(data), FitOptions(1, 1, int(data.ts[-1])))
+    assert artifact.dim == 8
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from common.models.als import ALS
 from common.models.artifact import Artifact
 from common.models.base import FitOptions, TrainingData
 from common.models.registry import make
+from common.models.shape import DataShape
 from common.schemas.documents import DEFAULT_BLEND, RunState, SimilarBlend
 from common.usecases.train import similar as similar_module
 from common.usecases.train.report.make import make_report
@@ -49,7 +50,8 @@ def settings(directory: Path) -> Settings:
 
 
 def found(directory: Path, data: TrainingData = DATA, seconds: float = 300, kept: Kept | None = None) -> SimilarOfNight:
-    return similar_of_night(data, make("als"), settings(directory), seconds, 28, kept)
+    model = make("als").suited(DataShape.of(data.interactions, 256))
+    return similar_of_night(data, model, settings(directory), seconds, 28, kept)
 
 
 def test_the_blend_is_chosen_judged_and_told(tmp_path: Path) -> None:

@@ -124,8 +124,8 @@ bench: setup ## one table of ratios and build/bench.json; ROW=name runs one row
 sizing: setup ## what a shop's size costs, in one table and build/sizing.json; SIZES=small,middle run only some
 	$(PY) -m infra.sizing $(if $(SIZES),--sizes $(SIZES))
 
-eval: setup ## accuracy on public data against published figures; DATA=name MODEL=name run one
-	$(PY) -m tests.eval $(if $(DATA),--data $(DATA)) $(if $(MODEL),--model $(MODEL))
+eval: setup ## accuracy on public data against published figures; DATA=name MODEL=name run one, SHOP=grocer|gift|sparse a shop
+	$(PY) -m tests.eval $(if $(SHOP),--floor $(SHOP)) $(if $(DATA),--data $(DATA)) $(if $(MODEL),--model $(MODEL))
 
 docs: setup ## the documentation as a site, into build/site
 	$(PY) -m sphinx -q -E -W --keep-going -c docs -b html . build/site

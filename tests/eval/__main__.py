@@ -3,6 +3,7 @@
     python -m tests.eval                                   every configuration in tests/eval/configs
     python -m tests.eval --data gowalla --model als        those of one data set, one model, or both
     python -m tests.eval --shop online_retail              every baseline and family on a real shop
+    python -m tests.eval --floor sparse                    what a short night serves, beside plain lists
     python -m tests.eval --champion online_retail          what a night publishes there, asked through recommend
     python -m tests.eval --visits online_retail             visits and baskets there: links beside lift and vectors
     python -m tests.eval --similar completejourney         similar items there: the blend beside vectors and yardsticks
@@ -27,18 +28,20 @@ from pathlib import Path
 from typing import Any
 
 from common.cpus import usable_cpus
+from common.evaluation.judge import PRIMARY
 from common.models.registry import families_for_people
 from tests.eval import due, visits
 from tests.eval.champion import evaluate_champion, lines
 from tests.eval.cold import evaluate_cold
 from tests.eval.configs import read_configs
 from tests.eval.files import person_task, session_task
+from tests.eval.floor import floor_rows, line_of
 from tests.eval.judging import Result, evaluate
 from tests.eval.known import NoData, known_task
 from tests.eval.published import METRICS
 from tests.eval.report import line, write
 from tests.eval.shop_table import HEADER, rows
-from tests.eval.shops import SHOPS
+from tests.eval.shops import CALLED, SHOPS
 from tests.eval.similar import SIMILAR_SHOPS, similar_rows
 from tests.eval.tasks import Task
 from tests.eval.tuning import tune
@@ -53,6 +56,8 @@ def main() -> int:
     options = _options()
     if options.shop:
         return _print_shop(options)
+    if options.floor:
+        return _print_floor(options)
     if options.champion:
         return _print_champion(options)
     if options.visits:
@@ -107,6 +112,17 @@ def _print_shop(options: argparse.Namespace) -> int:
     return 0
 
 
+def _print_floor(options: argparse.Namespace) -> int:
+    found = []
+    print(f"{options.floor}, last 28 days, {PRIMARY}: all purchases   new to the person", flush=True)
+    for row in floor_rows(SHOPS[CALLED[options.floor]](options.data_dir)):
+        print(line_of(row), flush=True)
+        found.append(row)
+    BUILD.mkdir(parents=True, exist_ok=True)
+    (BUILD / f"{options.floor}-floor.json").write_text(json.dumps(found, indent=1))
+    return 0
+
+
 def _print_champion(options: argparse.Namespace) -> int:
     found = evaluate_champion(SHOPS[options.champion](options.data_dir), options.budget)
     for line_of_table in lines(found):
@@ -153,6 +169,7 @@ def _options() -> argparse.Namespace:
     known.add_argument("--data")
     known.add_argument("--model")
     known.add_argument("--shop", choices=SHOPS, help="every baseline and family on a real shop's last 28 days")
+    known.add_argument("--floor", choices=CALLED, help="what a short night serves known people, beside plain lists")
     known.add_argument("--champion", choices=SHOPS, help="what a night publishes for a real shop, through recommend")
     known.add_argument("--visits", choices=SHOPS, help="visits and baskets of a real shop's last 28 days")
     known.add_argument("--similar", choices=SIMILAR_SHOPS, help="similar items of a real shop's last 28 days")

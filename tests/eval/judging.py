@@ -18,9 +18,12 @@ from common.evaluation.split import Fold
 from common.models.artifact import Artifact
 from common.models.base import FitOptions, Model, ModelConfig, TrainingData
 from common.models.registry import make
+from common.models.shape import DataShape
 from common.schemas.data import F64, Bools
 from common.serving.encoders import ENCODERS
 from tests.eval.tasks import Task
+
+MAX_WIDTH = 2048
 
 MB = 1 << 10
 """ru_maxrss counts in KiB."""
@@ -44,7 +47,8 @@ def evaluate(task: Task, model: str, params: Mapping[str, Any], *, k: int, seed:
         return {name: float(values.mean()) for name, values in per_query(task, artifact, k).items()}
 
     options = FitOptions(seed, threads, int(task.train.ts[-1]))
-    return fit_and_judge(make(model, params), TrainingData(task.train), options, judge)
+    suited = make(model, params).suited(DataShape.of(task.train, MAX_WIDTH))
+    return fit_and_judge(suited, TrainingData(task.train), options, judge)
 
 
 def fit_and_judge(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,7 +11,7 @@ import duckdb
 import numpy as np
 
 from common.models.base import TrainingData
-from common.schemas.data import EVENT_TYPES, NO_USER, Catalogue, EventType, Interactions
+from common.schemas.data import DAY_S, EVENT_TYPES, NO_USER, Catalogue, EventType, Interactions
 from infra.demo.shop import LEFT_OUT_CATEGORIES, LEFT_OUT_DEPARTMENTS, _package_data
 from infra.demo.titles import title
 
@@ -83,7 +84,27 @@ def described_gift_shop(data_dir: Path) -> TrainingData:
     return TrainingData(data, _catalogue(items, data))
 
 
-SHOPS: Final[dict[str, Callable[[Path], TrainingData]]] = {"completejourney": grocer, "online_retail": gift_shop}
+def sparse(data_dir: Path) -> TrainingData:
+    """Many people with few baskets: of the grocer's year, each household's four weeks are a person of its own.
+
+    The cuts of both windows are in the middle of such four weeks: two weeks are known of whoever is asked about.
+    """
+    data = grocer(data_dir)
+    events = data.interactions
+    months = (events.ts - int(events.ts[-1]) - 1 + 42 * DAY_S) // (28 * DAY_S)
+    pairs = np.column_stack([events.users, months - months.min()])
+    people, codes = np.unique(pairs, axis=0, return_inverse=True)
+    keys = np.column_stack([np.zeros(len(people)), np.arange(len(people))]).astype(np.uint64)
+    return TrainingData(replace(events, user_keys=keys, users=codes.ravel().astype(np.int32)), data.catalogue)
+
+
+SHOPS: Final[dict[str, Callable[[Path], TrainingData]]] = {
+    "completejourney": grocer,
+    "online_retail": gift_shop,
+    "sparse": sparse,
+}
+CALLED: Final = {"grocer": "completejourney", "gift": "online_retail", "sparse": "sparse"}
+"""The shops by the names that `make eval SHOP=` takes."""
 
 
 def _interactions(lines: dict[str, Any]) -> Interactions:

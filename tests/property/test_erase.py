@@ -64,21 +64,23 @@ def test_everybody_writes_while_somebody_is_erased(seed: int, tmp_path: Path) ->
 @pytest.mark.parametrize("name", ["ingest", "compact"])
 def test_a_segment_that_comes_too_late_goes_with_its_writer(name: str, tmp_path: Path) -> None:
     """The erasure comes between the writer's look at the store and the file that it makes of it."""
-    rehearsal = _alone(tmp_path / "rehearsal", name)[1]
-    steps = 0
-    while rehearsal.operation != "put_if":
-        steps += 1
+    rehearsal, operations = _alone(tmp_path / "rehearsal", name)[1], []
+    while not rehearsal.finished:
+        operations.append(rehearsal.operation)
         rehearsal.step()
-    rehearsal.finish()
     ctx, work = _alone(tmp_path / "shop", name)
-    # Between the file and the document it looks for the mark of an erasure.
-    for _ in range(steps - 2):
+    # The last document is the store's. Between the file and the document it looks for the mark of an erasure.
+    for _ in range(_last_of(operations, "put_if") - 2):
         work.step()
     assert work.operation == "put"
     erase(ctx, [ERIKA])
     work.finish()
     assert not isinstance(work.outcome, BaseException)
     assert traces_of(ctx, ERIKA, [], tmp_path) == []
+
+
+def _last_of(operations: list[str], operation: str) -> int:
+    return max(place for place, other in enumerate(operations) if other == operation)
 
 
 def _alone(directory: Path, name: str) -> tuple[Context, Stepper[object]]:

@@ -18,7 +18,7 @@ from typing import Final
 from common import logs
 from common.bucket.at_once import each_at_once
 from common.bucket.port import ObjectInfo
-from common.errors import FileRejected, ReaderDied
+from common.errors import FileRejected, ReaderDied, UnavailableError
 from common.schemas.documents import RunRecord, RunState
 from common.store.uploads.batch import replaced_rows
 from common.store.uploads.batch_together import batch_together
@@ -96,10 +96,10 @@ class _Together:
 
     def take(self, uploads: Sequence[ObjectInfo], runs: Sequence[RunLog]) -> Taken:
         start_reading_process()
-        members, gone = self._fetched(uploads, runs)
-        beyond = uploads[len(members) + len(gone) :]
+        members, gone, failed = self._fetched(uploads, runs)
+        beyond = uploads[len(members) + len(gone) + len(failed) :]
         if not members:
-            return Taken(gone, later=beyond)
+            return Taken(gone, failed, beyond)
         read, peak_bytes = self._read(members)
         found = list(zip(members, read.uploads, strict=False))
         for member, upload in found:
@@ -112,37 +112,51 @@ class _Together:
         if good:
             records += self._commit(good, read)
         alone = [member.info for member, upload in found if upload is None]
-        return Taken(records, alone, [*(member.info for member in members[len(found) :]), *beyond])
+        return Taken(records, [*alone, *failed], [*(member.info for member in members[len(found) :]), *beyond])
 
-    def _fetched(self, uploads: Sequence[ObjectInfo], runs: Sequence[RunLog]) -> tuple[list[_Member], list[RunRecord]]:
-        """The uploads that are there, and the records of those that are gone: the first ones, as far as time allows."""
+    def _fetched(
+        self, uploads: Sequence[ObjectInfo], runs: Sequence[RunLog]
+    ) -> tuple[list[_Member], list[RunRecord], list[ObjectInfo]]:
+        """The uploads that are there, the records of those that are gone, and those that could not be fetched: the
+        first ones, as far as time allows.
+
+        Raises `UnavailableError` where none could be fetched: the store is away."""
         until = time.monotonic() + MOST_SECONDS
         _step(runs, "fetch")
 
-        def fetch(numbered: tuple[int, ObjectInfo]) -> ObjectInfo | None:
+        def fetch(numbered: tuple[int, ObjectInfo]) -> ObjectInfo | UnavailableError | None:
             number, info = numbered
             folder = self.work / str(number)
             if number and time.monotonic() > until:
                 return None
             folder.mkdir()
-            return self.ctx.bucket.fetch(info.key, folder / "upload")
+            try:
+                return self.ctx.bucket.fetch(info.key, folder / "upload")
+            except UnavailableError as error:
+                return error
 
         fetched = self.deadline.held(
             lambda: each_at_once(self.ctx.bucket, fetch, enumerate(uploads)), f"fetching {len(uploads)} uploads"
         )
-        if any(info and info.size > SMALL_BYTES for info in fetched):
+        errors = [info for info in fetched if isinstance(info, UnavailableError)]
+        if errors and not any(isinstance(info, ObjectInfo) for info in fetched):
+            raise errors[0]
+        if any(isinstance(info, ObjectInfo) and info.size > SMALL_BYTES for info in fetched):
             raise FileRejected("a large upload has come in the place of a small one")
         members: list[_Member] = []
         records: list[RunRecord] = []
+        failed: list[ObjectInfo] = []
         for number, (run, info) in enumerate(zip(runs, fetched, strict=True)):
             folder = self.work / str(number)
             if not folder.exists():
                 break
             if info is None:
                 records.append(_end(run, notices=[f"{uploads[number].key} is gone: another call was faster"]))
+            elif isinstance(info, UnavailableError):
+                failed.append(uploads[number])
             else:
                 members.append(_Member(len(members), run, info, folder, folder / "upload"))
-        return members, records
+        return members, records, failed
 
     def _read(self, members: Sequence[_Member]) -> tuple[ReadTogether, int]:
         _step([member.run for member in members], "read")

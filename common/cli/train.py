@@ -120,8 +120,9 @@ def _facts(run: RunRecord, report: str | None) -> dict[str, str]:
 
 
 def _settings(params: Mapping[str, Any]) -> str:
-    """`factors 64, alpha 3`, and then each group under its name: `; weighting: view 0.2`."""
+    """`factors 64, alpha 3`, and then each group under its name: `; weighting: view 0.2`. None is left out."""
     own = {name: value for name, value in params.items() if not isinstance(value, Mapping)}
+    own = {name: value for name, value in own.items() if value is not None}
     told = ", ".join(f"{name} {f'{value:.4g}' if isinstance(value, float) else value}" for name, value in own.items())
-    groups = [f"{name}: {_settings(group)}" for name, group in params.items() if name not in own]
+    groups = [f"{name}: {_settings(group)}" for name, group in params.items() if isinstance(group, Mapping)]
     return "; ".join(filter(None, (told, *groups)))

@@ -51,7 +51,7 @@ def test_an_upload_that_fails_holds_nothing_back(ctx: Context, bucket: FaultyBuc
     bad, good = f"{ctx.keys.incoming_events}bad.csv", f"{ctx.keys.incoming_events}good.csv"
     for key in (bad, good):
         ctx.bucket.put(key, PURCHASE)
-    bucket.script.append(Rule("fetch", Fault.FAIL_BEFORE, bad))
+    bucket.script.append(Rule("fetch", Fault.FAIL_BEFORE, bad, times=9))
     with pytest.raises(BucketUnavailable):
         sweep(ctx)
     assert keys_under(ctx, ctx.keys.incoming) == [bad]

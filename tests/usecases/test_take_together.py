@@ -379,13 +379,24 @@ def test_an_erasure_that_commits_meanwhile_takes_its_people_out(tmp_path: Path) 
 
 def test_a_store_that_fails_leaves_all_of_them_and_says_so_once(tmp_path: Path) -> None:
     ctx = shop_with(tmp_path, {}, TINY)
-    failing = FaultyBucket(ctx.bucket, [Rule("fetch", Fault.FAIL_BEFORE)])
+    failing = FaultyBucket(ctx.bucket, [Rule("fetch", Fault.FAIL_BEFORE, times=len(TINY))])
     with pytest.raises(BucketUnavailable):
         drain(replace(ctx, bucket=failing))
     assert len(keys_under(ctx, "incoming/")) == len(TINY)
     assert keys_under(ctx, "attempts/") == []
     assert len(keys_under(ctx, "runs/")) == 1
     assert keys_under(ctx, "last-runs/") == ["last-runs/ingest-failed"]
+
+
+def test_one_that_cannot_be_fetched_holds_nothing_back(tmp_path: Path) -> None:
+    """At every call: what the store has lost must not keep the others waiting."""
+    ctx = shop_with(tmp_path, {}, TINY)
+    lost = f"incoming/{next(iter(TINY))}"
+    failing = FaultyBucket(ctx.bucket, [Rule("fetch", Fault.FAIL_BEFORE, lost, times=9)])
+    with pytest.raises(BucketUnavailable):
+        drain(replace(ctx, bucket=failing))
+    assert keys_under(ctx, "incoming/") == [lost]
+    assert keys_under(ctx, "attempts/") == []
 
 
 def test_what_fails_together_does_not_hold_back_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -276,7 +276,10 @@ HOW_TO_INSTALL = (
 
 @pytest.mark.slow(lane="train")
 @pytest.mark.usefixtures("no_torch")
-def test_a_family_whose_library_is_not_installed_is_left_out_and_the_report_says_so(context_with: MakeContext) -> None:
+def test_a_family_whose_library_is_not_installed_is_left_out_and_the_report_says_so(
+    context_with: MakeContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FAMILIES["gru4rec"], "least_events", 0)
     shop = context_with(**QUICK | {"train_families": ""})
     sell(shop, two_tastes())
     run = train(shop, TrainOptions())
@@ -297,8 +300,9 @@ def test_a_family_that_is_named_and_whose_library_is_not_installed_stops_the_run
 
 @pytest.mark.slow(lane="train")
 def test_a_served_model_whose_library_is_not_installed_gives_way_to_one_that_can_learn(
-    context_with: MakeContext, request: pytest.FixtureRequest
+    context_with: MakeContext, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(FAMILIES["gru4rec"], "least_events", 0)
     shop = context_with(**QUICK | {"train_families": ""})
     visits = [replace(event, day=event.day + later) for event in two_tastes() for later in (0.0, 0.01)]
     sell(shop, visits)
@@ -367,7 +371,7 @@ def test_the_next_training_on_other_data_tries_the_defaults_too(context_with: Ma
     sell(shop, [event for event in two_tastes() if event.day > 60])
     origins = [trial["origin"] for trial in metrics_file(shop, train(shop, TrainOptions()))["trials"]]
     assert origins[0] == "earlier"
-    assert len(origins) > 3
+    assert {"start", "default"} <= set(origins)
 
 
 @pytest.mark.slow(lane="train")

@@ -27,14 +27,17 @@ from common.usecases.train.train import TrainOptions, train
 from tests.functions.test_train import QUICK, sell, two_tastes
 from tests.hanging_library import hang
 from tests.processes import await_gone
-from tests.stored import served_document
+from tests.stored import add_batch, served_document
 from tests.trust.accounts import Account
+from tests.usecases.test_similar_of_night import GOODS, swaps
 
 pytestmark = [pytest.mark.s3, pytest.mark.slow(lane="trust-limits")]
 
 BUDGET_S = 20.0
 OVER = 1.1
 """A training that has no time left may take so much longer than its budget, publishing included."""
+
+FITS_OF_A_WINNER = 6
 
 MakeContext = Callable[..., Context]
 
@@ -104,6 +107,22 @@ def test_a_winner_that_hangs_later_is_published_as_it_was_kept_or_gives_way(
     assert run.state is RunState.DONE, run
     assert seconds <= OVER * BUDGET_S
     assert served_document(shop).bundle.model.version == run.run_id
+    account(libraries_that_hung=1)
+
+
+def test_a_library_that_hangs_in_what_is_chosen_beside_the_model_costs_that_alone(
+    context_with: MakeContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, account: Account
+) -> None:
+    """After the trials of its defaults and three starts, the decision, the test, and the fit on all data, the selected
+    model is fitted once more to judge similar items."""
+    shop = context_with(**QUICK | {"train_families": "als,popular"})
+    add_batch(shop, swaps(), GOODS)
+    hang(monkeypatch, tmp_path / "site", "als", ended=FITS_OF_A_WINNER)
+    run, seconds = timed(shop)
+    assert run.state is RunState.DONE, run
+    assert seconds <= OVER * BUDGET_S
+    assert served_document(shop).bundle.model.family == "als"
+    assert any("by the usual blend: it took longer than" in text for text in run.notices), run.notices
     account(libraries_that_hung=1)
 
 

@@ -17,7 +17,9 @@ from common.schemas.documents import RunState
 from common.schemas.links import Place
 from common.usecases.train.links import BUDGET_SHARE, LinksOfNight, links_budget_s, links_of_night, told
 from common.usecases.train.model_selection import TrainPlan
+from common.usecases.train.selected_model import SelectedModel
 from common.usecases.train.train import TrainOptions, train
+from common.usecases.train.workbench import Order, Workbench
 from tests.memory import memory_context
 from tests.shops import Event, interactions
 from tests.stored import Item, add_batch, open_served, served_document
@@ -55,7 +57,9 @@ def settings(directory: Path) -> Settings:
 
 
 def found(directory: Path, events: list[Event], seconds: float = 300) -> LinksOfNight:
-    return links_of_night(TrainingData(interactions(events)), make("popular"), settings(directory), seconds)
+    data, shop = TrainingData(interactions(events)), settings(directory)
+    selected = SelectedModel(Workbench(data, Order.of(shop)), make("popular"))
+    return links_of_night(data, selected, shop, seconds)
 
 
 @pytest.mark.slow(lane="train")

@@ -18,8 +18,10 @@ from common.models.shape import DataShape
 from common.schemas.documents import DEFAULT_BLEND, RunState, SimilarBlend
 from common.usecases.train import similar as similar_module
 from common.usecases.train.report.make import make_report
-from common.usecases.train.similar import BLEND, VECTORS, Kept, SimilarOfNight, similar_of_night, told_of_similar
+from common.usecases.train.selected_model import SelectedModel
+from common.usecases.train.similar import BLEND, VECTORS, SimilarOfNight, similar_of_night, told_of_similar
 from common.usecases.train.train import TrainOptions, train
+from common.usecases.train.workbench import Order, Workbench
 from tests.memory import memory_context
 from tests.shops import Event, catalogue, interactions
 from tests.stored import Item, add_batch, served_document
@@ -42,6 +44,7 @@ def swaps(days: int = 60) -> list[Event]:
 
 
 CATALOGUE = catalogue([(f"{kind}{number}", kind, "maker", 1.0 + number) for kind in KINDS for number in range(N)])
+GOODS = [Item(f"{kind}{number}", kind, "maker", 1.0 + number) for kind in KINDS for number in range(N)]
 DATA = TrainingData(interactions(swaps()), CATALOGUE)
 
 
@@ -49,9 +52,13 @@ def settings(directory: Path) -> Settings:
     return memory_context(directory, validation_days=14, test_days=14).settings
 
 
-def found(directory: Path, data: TrainingData = DATA, seconds: float = 300, kept: Kept | None = None) -> SimilarOfNight:
+def selected(directory: Path, data: TrainingData = DATA) -> SelectedModel:
     model = make("als").suited(DataShape.of(data.interactions, 256))
-    return similar_of_night(data, model, settings(directory), seconds, 28, kept)
+    return SelectedModel(Workbench(data, Order.of(settings(directory))), model)
+
+
+def found(directory: Path, data: TrainingData = DATA, seconds: float = 300) -> SimilarOfNight:
+    return similar_of_night(data, selected(directory, data), settings(directory), seconds, 28)
 
 
 def test_the_blend_is_chosen_judged_and_told(tmp_path: Path) -> None:
@@ -85,25 +92,25 @@ def test_a_blend_that_is_clearly_worse_than_vectors_is_not_taken(
     assert told_of_similar(night)[0].startswith("similar items are found by nearest vectors")
 
 
-def test_what_the_comparison_has_kept_is_not_fitted_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_selected_model_is_fitted_once_for_each_window_and_on_what_is_before_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fits: list[tuple[int, int]] = []
+    fit = ALS.fit
+
+    def counted(self: ALS, data: TrainingData, options: FitOptions) -> Artifact:
+        fits.append((options.now_s, int(data.interactions.ts[-1])))
+        return fit(self, data, options)
+
+    monkeypatch.setattr(ALS, "fit", counted)
+    model = selected(tmp_path)
+    for _ in range(2):
+        assert similar_of_night(DATA, model, settings(tmp_path), 300, 28).figures
     split = temporal_split(DATA.interactions, 14, 14)
     assert split is not None
     assert split.test is not None
-    fold = split.test
-    model = ALS.from_params({})
-    artifact = model.fit(TrainingData(fold.past, CATALOGUE), FitOptions(1, 1, fold.cut_s))
-    fits: list[int] = []
-    fit = type(model).fit
-
-    def counted(self: ALS, data: TrainingData, options: FitOptions) -> Artifact:
-        fits.append(options.now_s)
-        return fit(self, data, options)
-
-    monkeypatch.setattr(type(model), "fit", counted)
-    assert found(tmp_path, kept=Kept(artifact, fold.cut_s)).figures
-    assert len(fits) == 1
-    assert found(tmp_path, kept=Kept(artifact, fold.cut_s - 1)).figures
-    assert len(fits) == 3, "what has learned until another time is of no use"
+    folds = (split.validation, split.test)
+    assert fits == [(fold.cut_s, int(fold.past.ts[-1])) for fold in folds]
 
 
 @pytest.mark.parametrize("seconds", [0, -1e9])
@@ -122,8 +129,7 @@ def test_without_categories_there_is_nothing_to_judge(tmp_path: Path) -> None:
 @pytest.mark.slow(lane="train")
 def test_a_night_publishes_its_blend_with_its_figures(tmp_path: Path) -> None:
     ctx = memory_context(tmp_path, validation_days=14, test_days=14, tune_trials=0)
-    items = [Item(f"{kind}{number}", kind, "maker", 1.0 + number) for kind in KINDS for number in range(N)]
-    add_batch(ctx, swaps(), items)
+    add_batch(ctx, swaps(), GOODS)
     run = train(ctx, TrainOptions(families=("als",), budget_s=600))
     assert run.state is RunState.DONE
     model = served_document(ctx).bundle.model

@@ -29,6 +29,7 @@ from common.tuning.search import SearchPlan, search
 from common.tuning.trial import Verdict, Watch
 from common.usecases.publish.publish import Beside
 from common.usecases.train.model_selection import TrainPlan
+from common.usecases.train.selected_model import SelectedModel
 
 BUDGET_SHARE: Final = 0.1
 """Share of a night's time that the links may take. Their fits take seconds, the selected model's one fit the most."""
@@ -52,9 +53,7 @@ def links_budget_s(plan: TrainPlan) -> float:
     return BUDGET_SHARE * max(0.0, plan.deadline - time.monotonic())
 
 
-def links_of_night(
-    data: TrainingData, selected: Model[ModelConfig], settings: Settings, seconds: float
-) -> LinksOfNight:
+def links_of_night(data: TrainingData, selected: SelectedModel, settings: Settings, seconds: float) -> LinksOfNight:
     """The links that are to stand beside the selected model, fitted on all data."""
     split = temporal_split(data.interactions, settings.validation_days, settings.test_days) if seconds else None
     if split is None:
@@ -71,14 +70,13 @@ def links_of_night(
 
 @dataclass
 class _Night:
-    """The comparison of one night. The selected model is fitted once, for the test window."""
+    """The comparison of one night."""
 
     data: TrainingData
-    selected: Model[ModelConfig]
+    selected: SelectedModel
     settings: Settings
     split: Split
     deadline: float
-    _rival: Artifact | None = None
 
     def answer(self, place: Place, found: LinksOfNight) -> None:
         """Adds the figures of a place, and the links of it if they are better."""
@@ -92,7 +90,7 @@ class _Night:
             return
         ours, theirs = judge_visits(self._fit(model, fold), held, None), self._judge_selected(fold, held)
         low, high = paired_interval(ours.primary, theirs.primary, self.settings.seed)
-        figures = _figures(model, ours, theirs, self.selected.family, low, high)
+        figures = _figures(model, ours, theirs, self.selected.model.family, low, high)
         found.figures[place.value] = figures
         if low > 0:
             found.beside[place] = Beside(self._fit(model, None), figures)
@@ -119,9 +117,8 @@ class _Night:
         return Cooccurrence.from_params(best.params)
 
     def _judge_selected(self, fold: Fold, held: Questions) -> VisitJudgement:
-        if self._rival is None:
-            self._rival = self._fit(self.selected, fold)
-        return judge_visits(self._rival, held, ENCODERS[self._rival.encoder])
+        rival = self.selected.before(fold, self.deadline)
+        return judge_visits(rival, held, ENCODERS[rival.encoder])
 
     def _fit(self, model: Model[ModelConfig], fold: Fold | None, watch: Callable[[], None] | None = None) -> Artifact:
         """A fit on what is before a fold's window, or on everything."""

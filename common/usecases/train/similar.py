@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -29,13 +29,13 @@ from common.evaluation.similar import (
     similar_questions,
 )
 from common.evaluation.split import Fold, temporal_split
-from common.models.artifact import Artifact
-from common.models.base import FitOptions, Model, ModelConfig, TrainingData
+from common.models.base import TrainingData
 from common.models.similar.lists import similar_in_categories
 from common.schemas.data import I64, Catalogue
 from common.schemas.documents import DEFAULT_BLEND, SimilarBlend
 from common.usecases.publish.layers.similar import nearest
 from common.usecases.train.model_selection import TrainPlan
+from common.usecases.train.selected_model import SelectedModel
 from common.usecases.train.similar_shelf import JudgedShelf, judged_shelf
 
 BUDGET_SHARE: Final = 0.05
@@ -82,51 +82,40 @@ def similar_budget_s(plan: TrainPlan) -> float:
 
 def similar_of_night(
     data: TrainingData,
-    selected: Model[ModelConfig],
+    selected: SelectedModel,
     settings: Settings,
     seconds: float,
     popular_days: float,
-    kept: Kept | None = None,
     usual: SimilarBlend = DEFAULT_BLEND,
 ) -> SimilarOfNight:
-    """The blend for the selected model. kept: what this model has learned before, if there is such a thing, so that it
-    need not be fitted anew; usual: the blend where nothing can be judged."""
+    """The blend for the selected model; `usual` where nothing can be judged."""
     split = temporal_split(data.interactions, settings.validation_days, settings.test_days) if seconds else None
     if split is None or data.catalogue is None or not any(data.catalogue.categories):
         return SimilarOfNight(usual)
-    choice = _Choice(data, data.catalogue, selected, settings, popular_days, time.monotonic() + seconds)
+    choice = _Choice(data.catalogue, selected, settings, popular_days, time.monotonic() + seconds)
     try:
-        return choice.made(split.validation, split.test or split.validation, kept, usual)
+        return choice.made(split.validation, split.test or split.validation, usual)
     except RefusedError as refusal:
         return SimilarOfNight(usual, notices=(f"similar items are found by the usual blend: {refusal.message}",))
 
 
 @dataclass(frozen=True)
-class Kept:
-    """What a model has learned from the data before `until_s`, epoch seconds."""
-
-    artifact: Artifact
-    until_s: int
-
-
-@dataclass(frozen=True)
 class _Choice:
-    data: TrainingData
     catalogue: Catalogue
-    selected: Model[ModelConfig]
+    selected: SelectedModel
     settings: Settings
     popular_days: float
     deadline: float
 
-    def made(self, validation: Fold, test: Fold, kept: Kept | None, usual: SimilarBlend) -> SimilarOfNight:
-        shelf = self._shelf(validation, None)
+    def made(self, validation: Fold, test: Fold, usual: SimilarBlend) -> SimilarOfNight:
+        shelf = self._shelf(validation)
         asked = similar_questions(validation, shelf.groups, self.settings.seed)
         if asked is None:
             return SimilarOfNight(usual)
         tried = self._tried(shelf, asked)
         best = max(tried, key=lambda blend: tried[blend])
         if test is not validation:
-            shelf = self._shelf(test, kept)
+            shelf = self._shelf(test)
             asked = similar_questions(test, shelf.groups, self.settings.seed) or asked
             if asked.groups is not shelf.groups:
                 return SimilarOfNight(best, notices=("similar items could not be judged on the test window",))
@@ -145,18 +134,9 @@ class _Choice:
             tried[blend] = judge_similar(shelf.by(blend), asked).metrics[PRIMARY]
         return tried
 
-    def _shelf(self, fold: Fold, kept: Kept | None) -> JudgedShelf:
-        artifact = kept.artifact if kept and kept.until_s == fold.cut_s else self._fit(fold)
-        people = self.settings.min_pair_people
-        return judged_shelf(fold, self.catalogue, artifact, self.popular_days, people)
-
-    def _fit(self, fold: Fold) -> Artifact:
-        def report(_step: int, _steps: int) -> None:
-            if time.monotonic() > self.deadline:
-                raise RefusedError(f"the time for a fit of {self.selected.family} was spent")
-
-        options = FitOptions(self.settings.seed, self.settings.n_threads, fold.cut_s, report=report)
-        return self.selected.fit(replace(self.data, interactions=fold.past), options)
+    def _shelf(self, fold: Fold) -> JudgedShelf:
+        artifact = self.selected.before(fold, self.deadline)
+        return judged_shelf(fold, self.catalogue, artifact, self.popular_days, self.settings.min_pair_people)
 
 
 def judged_rows(shelf: JudgedShelf, asked: SimilarQuestions, blend: SimilarBlend) -> dict[str, SimilarJudgement]:

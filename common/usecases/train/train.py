@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -35,14 +35,15 @@ from common.usecases.shared.runs import RunLog, start_run
 from common.usecases.shared.tombstones import reading_store
 from common.usecases.shared.workspace import workspace
 from common.usecases.train.deadlines import publishing_s
-from common.usecases.train.due import due_budget_s, due_of_night, told_of_due
-from common.usecases.train.final_fit import FITTING, PUBLISHING, fit_on_all, kept_before_test
+from common.usecases.train.due import DueOfNight, due_budget_s, due_of_night, told_of_due
+from common.usecases.train.final_fit import FITTING, PUBLISHING, fit_on_all
 from common.usecases.train.learned import TrialFile
-from common.usecases.train.links import links_budget_s, links_of_night, told
+from common.usecases.train.links import LinksOfNight, links_budget_s, links_of_night, told
 from common.usecases.train.model_selection import TrainPlan, select_model
 from common.usecases.train.publish_model import publish_model
 from common.usecases.train.report.write import run_figures, write_report
-from common.usecases.train.similar import Kept, similar_budget_s, similar_of_night, told_of_similar
+from common.usecases.train.selected_model import SelectedModel
+from common.usecases.train.similar import SimilarOfNight, similar_budget_s, similar_of_night, told_of_similar
 from common.usecases.train.workbench import Order, Workbench
 from common.usecases.train.worker.bench import RemoteBench
 from common.usecases.train.worker.process import Worker
@@ -126,6 +127,22 @@ def _served(ctx: Context) -> ModelInfo | None:
     return document.bundle.model if document else None
 
 
+class _Budgets(NamedTuple):
+    """Seconds of a night that are kept for what is chosen beside the model."""
+
+    links_s: float
+    similar_s: float
+    due_s: float
+
+
+class _Choices(NamedTuple):
+    """What is chosen beside the model, by the names that its figures have."""
+
+    links: LinksOfNight
+    similar: SimilarOfNight
+    due: DueOfNight
+
+
 @dataclass(frozen=True)
 class _Training:
     """One run. `began` is on the clock of `time.monotonic`; `named`: whether somebody chose the families."""
@@ -145,8 +162,8 @@ class _Training:
         data = worker.give(TrainingData(read.interactions, read.catalogue))
         read = replace(read, interactions=data.interactions, catalogue=data.catalogue or read.catalogue)
         plan = self._plan(data)
-        links_s, similar_s, due_s = links_budget_s(plan), similar_budget_s(plan), due_budget_s(plan)
-        plan = replace(plan, deadline=plan.deadline - links_s - similar_s - due_s)
+        budgets = _Budgets(links_budget_s(plan), similar_budget_s(plan), due_budget_s(plan))
+        plan = replace(plan, deadline=plan.deadline - sum(budgets))
         worker.ends = plan.deadline
         bench = RemoteBench(worker, Workbench(data, Order.of(ctx.settings)))
         selection = select_model(bench, plan, ctx.settings, self._comparing, self.trials.add)
@@ -159,28 +176,10 @@ class _Training:
             _report(ctx, log, figures(selection.notices) | {"refusal": selection.refusal}, data)
             raise RefusedError(selection.refusal)
         artifact = fit_on_all(bench, selection, plan, log)
-        kept = kept_before_test(bench, selection)
+        worker.ends = plan.deadline + budgets.links_s + budgets.similar_s
+        chosen = self._choices(data, SelectedModel.of(bench, selection), selection.popular_days, plan.served, budgets)
         worker.close()
-        log.step("fitting links", PUBLISHING)
-        links = links_of_night(data, selection.models[0], ctx.settings, links_s)
-        all_figures["links"] = links.figures
-        log.note(notices=told(links))
-        log.step("judging similar items", PUBLISHING)
-        similar = similar_of_night(
-            data,
-            selection.models[0],
-            ctx.settings,
-            similar_s,
-            selection.popular_days,
-            Kept(kept, selection.kept_until_s) if kept and selection.kept_until_s else None,
-            (plan.served and plan.served.similar) or DEFAULT_BLEND,
-        )
-        all_figures["similar"] = similar.figures
-        log.note(notices=told_of_similar(similar))
-        log.step("judging what is due", PUBLISHING)
-        due = due_of_night(data, ctx.settings, due_s, plan.served.due if plan.served else None)
-        all_figures["due"] = due.figures
-        log.note(notices=told_of_due(due))
+        all_figures |= {name: choice.figures for name, choice in chosen._asdict().items()}
         repeats = None
         if artifact.family == selection.models[0].family:
             repeats = selection.repeats
@@ -195,10 +194,10 @@ class _Training:
             log,
             read,
             repeats,
-            links.beside,
+            chosen.links.beside,
             selection.popular_days,
-            similar.blend,
-            due.settings,
+            chosen.similar.blend,
+            chosen.due.settings,
         )
         log.step("reporting", REPORTING)
         published = {"family": bundle.model.family, "params": bundle.model.params}
@@ -211,6 +210,28 @@ class _Training:
             },
             details={**published, "bundle_id": bundle.bundle_id},
         )
+
+    def _choices(
+        self,
+        data: TrainingData,
+        selected: SelectedModel,
+        popular_days: float,
+        served: ModelInfo | None,
+        budgets: _Budgets,
+    ) -> _Choices:
+        """What is chosen for places of their own, beside the selected model."""
+        settings, log = self.ctx.settings, self.log
+        log.step("fitting links", PUBLISHING)
+        links = links_of_night(data, selected, settings, budgets.links_s)
+        log.note(notices=told(links))
+        log.step("judging similar items", PUBLISHING)
+        usual = (served and served.similar) or DEFAULT_BLEND
+        similar = similar_of_night(data, selected, settings, budgets.similar_s, popular_days, usual)
+        log.note(notices=told_of_similar(similar))
+        log.step("judging what is due", PUBLISHING)
+        due = due_of_night(data, settings, budgets.due_s, served.due if served else None)
+        log.note(notices=told_of_due(due))
+        return _Choices(links, similar, due)
 
     def _plan(self, data: TrainingData) -> TrainPlan:
         """The plan, once the store is read; the log's next step is the comparison."""

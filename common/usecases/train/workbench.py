@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple, Protocol
 
@@ -46,9 +46,12 @@ class Bench(Protocol):
         """None where the data are too few for windows. Raises `RefusedError` where not even popular can learn from the
         data before them."""
 
-    def fit(self, model: Model[ModelConfig], report: Report, deadline: float = math.inf) -> Artifact:
-        """The model that has learned from all data. Raises `RefusedError` where it cannot, and `Stopped` where it has
-        not done so at `deadline`, on the clock of `time.monotonic`."""
+    def fit(
+        self, model: Model[ModelConfig], report: Report, deadline: float = math.inf, until_s: int | None = None
+    ) -> Artifact:
+        """The model that has learned from all data, or from those before `until_s`, in epoch seconds. Raises
+        `RefusedError` where it cannot, and `Stopped` where it has not done so at `deadline`, on the clock of
+        `time.monotonic`."""
 
     def kept(self) -> Artifact | None:
         """What was kept last by an evaluator: the winner, who has learned from the data before a window."""
@@ -77,16 +80,21 @@ class Workbench:
     def windows(self) -> Windows | None:
         return Windows(self.validation, self.test) if self.split else None
 
-    def fit(self, model: Model[ModelConfig], report: Report, deadline: float = math.inf) -> Artifact:
+    def fit(
+        self, model: Model[ModelConfig], report: Report, deadline: float = math.inf, until_s: int | None = None
+    ) -> Artifact:
         watch = watching(deadline)
 
         def told(step: int, steps: int) -> None:
             watch(step, steps)
             report(step, steps)
 
-        now_s = int(self._data.interactions.ts[-1])
+        data, events = self._data, self._data.interactions
+        if until_s is not None:
+            data = replace(data, interactions=events.where(events.ts < until_s))
+        now_s = int(events.ts[-1]) if until_s is None else until_s
         options = FitOptions(seed=self._order.seed, threads=self._order.threads, now_s=now_s, report=told)
-        return model.fit(self._data, options)
+        return model.fit(data, options)
 
     def kept(self) -> Artifact | None:
         made = [vars(self).get(name) for name in ("test", "validation")]

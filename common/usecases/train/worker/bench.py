@@ -44,11 +44,13 @@ class RemoteBench:
             RemoteEvaluator(self._worker, "test", test) if test else None,
         )
 
-    def fit(self, model: Model[ModelConfig], report: Report, deadline: float = math.inf) -> Artifact:
+    def fit(
+        self, model: Model[ModelConfig], report: Report, deadline: float = math.inf, until_s: int | None = None
+    ) -> Artifact:
         if isinstance(model, Popular):
-            return self._own.fit(model, report)
+            return self._own.fit(model, report, until_s=until_s)
         _require_library(model)
-        self._worker.run("fit", {"model": model}, deadline, report)
+        self._worker.run("fit", {"model": model, "until_s": until_s}, deadline, report)
         fitted = self._worker.directory / FITTED
         artifact = Artifact.load(fitted)
         shutil.rmtree(fitted)

@@ -101,7 +101,7 @@ class Jobs:
     def baseline(self, deadline: float, window: AskedWindow, baseline: type[Baseline]) -> tuple[Judgement, Usage]:
         return self._evaluator(window).evaluate_baseline(baseline, deadline)
 
-    def fit(self, deadline: float, model: Model[ModelConfig]) -> None:
+    def fit(self, deadline: float, model: Model[ModelConfig], until_s: int | None) -> None:
         self._bench.forget_windows()
         last = -TELL_EVERY_S
 
@@ -111,7 +111,7 @@ class Jobs:
                 self._tell(step, steps)
                 last = time.monotonic()
 
-        _save(self._bench.fit(model, report, deadline), self._directory / FITTED)
+        _save(self._bench.fit(model, report, deadline, until_s), self._directory / FITTED)
 
     def _evaluator(self, window: AskedWindow) -> Evaluator:
         evaluator = self._bench.validation if window.name == "validation" else self._bench.test

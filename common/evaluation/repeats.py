@@ -8,8 +8,8 @@ With ALS at a grocer, NDCG@10 of all purchases is .257 shown and .403 put forwar
 
 A boost of `FIRST` puts whatever a person has bought before everything else, the most frequent first. Popular has no
 other, and any model is served so where the test window shows it clearly below the plainest list for known people: what
-they buy most often, then popular. It is not tried beside the other boosts: they reach as much
-where people buy little and rarely.
+they buy most often, then popular. It is not tried beside the other boosts: they reach as much where people buy little
+and rarely.
 """
 
 from __future__ import annotations

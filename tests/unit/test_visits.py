@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pytest
@@ -83,10 +84,12 @@ def test_a_visit_counts_once_whatever_its_length(place: Place) -> None:
     assert math.isclose(len(questions), 4 if place is Place.VISIT else 6)
 
 
-def of_links(rows: dict[str, dict[str, float]], ids: str = "vwxyz") -> Artifact:
-    """A model of links whose rows go by ids of one letter; a visit forgets nothing."""
+def of_links(
+    rows: Mapping[str, Mapping[str, float]], ids: Sequence[str] = "vwxyz", memory: float = 1e9, own: float = 0.0
+) -> Artifact:
+    """A model of links whose rows go by ids; a visit forgets nothing by default."""
     nos = [no for no, item in enumerate(ids) if item in rows]
-    listed = [sorted(rows[ids[no]].items()) for no in nos]
+    listed = [sorted((ids.index(other), weight) for other, weight in rows[ids[no]].items()) for no in nos]
     return Artifact(
         family="cooccurrence",
         params={},
@@ -95,11 +98,11 @@ def of_links(rows: dict[str, dict[str, float]], ids: str = "vwxyz") -> Artifact:
         user_keys=np.empty((0, 2), np.uint64),
         user_vectors=np.empty((0, 0), np.float32),
         encoder="links",
-        encoder_params={"memory": 1e9, "own": 0.0},
+        encoder_params={"memory": memory, "own": own},
         encoder_arrays={
             "link_nos": np.array(nos, np.int32),
             "link_offsets": np.cumsum([0, *map(len, listed)]),
-            "link_items": np.array([ids.index(other) for row in listed for other, _ in row], np.int32),
+            "link_items": np.array([other for row in listed for other, _ in row], np.int32),
             "link_weights": np.array([weight for row in listed for _, weight in row], np.float32),
         },
     )

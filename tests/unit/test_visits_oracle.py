@@ -23,6 +23,7 @@ from common.models.sessions import SESSION_GAP_S
 from common.schemas.data import EVENT_TYPES, F32, NO_USER, EventType, Interactions
 from common.schemas.links import RECENT, Place
 from tests.shops import NOON
+from tests.unit.test_visits import of_links
 
 ITEMS = 90
 UNSOLD = 6
@@ -165,23 +166,11 @@ def make_links(rng: np.random.Generator, memory: float, own: float) -> Artifact:
     """Some items without links, some that were never sold, and not all that were."""
     ids = [f"i{item:02}" for item in rng.permutation(ITEMS)[:70]] + ["never sold"]
     nos = sorted(rng.choice(len(ids), 60, replace=False).tolist())
-    rows = [sorted(rng.choice(len(ids), rng.integers(1, 40), replace=False).tolist()) for _ in nos]
-    return Artifact(
-        family="cooccurrence",
-        params={},
-        item_ids=tuple(ids),
-        item_vectors=np.empty((len(ids), 0), np.float32),
-        user_keys=np.empty((0, 2), np.uint64),
-        user_vectors=np.empty((0, 0), np.float32),
-        encoder="links",
-        encoder_params={"memory": memory, "own": own},
-        encoder_arrays={
-            "link_nos": np.array(nos, np.int32),
-            "link_offsets": np.cumsum([0, *map(len, rows)]),
-            "link_items": np.array([item for row in rows for item in row], np.int32),
-            "link_weights": rng.random(sum(map(len, rows)), np.float32) + np.float32(0.01),
-        },
-    )
+    rows = {
+        ids[no]: {item: 0.01 + rng.random() for item in rng.choice(ids, rng.integers(1, 40), replace=False).tolist()}
+        for no in nos
+    }
+    return of_links(rows, ids, memory, own)
 
 
 def linked_scores(artifact: Artifact, given: list[int], own: float) -> dict[int, float]:

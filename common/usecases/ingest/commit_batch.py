@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -16,6 +17,20 @@ from common.usecases.shared.tombstones import delete_abandoned, read_tombstones
 
 # Each try may compare a large batch with a large base, which takes a while; a request has 600 s.
 COMMIT_DEADLINE_S: Final = 120.0
+
+
+def commit_within(
+    ctx: Context,
+    change: Callable[[Snapshot[StoreDocument]], Proposal | None],
+    put: Mapping[str, int],
+    deadline: Deadline,
+) -> None:
+    """Commits `change` to the store's document. `put` has the keys of the files that `change` has proposed so far, each
+    with the number of the newest erasure then; those that did not come in are deleted. Raises as `commit` does; the
+    uploads then stay, and a later call takes them in."""
+    seconds = min(COMMIT_DEADLINE_S, deadline.left_s)
+    current = commit(ctx.store_file, change, now=ctx.now, deadline_s=seconds)
+    delete_abandoned(ctx, current, put)
 
 
 def is_known(document: StoreDocument | None, upload: Upload) -> bool:
@@ -40,10 +55,8 @@ class BatchCommit:
     _put: dict[str, int] = field(default_factory=dict)
 
     def carry_out(self, deadline: Deadline) -> None:
-        """Commits the batch. Raises as `commit` does; the upload then stays, and a later call takes it in."""
-        seconds = min(COMMIT_DEADLINE_S, deadline.left_s)
-        current = commit(self.ctx.store_file, self._change, now=self.ctx.now, deadline_s=seconds)
-        delete_abandoned(self.ctx, current, self._put)
+        """Commits the batch. Raises as `commit_within` does."""
+        commit_within(self.ctx, self._change, self._put, deadline)
 
     def _change(self, snapshot: Snapshot[StoreDocument]) -> Proposal | None:
         document = snapshot.document

@@ -7,15 +7,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from common.bucket.commit import NewFile, Proposal, commit
+from common.bucket.commit import NewFile, Proposal
 from common.bucket.current import Snapshot
 from common.schemas.documents import Segment, StoreDocument, Upload
 from common.store.segments.segment import SegmentFile
 from common.store.uploads.batch_together import Share, TogetherBatch
-from common.usecases.ingest.commit_batch import COMMIT_DEADLINE_S
+from common.usecases.ingest.commit_batch import commit_within
 from common.usecases.shared.context import Context
 from common.usecases.shared.deadline import Deadline
-from common.usecases.shared.tombstones import delete_abandoned, read_tombstones
+from common.usecases.shared.tombstones import read_tombstones
 
 
 class KnownUploads:
@@ -46,10 +46,8 @@ class TogetherCommit:
     _put: dict[str, int] = field(default_factory=dict)
 
     def carry_out(self, deadline: Deadline) -> None:
-        """Commits the batch. Raises as `commit` does; the uploads then stay, and a later call takes them in."""
-        seconds = min(COMMIT_DEADLINE_S, deadline.left_s)
-        current = commit(self.ctx.store_file, self._change, now=self.ctx.now, deadline_s=seconds)
-        delete_abandoned(self.ctx, current, self._put)
+        """Commits the batch. Raises as `commit_within` does."""
+        commit_within(self.ctx, self._change, self._put, deadline)
 
     def _change(self, snapshot: Snapshot[StoreDocument]) -> Proposal | None:
         document = snapshot.document

@@ -15,7 +15,8 @@ from common.models.registry import FAMILIES, families_for_people, make
 from common.models.shape import DataShape
 from common.schemas.documents import ModelInfo, RepeatPurchases
 from common.usecases.train import metrics_json as figures
-from common.usecases.train.comparison import Comparison, NotTried, Remember, ReportStep, compare_models
+from common.usecases.train.candidate_round import NotTried, ReportStep
+from common.usecases.train.comparison import Comparison, Remember, compare_models
 from common.usecases.train.evaluator import POPULAR, Candidate, popular_of
 from common.usecases.train.learned import Learned
 from common.usecases.train.workbench import Bench

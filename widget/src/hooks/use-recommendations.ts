@@ -4,6 +4,7 @@ import { load } from "../api/load";
 import type { LoadError } from "../api/load-error";
 import { type Kind, type Lack, type Question, requestFor, type ServiceRequest } from "../api/request";
 import type { RecommendedItem } from "../api/types";
+import { isAllowed } from "../privacy/consent";
 import { recordView, viewedItems } from "../privacy/session";
 import { useConsent } from "./use-consent";
 
@@ -63,7 +64,7 @@ const NO_ITEMS: readonly RecommendedItem[] = [];
  */
 export function useRecommendations(options: RecommendationsOptions): Recommendations {
   const allowed = useConsent(options.consent);
-  useRecordedView(options.itemId, allowed);
+  useRecordedView(options.itemId, options.consent, allowed);
   const plan = usePlan(options, allowed);
   const [outcome, setOutcome] = useState<Outcome | null>(null);
   useLoad(plan, options, setOutcome);
@@ -77,10 +78,11 @@ export function useRecommendations(options: RecommendationsOptions): Recommendat
   };
 }
 
-function useRecordedView(itemId: string | undefined, allowed: boolean): void {
+function useRecordedView(itemId: string | undefined, consent: boolean | undefined, allowed: boolean): void {
   useEffect(() => {
-    if (allowed && itemId) recordView(itemId);
-  }, [itemId, allowed]);
+    // An effect runs after its render: the consent may have been withdrawn meanwhile.
+    if (allowed && itemId && isAllowed(consent)) recordView(itemId);
+  }, [itemId, consent, allowed]);
 }
 
 /** The plan where there is nothing to ask. */

@@ -53,6 +53,30 @@ test.each(WITH_CONSENT_ONLY)("without consent, %s asks nothing and shows nothing
   expect(await scene.carousel.evaluate((element) => element.shadowRoot?.innerHTML)).toBe("");
 });
 
+test.each([0, 1, 2, 4, 8, 16])("nothing is written after a withdrawal, %i ms after the consent", async (ms) => {
+  const scene = await open(tag(shop, { kind: "similar", ...SHOPPER }), FRESH);
+  await shown(scene);
+  const written = await scene.page.evaluate(async (wait) => {
+    const late: string[] = [];
+    for (let turn = 0; turn < 20; turn += 1) {
+      let withdrawn = false;
+      const write = Reflect.get(Storage.prototype, "setItem") as (key: string, value: string) => void;
+      Storage.prototype.setItem = function (key: string, value: string) {
+        if (withdrawn) late.push(value);
+        write.call(this, key, value);
+      };
+      window.RecSys?.setConsent(true);
+      await new Promise((done) => setTimeout(done, wait));
+      withdrawn = true;
+      window.RecSys?.setConsent(false);
+      await new Promise((done) => setTimeout(done, 50));
+      Storage.prototype.setItem = write;
+    }
+    return late;
+  }, ms);
+  expect(written).toEqual([]);
+});
+
 test("with consent, the shopper is named and the visit remembered", async () => {
   const scene = await open(tag(shop, { kind: "for-you", consent: "true", ...SHOPPER }), FRESH);
   await shown(scene);

@@ -101,7 +101,9 @@ class VirtualBench:
         self._work(baseline.name, deadline)
         return _judgement(PEOPLE), Usage()
 
-    def fit(self, model: Model[ModelConfig], report: Report, deadline: float = math.inf) -> Artifact:
+    def fit(
+        self, model: Model[ModelConfig], report: Report, deadline: float = math.inf, until_s: int | None = None
+    ) -> Artifact:
         if model.family != POPULAR.model.family:
             self._work(model.family, deadline)
         return _artifact(model)

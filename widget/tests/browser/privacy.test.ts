@@ -60,7 +60,7 @@ test.each([0, 1, 2, 4, 8, 16])("nothing is written after a withdrawal, %i ms aft
     const late: string[] = [];
     for (let turn = 0; turn < 20; turn += 1) {
       let withdrawn = false;
-      const write = Reflect.get(Storage.prototype, "setItem") as (key: string, value: string) => void;
+      const write = Reflect.get(Storage.prototype, "setItem");
       Storage.prototype.setItem = function (key: string, value: string) {
         if (withdrawn) late.push(value);
         write.call(this, key, value);

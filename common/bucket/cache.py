@@ -25,6 +25,10 @@ from common.schemas.documents import FileRef
 GRACE_S = 600.0
 # Seconds after which an unused file is evicted even if there is room: it may hold people who have been erased since.
 IDLE_S = 7 * 86_400.0
+# A commit adds ten small files at once, and looking at the whole directory takes as long as adding one. So it is looked
+# at after this many seconds, or after this part of the limit has been added.
+_EVERY_S = 1.0
+_PART = 1 / 64
 _PARTIAL = ".partial"
 # Nobody writes to a file of the cache: it may be mapped, and one that is cut short ends whoever has mapped it.
 _MODE = 0o444
@@ -49,6 +53,8 @@ class FileCache:
         self._marks = CrashMarks(root)
         self._distrusted: bool | None = None  # not known before the first use
         self._checked: dict[str, int] = {}  # inodes by sha256
+        self._evicted_at = float("-inf")
+        self._added = 0  # bytes since then
 
     def fetch(self, bucket: Bucket, ref: FileRef) -> Path:
         """Returns the local path of `ref`, fetched if needed. Open it within `GRACE_S` seconds.
@@ -121,7 +127,7 @@ class FileCache:
                 os.link(path, target)
                 write_sums(target, ref.bytes)
                 self._checked[ref.sha256] = target.stat().st_ino
-                self._evict()
+                self._evict_after(ref.bytes)
 
     def _add(self, bucket: Bucket, ref: FileRef, path: Path) -> None:
         self._make_root()
@@ -132,7 +138,7 @@ class FileCache:
                 self._download(bucket, ref, path)
                 self._checked[ref.sha256] = path.stat().st_ino
                 self._touch(path)
-        self._evict()
+        self._evict_after(ref.bytes)
 
     def _make_root(self) -> None:
         self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -195,6 +201,14 @@ class FileCache:
             partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)
+
+    def _evict_after(self, n_bytes: int) -> None:
+        """Evicts what must go now that `n_bytes` were added, if it is time to look."""
+        self._added += n_bytes
+        now = self._clock()
+        if self._added > self._max_bytes * _PART or not 0 <= now - self._evicted_at < _EVERY_S:
+            self._evicted_at, self._added = now, 0
+            self._evict()
 
     def _evict(self) -> None:
         files = sorted(self._files(), key=lambda item: item[1].st_mtime)

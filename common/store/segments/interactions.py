@@ -52,11 +52,28 @@ class Wanted:
     user_keys: U64 | None
 
 
-def read(connection: Connection, parts: Sequence[Part], wanted: Wanted) -> Interactions:
+class ItemCodes:
+    """The items of parts of the store as common codes. What was asked last is kept: an update reads the events of the
+    same parts several times, and the items of a large base take longer than the events of a few people."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._aliases: tuple[str, ...] | None = None
+        self._codes: tuple[npt.NDArray[np.object_], list[I32]] = (np.empty(0, object), [])
+
+    def of(self, parts: Sequence[Part]) -> tuple[npt.NDArray[np.object_], list[I32]]:
+        """The sorted item ids of all parts, and for each part an array that maps its `item_no` to a code."""
+        aliases = tuple(part.alias for part in parts)
+        if aliases != self._aliases:
+            self._aliases, self._codes = aliases, _items(self._connection, parts)
+        return self._codes
+
+
+def read(connection: Connection, parts: Sequence[Part], codes: ItemCodes, wanted: Wanted) -> Interactions:
     """Implements `Reader.interactions`."""
     parts = [part for part in parts if part.segment.seq > wanted.since_seq]
     user_keys = wanted.user_keys
-    item_ids, item_codes = _items(connection, parts)
+    item_ids, item_codes = codes.of(parts)
     if user_keys is not None:
         connection.register("wanted", {"key_hi": user_keys[:, 0].copy(), "key_lo": user_keys[:, 1].copy()})
     keys, user_codes = _people(connection, parts, user_keys is not None)
@@ -98,7 +115,7 @@ def unique_keys(keys: U64) -> tuple[U64, I32]:
 
 
 def _items(connection: Connection, parts: Sequence[Part]) -> tuple[npt.NDArray[np.object_], list[I32]]:
-    """The sorted item ids of all parts, and for each part an array that maps its `item_no` to a code."""
+    """Implements `ItemCodes.of`."""
     if not parts:
         return np.empty(0, object), []
     everything = " UNION ".join(f"SELECT item_id FROM {part.alias}.item_ids" for part in parts)

@@ -135,6 +135,7 @@ class Reader:
         self._connection = connection
         self._with_events = tuple(part for part in parts if part.segment.events)
         self._with_items = tuple(part for part in parts if part.segment.items)
+        self._item_codes = interactions.ItemCodes(connection)
 
     def counts(self) -> Counts:
         """Counts the rows of the store."""
@@ -162,7 +163,7 @@ class Reader:
         up to it, with `since_s` (epoch seconds) those since then. People and items without such events get no code.
         """
         wanted = interactions.Wanted(since_seq, until_seq, since_s, user_keys)
-        return interactions.read(self._connection, self._with_events, wanted)
+        return interactions.read(self._connection, self._with_events, self._item_codes, wanted)
 
     def catalogue(self, item_ids: tuple[str, ...] | None = None) -> Catalogue:
         """Returns all items, or the known ones of `item_ids`, as their newest uploads describe them."""

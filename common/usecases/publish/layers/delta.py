@@ -59,7 +59,7 @@ class DeltaItems:
         numbers = below.find_all(catalogue.item_ids)
         new = np.flatnonzero(numbers < 0)
         numbers[new] = below.n + np.arange(len(new))
-        self._new = {catalogue.item_ids[row]: int(numbers[row]) for row in new}
+        self._numbers = dict(zip(catalogue.item_ids, numbers.tolist(), strict=True))
         order = np.argsort(numbers)
         self.n_all = below.n + len(new)
         self.numbers: I32 = numbers[order]
@@ -78,11 +78,15 @@ class DeltaItems:
         return self.extras.trained_of(self.numbers)
 
     def numbers_of(self, item_ids: Sequence[str]) -> I32:
-        """(m,) int32: the numbers of items; each must be in one of the layers or in the delta."""
-        numbers = self.below.find_all(item_ids)
-        for place in np.flatnonzero(numbers < 0).tolist():
-            numbers[place] = self._new[item_ids[place]]
-        return numbers
+        """(m,) int32: the numbers of items; each must be in one of the layers or in the delta.
+
+        An id is looked up once: the same items are asked for by everything that is made of the batches."""
+        others = [item_id for item_id in item_ids if item_id not in self._numbers]
+        found = self.below.find_all(others)
+        if (found < 0).any():
+            raise KeyError(others[int(np.argmin(found))])
+        self._numbers.update(zip(others, found.tolist(), strict=True))
+        return np.fromiter(map(self._numbers.__getitem__, item_ids), np.int32, len(item_ids))
 
     def vectors_of(self, numbers: I32) -> F32:
         """(m, dim) float32: the vectors of the item numbers (m,)."""

@@ -36,9 +36,9 @@ ITEM_COLUMNS = {
 
 KINDS = {
     Kind.SIMILAR: "what else could be bought instead of the item of the page",
-    Kind.BOUGHT_TOGETHER: "what is bought with the item of the page, then what is like it",
-    Kind.BASKET: "what goes with the basket: of each item the list of what is bought with it, then the model; never "
-    "what is in it. For an empty basket what is popular",
+    Kind.BOUGHT_TOGETHER: "what is bought with the item of the page, by its list or by links, then what is like it",
+    Kind.BASKET: "what goes with the basket: links, of each item the list of what is bought with it, and the model, "
+    "in the order that training has found best; never what is in it. For an empty basket what is popular",
     Kind.FOR_YOU: "the person's ranking of what they do not have yet. For an unknown person the visit, then what is "
     "popular",
     Kind.BUY_AGAIN: "what the person has bought and kept, what is due first, and nothing else",

@@ -65,8 +65,8 @@ class VisitJudgement:
 def questions_of(place: Place, fold: Fold, seed: int) -> Questions | None:
     """The questions of the fold's window; None where it has no visit or basket of two items that can be asked about."""
     known = np.bincount(fold.past.items, minlength=fold.past.n_items) > 0
-    visits = _visits(fold) if place is Place.VISIT else _baskets(fold)
-    ask = _next_items if place is Place.VISIT else _other_lines
+    visits = visits_of(fold) if place is Place.VISIT else baskets_of(fold)
+    ask = _next_items if place is Place.VISIT else other_lines
     asked: list[tuple[int, I32, int]] = []
     for number in _sample(len(visits), seed):
         rows = visits.items[visits.offsets[number] : visits.offsets[number + 1]]
@@ -85,16 +85,17 @@ def questions_of(place: Place, fold: Fold, seed: int) -> Questions | None:
     )
 
 
-def _visits(fold: Fold) -> Sequences:
+def visits_of(fold: Fold) -> Sequences:
     """The visits of the window, as rows of its events."""
     return sessions_of(_rows_for_items(fold.future), Weighting()).of_length(2)
 
 
-def _baskets(fold: Fold) -> Sequences:
-    """The lines of orders, as rows of the window's events: without order keys, what a person bought without a pause."""
+def baskets_of(fold: Fold, least: int = 2) -> Sequences:
+    """The lines of orders with at least so many, as rows of the window's events: without order keys, what a person
+    bought without a pause."""
     rows = _rows_for_items(fold.future)
     bought = rows.where(rows.event_types == EVENT_TYPES.index(EventType.PURCHASE))
-    return sessions_of(replace(bought, sessions=np.full(len(bought), -1, dtype=np.int64)), Weighting()).of_length(2)
+    return sessions_of(replace(bought, sessions=np.full(len(bought), -1, dtype=np.int64)), Weighting()).of_length(least)
 
 
 def _rows_for_items(data: Interactions) -> Interactions:
@@ -116,7 +117,8 @@ def _next_items(items: I32, times: I64) -> Iterator[tuple[I32, int]]:
             yield items[max(0, at - RECENT) : at], int(items[at])
 
 
-def _other_lines(items: I32, _times: I64) -> Iterator[tuple[I32, int]]:
+def other_lines(items: I32, _times: I64) -> Iterator[tuple[I32, int]]:
+    """Each line of a basket with the others: what is given, and the line that is asked for."""
     _, first = np.unique(items, return_index=True)
     lines = items[np.sort(first)]
     for at in range(min(len(lines), MAX_BASKET) if len(lines) > 1 else 0):
@@ -152,7 +154,7 @@ def _hits_of_links(artifact: Artifact, offsets: I64, rows: I64, targets: I64) ->
 def _hits_of_vectors(artifact: Artifact, offsets: I64, rows: I64, targets: I64, place: Place, encode: Encoder) -> Bools:
     n_items = len(artifact.item_ids)
     relevant = _cells(np.arange(len(targets)), targets, n_items)
-    queries = _queries(artifact, offsets, rows, place, encode)
+    queries = queries_of(artifact, offsets, rows, _KIND[place], encode)
     hits = np.zeros((len(targets), MAX_K), dtype=np.bool_)
     for part, scores in blocks_of_scores(queries, artifact.item_vectors, np.arange(n_items), n_items):
         given = _given(offsets, rows, part, n_items).tocoo()
@@ -161,9 +163,11 @@ def _hits_of_vectors(artifact: Artifact, offsets: I64, rows: I64, targets: I64, 
     return hits
 
 
-def _queries(artifact: Artifact, offsets: I64, rows: I64, place: Place, encode: Encoder) -> F32:
+def queries_of(artifact: Artifact, offsets: I64, rows: I64 | I32, event: EventType, encode: Encoder) -> F32:
+    """(n, dim) float32: the query vector of each visit, rows[offsets[i] : offsets[i + 1]] of the artifact's items, each
+    of which counts as such an event."""
     weighting = Weighting.model_validate(artifact.params.get("weighting", {}))
-    weight = weighting.event_weights()[EVENT_TYPES.index(_KIND[place])]
+    weight = weighting.event_weights()[EVENT_TYPES.index(event)]
     queries = np.zeros((len(offsets) - 1, artifact.dim), dtype=np.float32)
     for query, start, end in zip(queries, offsets, offsets[1:], strict=False):
         vectors = artifact.item_vectors[rows[start:end]]

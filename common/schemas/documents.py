@@ -221,6 +221,9 @@ class ModelInfo(_Document):
     popular_days: float = Field(28, gt=0, description="The window of what is popular.")
     similar: SimilarBlend | None = Field(None, description="None: similar items are those with the nearest vectors.")
     due: DueSettings | None = Field(None, description="None where training could not judge them.")
+    first_lists: dict[str, str] = Field(
+        {}, description="By kind, the list that it is filled from first. What this release does not know has no effect."
+    )
     trained_at: datetime
 
 

@@ -127,6 +127,7 @@ class ServedBundle:
         self.personal = document.model.encoder not in IMPERSONAL
         self.boost = document.model.repeats.boost if document.model.repeats else 0.0
         self.due = document.model.due or DueSettings()
+        self.first_lists = document.model.first_lists
         self._people = [layer.people for layer in reversed(layers)]
         self._newest_first = layers[::-1]
         self._encode = ENCODERS[document.model.encoder]

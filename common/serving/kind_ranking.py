@@ -10,7 +10,7 @@ import numpy as np
 from common.config import Purchased
 from common.schemas.data import F32, I32, EventType
 from common.schemas.kind import Kind
-from common.schemas.links import RECENT
+from common.schemas.links import RECENT, Place
 from common.serving.bundle import ServedBundle
 from common.serving.due import due_scores
 from common.serving.evidence import Evidence, ItemReason, Reason, SessionItem
@@ -38,12 +38,14 @@ class Subject(NamedTuple):
     request: what the ladder sees of the question
     causes: the items that others go with or are like, each with the reason that those have
     viewed: (m,) int32, the items to show again, newest first
+    company: the items whose company is asked for, with the reason of what links lead to from each; newest first
     is_there: whether what the kind needs is there
     """
 
     request: RankingRequest
     causes: tuple[ItemReason, ...] = ()
     viewed: I32 = _NO_ITEMS
+    company: tuple[ItemReason, ...] = ()
     is_there: bool = True
 
 
@@ -58,7 +60,8 @@ def rank_kind(
     subject = _subject(kind, request)
     ladder = KindLadder(bundle, subject, timer)
     declared = DECLARATIONS[kind]
-    for listing in declared.lists if subject.is_there else declared.otherwise:
+    first = bundle.first_lists.get(kind)
+    for listing in declared.filled_from(first) if subject.is_there else declared.otherwise:
         if ladder.missing:
             getattr(ladder, listing)()
     picks = ladder.picks
@@ -109,6 +112,17 @@ class KindLadder(Ladder):
         if not self.bundle.personal or (self.request.person is None and not self.request.session):
             return None
         return self.evidence().query(self.bundle)
+
+    def linked(self) -> None:
+        """The links of a visit or a basket; where the company of items is asked for, those of a basket of them."""
+        company = self._subject.company[::-1]
+        if not company:
+            super().linked()
+            return
+        links = self.bundle.linked(Place.BASKET)
+        if links is not None:
+            items = np.array([cause.item_no for cause in company], np.int32)
+            self.take_linked(links.of(items), Rung.BOUGHT_TOGETHER, lambda place: company[place])
 
     def complements(self) -> None:
         """The lists of what is bought together with the causes, as one."""
@@ -164,7 +178,9 @@ def _subject(kind: Kind, request: RankingRequest) -> Subject:
         person=None, session=(), page=None, hide=np.append(request.hide, np.array(hidden, np.int32))
     )
     if kind in (Kind.SIMILAR, Kind.BOUGHT_TOGETHER):
-        return Subject(alone._replace(page=request.page, bought_together=kind is Kind.BOUGHT_TOGETHER))
+        together = kind is Kind.BOUGHT_TOGETHER
+        company = (ItemReason(Reason.BOUGHT_TOGETHER, request.page),) if together else ()
+        return Subject(alone._replace(page=request.page, bought_together=together), company=company)
     if kind is Kind.BASKET:
         return _about_basket(alone, tuple(dict.fromkeys(basket)))
     if kind is Kind.BECAUSE_YOU_BOUGHT:
@@ -197,7 +213,7 @@ def _about_purchases(alone: RankingRequest, request: RankingRequest) -> Subject:
     bought = _items(request, EventType.PURCHASE) or _last_order(request.person)
     causes = tuple(ItemReason(Reason.BECAUSE_YOU_BOUGHT, item_no) for item_no in dict.fromkeys(bought[::-1]))[:RECENT]
     hide = np.append(alone.hide, np.array(bought, np.int32))
-    return Subject(alone._replace(hide=hide), causes, is_there=bool(causes))
+    return Subject(alone._replace(hide=hide), causes, company=causes, is_there=bool(causes))
 
 
 def _last_order(person: Person | None) -> list[int]:

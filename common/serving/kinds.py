@@ -70,6 +70,7 @@ class Declaration:
     purchased: what becomes of items that the person has bought, unless the request says otherwise
     shop_decides: whether the shop's setting is asked first, where it is not `auto`
     new_items: whether new items have places of their own
+    contenders: the lists of which a training may put one in front of the others, by what people did
     """
 
     needs: Need
@@ -78,6 +79,12 @@ class Declaration:
     otherwise: tuple[Listing, ...] = ()
     shop_decides: bool = False
     new_items: NewItems = NewItems.NEVER
+    contenders: tuple[Listing, ...] = ()
+
+    def filled_from(self, first: str | None = None) -> tuple[Listing, ...]:
+        """The lists, with the contender `first` in front; as declared where it is none."""
+        chosen = tuple(listing for listing in self.contenders if listing == first)
+        return (*chosen, *(listing for listing in self.lists if listing not in chosen))
 
     @property
     def is_filled(self) -> bool:
@@ -93,15 +100,36 @@ class Declaration:
 DECLARATIONS: Final[Mapping[Kind, Declaration]] = MappingProxyType(
     {
         Kind.SIMILAR: Declaration(Need.ITEM, (Listing.RELATED, *GENERAL)),
-        Kind.BOUGHT_TOGETHER: Declaration(Need.ITEM, (Listing.BOUGHT_TOGETHER, Listing.RELATED, *GENERAL)),
-        Kind.BASKET: Declaration(Need.BASKET, (Listing.LINKED, Listing.COMPLEMENTS, Listing.OWN), otherwise=GENERAL),
+        Kind.BOUGHT_TOGETHER: Declaration(
+            Need.ITEM,
+            (Listing.BOUGHT_TOGETHER, Listing.RELATED, *GENERAL),
+            contenders=(Listing.BOUGHT_TOGETHER, Listing.LINKED),
+        ),
+        Kind.BASKET: Declaration(
+            Need.BASKET,
+            (Listing.LINKED, Listing.COMPLEMENTS, Listing.OWN),
+            otherwise=GENERAL,
+            contenders=(Listing.LINKED, Listing.COMPLEMENTS, Listing.OWN),
+        ),
         Kind.FOR_YOU: Declaration(Need.PERSON, LADDER, Purchased.HIDE, shop_decides=True, new_items=NewItems.ALWAYS),
         Kind.BUY_AGAIN: Declaration(Need.PERSON, (Listing.DUE,)),
         Kind.BECAUSE_YOU_BOUGHT: Declaration(
-            Need.PERSON, (Listing.COMPLEMENTS, Listing.NEIGHBOURS, Listing.RELATED), Purchased.HIDE
+            Need.PERSON,
+            (Listing.COMPLEMENTS, Listing.NEIGHBOURS, Listing.RELATED),
+            Purchased.HIDE,
+            contenders=(Listing.COMPLEMENTS, Listing.LINKED, Listing.NEIGHBOURS),
         ),
-        Kind.BECAUSE_YOU_VIEWED: Declaration(Need.VIEWED, (Listing.LINKED, Listing.RELATED)),
-        Kind.SESSION: Declaration(Need.VISIT, LADDER, Purchased.AUTO, shop_decides=True, new_items=NewItems.ALWAYS),
+        Kind.BECAUSE_YOU_VIEWED: Declaration(
+            Need.VIEWED, (Listing.LINKED, Listing.RELATED), contenders=(Listing.LINKED, Listing.RELATED, Listing.OWN)
+        ),
+        Kind.SESSION: Declaration(
+            Need.VISIT,
+            LADDER,
+            Purchased.AUTO,
+            shop_decides=True,
+            new_items=NewItems.ALWAYS,
+            contenders=(Listing.LINKED, Listing.OWN),
+        ),
         Kind.RECENTLY_VIEWED: Declaration(Need.VIEWED, (Listing.VIEWED,)),
         Kind.POPULAR: Declaration(Need.NOTHING, GENERAL, new_items=NewItems.IN_CATEGORY),
         Kind.NEWEST: Declaration(Need.NOTHING, (Listing.NEWEST,)),

@@ -8,6 +8,7 @@
     python -m tests.eval --visits online_retail             visits and baskets there: links beside lift and vectors
     python -m tests.eval --similar completejourney         similar items there: the blend beside vectors and yardsticks
     python -m tests.eval --due online_retail                what is bought again there, beside what is most frequent
+    python -m tests.eval --kinds gift                       what goes with baskets, visits and orders there
     python -m tests.eval --cold --models '{"lightfm": {}}'   the grocer, a fifth of the items unseen
     python -m tests.eval --train a.parquet --test b.csv --models '{"als": {"factors": 128}}'
     python -m tests.eval --train-sessions a.txt --test-prefixes b.tsv --tune 600 --models '{"gru4rec": {}}'
@@ -30,7 +31,7 @@ from typing import Any
 from common.cpus import usable_cpus
 from common.evaluation.judge import PRIMARY
 from common.models.registry import families_for_people
-from tests.eval import due, visits
+from tests.eval import due, kinds, visits
 from tests.eval.champion import evaluate_champion, lines
 from tests.eval.cold import evaluate_cold
 from tests.eval.configs import read_configs
@@ -66,6 +67,8 @@ def main() -> int:
         return _print_similar(options)
     if options.due:
         return _print_due(options)
+    if options.kinds:
+        return _print_kinds(options)
     if options.cold:
         for model, params in json.loads(options.models).items():
             _evaluate_cold(model, params, options)
@@ -162,6 +165,15 @@ def _print_due(options: argparse.Namespace) -> int:
     return 0
 
 
+def _print_kinds(options: argparse.Namespace) -> int:
+    found = kinds.evaluate_kinds(SHOPS[CALLED[options.kinds]](options.data_dir))
+    for line_of_table in kinds.lines(found):
+        print(line_of_table, flush=True)
+    BUILD.mkdir(parents=True, exist_ok=True)
+    (BUILD / f"{options.kinds}-kinds.json").write_text(json.dumps(found, indent=1))
+    return 0
+
+
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.eval", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
@@ -174,6 +186,7 @@ def _options() -> argparse.Namespace:
     known.add_argument("--visits", choices=SHOPS, help="visits and baskets of a real shop's last 28 days")
     known.add_argument("--similar", choices=SIMILAR_SHOPS, help="similar items of a real shop's last 28 days")
     known.add_argument("--due", choices=SHOPS, help="what is bought again in a real shop's last 28 days")
+    known.add_argument("--kinds", choices=CALLED, help="what goes with baskets, products, visits and orders of a shop")
     known.add_argument("--people", type=int, default=5, help="of --visits: whom a pair of items needs")
     known.add_argument("--budget", type=float, default=900, metavar="SECONDS", help="of that night's training")
     known.add_argument("--data-dir", type=Path, default=Path(os.environ.get("EVAL_DATA", "../shared/data")))

@@ -40,7 +40,12 @@ BOUGHT_TODAY = {BOUGHT[3]}
 SOLD_OUT, FEW_KNOW = {2, 9, 33}, [39, 38, 36, 35]
 ON_SALE = [5, 2, 17, 33, 20, 11]
 ONE_IN = 4
-WORLDS = ("links", "no links", "impersonal", "later")
+WORLDS = ("links", "no links", "impersonal", "later", "other order")
+FIRST = {
+    Kind.BASKET: Listing.OWN, Kind.BOUGHT_TOGETHER: Listing.LINKED, Kind.BECAUSE_YOU_BOUGHT: Listing.LINKED,
+    Kind.BECAUSE_YOU_VIEWED: Listing.RELATED, Kind.SESSION: Listing.OWN,
+}  # fmt: skip
+"""What stands first in the world "other order"."""
 
 
 def world(name: str, directory: Path) -> ServedBundle:
@@ -62,7 +67,7 @@ def world(name: str, directory: Path) -> ServedBundle:
         ),
         BEN: History((8, 12, 13, 7, 6), None if own is None else own[1]),
     }  # fmt: skip
-    links = {place: _links(random) for place in Place} if name == "links" else {}
+    links = {place: _links(random) for place in Place} if name in ("links", "other order") else {}
     base = layer_content(
         goods, people, {"gram": (vectors.T @ vectors + np.eye(width)).astype(np.float32)},
         popular=np.array([5, 4, 3, 14, 0], np.int32), newest=_without_sold_out(range(N - 1, -1, -1)),
@@ -74,8 +79,9 @@ def world(name: str, directory: Path) -> ServedBundle:
     again = layer_content(Goods([7], vectors[7:8], categories=["c1"], created_at=[7]))
     layers = [base, again] if name == "later" else [base]
     document, paths = describe(
-        layers, model_info(width, encoder, repeats=_chosen(name), due=_due(name)), directory, precomputed=True
-    )
+        layers, model_info(width, encoder, repeats=_chosen(name), due=_due(name), first_lists=_first(name)),
+        directory, precomputed=True,
+    )  # fmt: skip
     beside = {place.value: model_info(0, "links", encoder_params={"memory": 1.0}) for place in links}
     return open_bundle(document.model_copy(update={"beside": beside}), lambda ref: paths[ref.key])
 
@@ -86,6 +92,10 @@ def _chosen(name: str) -> RepeatPurchases | None:
 
 def _due(name: str) -> DueSettings | None:
     return DueSettings(early=0.5, late=0.5) if name == "later" else None
+
+
+def _first(name: str) -> dict[str, str]:
+    return {kind.value: listing.value for kind, listing in FIRST.items()} if name == "other order" else {}
 
 
 def _links(random: np.random.Generator) -> Any:
@@ -184,7 +194,13 @@ def similar(bundle: ServedBundle, asked: Question, request: RankingRequest, pick
     basket = np.array(asked.items(EventType.CART), np.int32)
     together = asked.kind is Kind.BOUGHT_TOGETHER
     alone = request._replace(person=None, session=(), bought_together=together, hide=np.append(request.hide, basket))
-    assert picks == rank(bundle, alone)
+    of_path = rank(bundle, alone)
+    if asked.world == "other order" and together:
+        linked = [pick for pick in picks if pick.rung is Rung.BOUGHT_TOGETHER]
+        assert {pick.cause for pick in linked} <= {(Reason.BOUGHT_TOGETHER, request.page)}
+        assert asked.most is not None or len(picks) == len(of_path)
+    else:
+        assert picks == of_path
 
 
 def basket(bundle: ServedBundle, asked: Question, request: RankingRequest, picks: list[Pick], may: list[int]) -> None:
@@ -353,6 +369,53 @@ def test_a_precomputed_answer_is_the_same(
         assert ahead is None or [pick[:3] for pick in ahead] == [pick[:3] for pick in ranked]
         if name == "no links" and n < 12 and asked is Purchased.HIDE:
             assert ahead is not None
+
+
+@pytest.mark.parametrize("kind", FIRST)
+def test_a_contender_stands_first_where_the_model_says_so(kind: Kind) -> None:
+    """The others follow as declared, and what is no contender has no effect."""
+    declared = DECLARATIONS[kind]
+    for first in Listing:
+        order = declared.filled_from(first)
+        assert order[0] == first if first in declared.contenders else order == declared.lists
+        assert [listing for listing in order if listing != first] == [one for one in declared.lists if one != first]
+    assert declared.filled_from(None) == declared.filled_from("of a later release") == declared.lists
+
+
+def test_an_order_that_nobody_knows_is_as_declared(bundles: dict[str, ServedBundle]) -> None:
+    """Of a later release, or of a document that somebody has changed."""
+    odd = {"basket": "newest", "bought-together": "../secret", "": "own", "similar": "popular", "of later": "linked"}
+    usual = bundles["no links"]
+    model = usual.document.model.model_copy(update={"first_lists": odd})
+    bundle = ServedBundle(usual.document.model_copy(update={"model": model}), usual.items.layers)
+    session = (SessionItem(0, EventType.CART), SessionItem(6, EventType.VIEW), SessionItem(3, EventType.PURCHASE))
+    for kind in Kind:
+        request = RankingRequest(N, page=4, session=session, person=bundle.find_person(ADA), today=TODAY)
+        assert rank_kind(bundle, kind, request) == rank_kind(usual, kind, request)
+
+
+def test_what_stands_first_is_shown_first(bundles: dict[str, ServedBundle]) -> None:
+    """Of links of a basket, the row of the page or of what was bought; by the model, what its vectors say."""
+    bundle, usual = bundles["other order"], bundles["links"]
+    rows = bundle.linked(Place.BASKET)
+    assert rows is not None
+    together = rank_kind(bundle, Kind.BOUGHT_TOGETHER, RankingRequest(N, page=3))
+    row = rows.of(np.array([3], np.int32))
+    best = [number for number in row.item_nos[np.argsort(-row.scores)].tolist() if number not in {*SOLD_OUT, 3}]
+    assert best
+    assert numbers_of(together)[: len(best)] == best
+    assert {pick[1:3] for pick in together[: len(best)]} == {(Rung.BOUGHT_TOGETHER, (Reason.BOUGHT_TOGETHER, 3))}
+    visit = tuple(SessionItem(number, EventType.PURCHASE) for number in (6, 3))
+    after = rank_kind(bundle, Kind.BECAUSE_YOU_BOUGHT, RankingRequest(N, session=visit))
+    linked = rows.of(np.array([6, 3], np.int32))
+    allowed = ~np.isin(linked.item_nos, [*SOLD_OUT, 6, 3])
+    assert after[0].item_no == linked.item_nos[allowed][linked.scores[allowed].argmax()]
+    basket = RankingRequest(N, session=(SessionItem(0, EventType.CART),))
+    assert {pick.rung for pick in rank_kind(bundle, Kind.BASKET, basket)[:20]} == {Rung.SESSION}
+    assert numbers_of(rank_kind(bundle, Kind.BASKET, basket)) != numbers_of(rank_kind(usual, Kind.BASKET, basket))
+    viewed = RankingRequest(N, session=(SessionItem(6, EventType.VIEW),))
+    assert rank_kind(bundle, Kind.BECAUSE_YOU_VIEWED, viewed)[0].rung is Rung.RELATED
+    assert rank_kind(usual, Kind.BECAUSE_YOU_VIEWED, viewed)[0].rung is Rung.SESSION
 
 
 def test_purchases_of_the_visit_are_causes_in_front_of_older_ones(bundles: dict[str, ServedBundle]) -> None:

@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 
 from common.evaluation.cases import Relevance
+from common.evaluation.kinds import KINDS
+from common.evaluation.report import words
 from common.evaluation.report.charts import Axis, bar_chart, line_chart, round_values
 from common.evaluation.report.document import (
     Attempt,
@@ -22,6 +24,8 @@ from common.evaluation.report.document import (
     DueFigures,
     DueRanking,
     DueSection,
+    KindRow,
+    KindSection,
     Popularity,
     Product,
     RepeatsSection,
@@ -36,6 +40,7 @@ from common.evaluation.report.document import (
 from common.evaluation.report.page import render
 from common.evaluation.report.profile import profile_of
 from common.schemas.data import EventType
+from common.serving.kinds import DECLARATIONS
 from tests.shops import TINY, Event, interactions
 
 HOSTILE = '</li><script src="https://evil.example/x.js">alert(1)</script><img src=x onerror=alert(1)> & "Söhne"'
@@ -225,11 +230,41 @@ def test_what_is_due_has_a_table_for_each_horizon() -> None:
     assert "What is due is not clearly better" in Parsed(render(report(due=due(taken=False)))).text
 
 
+def place(kind: str, first: str = "complements") -> KindSection:
+    rows = (
+        KindRow(name=first, ndcg=spread(0.25), lead=spread(0.0), recall=0.31, other=0.2, same=0.1),
+        KindRow(name="linked", ndcg=spread(0.125), lead=spread(0.125), recall=0.21),
+        KindRow(name=HOSTILE, ndcg=spread(0.25), lead=Spread(mean=0.01, low=-0.01, high=0.02), recall=0.3),
+    )
+    return KindSection(kind=kind, first=first, usual="linked", asked=1234, questions=5678, table=rows)
+
+
+def test_each_place_has_a_table() -> None:
+    page = Parsed(render(report(kinds=tuple(place(kind) for kind in KINDS))))
+    assert ("h2", {"id": "places"}) in page.tags
+    for said in (
+        "On the basket page: 5,678 questions of 1,234",
+        "Because you bought: 5,678 questions of 1,234",
+        "bought together more often than by chance 0.2500 0.2400 – 0.2600 31.0 % 0.2000 0.1000",
+        "links between products 0.1250 0.1150 – 0.1350 +0.1250 +0.1150 – +0.1350 21.0 % – –",
+        "level −0.0100 – +0.0200 30.0 %",
+        "It stands in front of the usual list, links between products, and is clearly better.",
+    ):
+        assert said in page.text
+    assert "The usual list stands first." in Parsed(render(report(kinds=(place("basket", "linked"),)))).text
+
+
+def test_the_page_has_words_for_each_list_that_may_stand_first() -> None:
+    assert set(words.PLACES) == set(KINDS)
+    assert {listing for kind in KINDS for listing in DECLARATIONS[kind].contenders} <= set(words.LISTS)
+
+
 def test_links_lead_to_sections() -> None:
     for shown in (
         report(),
         report(similar=similar()),
         report(due=due()),
+        report(kinds=(place("basket"),)),
         report(people=(), popularity=None, table=(), attempts=()),
     ):
         page = Parsed(render(shown))

@@ -133,6 +133,30 @@ class DueSection(_Part):
     table: tuple[DueRanking, ...]
 
 
+class KindRow(_Part):
+    """A list that a kind may be filled from, or what it is held against. lead: by how much the first row is better;
+    other, same: NDCG@10 of what is of another category than the question, and of the same, None where nothing is."""
+
+    name: str
+    ndcg: Spread
+    lead: Spread
+    recall: float
+    other: float | None = None
+    same: float | None = None
+
+
+class KindSection(_Part):
+    """How a kind that leads from items to others was judged. first: the list that stands first in it, usual: the one
+    that does where no other is clearly better; asked: visits, baskets or people."""
+
+    kind: str
+    first: str
+    usual: str
+    asked: int
+    questions: int
+    table: tuple[KindRow, ...]
+
+
 class Attempt(_Part):
     """A trial, in the order of time; `score` is None for a trial that was stopped."""
 
@@ -217,6 +241,7 @@ class Report(_Part):
     trending: bool = False
     similar: SimilarSection | None = None
     due: DueSection | None = None
+    kinds: tuple[KindSection, ...] = ()
     attempts: tuple[Attempt, ...] = ()
     curves: tuple[Curve, ...] = ()
     popularity: Popularity | None = None

@@ -57,6 +57,26 @@ REPEATS: Final[Mapping[str, str]] = {
 }
 """The treatments of repeat purchases."""
 
+PLACES: Final[Mapping[str, tuple[str, str]]] = {
+    "basket": ("On the basket page", "a line of a basket, by its other lines"),
+    "bought-together": ("Bought together", "the other lines of a basket, by one of them"),
+    "session": ("In a visit", "the next product of a visit, by those before it"),
+    "because-you-viewed": ("Because you viewed", "the next product of a visit, by the one viewed last"),
+    "because-you-bought": ("Because you bought", "what was new to a person in the next order, by the order before"),
+}
+"""By kind: the heading, and what was asked."""
+
+LISTS: Final[Mapping[str, str]] = {
+    "linked": "links between products",
+    "own": "the published model",
+    "complements": "bought together more often than by chance",
+    "bought_together": "bought together more often than by chance",
+    "neighbours": "similar products",
+    "related": "similar products",
+    "popular": "what is popular",
+}
+"""The lists that a kind is filled from."""
+
 METRICS: Final[Mapping[str, str]] = {
     "ndcg@10": "NDCG@10",
     "ndcg@20": "NDCG@20",

@@ -79,6 +79,7 @@ def publish_base(
     popular_days: float = WINDOW_DAYS,
     similar: SimilarBlend | None = DEFAULT_BLEND,
     due: DueSettings | None = None,
+    first_lists: Mapping[str, str] | None = None,
 ) -> Bundle:
     """Publishes `artifact`, trained on the batches up to `covers_seq`, with all data that the store has now.
 
@@ -88,6 +89,7 @@ def publish_base(
     popular_days: the window of what is popular
     similar: how similar items are found, None for the nearest vectors
     due: what `buy-again` is ranked by, None where it was not judged
+    first_lists: by kind, the list that it is filled from first
 
     The version of the model is the run's id. Batches that are committed meanwhile are added at the end, and people who
     are erased meanwhile are left out. Returns what is served then; if a training that shares the search was faster, it
@@ -95,7 +97,13 @@ def publish_base(
     """
     # By a clock that is behind, the model would be older than the one before, and nothing could be gone back to.
     now, version = max(ctx.now(), ctx.bucket.now()), log.record.run_id
-    served = {"repeats": repeats, "popular_days": popular_days, "similar": similar, "due": due}
+    served = {
+        "repeats": repeats,
+        "popular_days": popular_days,
+        "similar": similar,
+        "due": due,
+        "first_lists": dict(first_lists or {}),
+    }
     model = _model_info(artifact, version, metrics, now).model_copy(update=served)
     others = beside or {}
     with workspace(ctx) as work:

@@ -39,9 +39,12 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class LinksOfNight:
-    """The models of links to publish, the figures of all places that were asked about, and notices."""
+    """The models of links to publish, the figures of all places that were asked about, and notices.
+
+    judged: what was judged of each place, which had learned from what is before the window"""
 
     beside: dict[Place, Beside] = field(default_factory=dict)
+    judged: dict[Place, Artifact] = field(default_factory=dict)
     figures: dict[str, Json] = field(default_factory=dict)
     notices: tuple[str, ...] = ()
 
@@ -88,7 +91,8 @@ class _Night:
         held = questions_of(place, fold, self.settings.seed) if self.split.test else asked
         if held is None:
             return
-        ours, theirs = judge_visits(self._fit(model, fold), held, None), self._judge_selected(fold, held)
+        found.judged[place] = self._fit(model, fold)
+        ours, theirs = judge_visits(found.judged[place], held, None), self._judge_selected(fold, held)
         low, high = paired_interval(ours.primary, theirs.primary, self.settings.seed)
         figures = _figures(model, ours, theirs, self.selected.model.family, low, high)
         found.figures[place.value] = figures

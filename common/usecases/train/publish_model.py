@@ -30,8 +30,21 @@ def publish_model(
     popular_days: float = WINDOW_DAYS,
     similar: SimilarBlend | None = DEFAULT_BLEND,
     due: DueSettings | None = None,
+    first_lists: Mapping[str, str] | None = None,
 ) -> Bundle:
     """Publishes the model with `publish_base` and all follow-ups. Returns the bundle that is served afterwards."""
     return publish_base(
-        ctx, artifact, metrics, covers_seq, log, _FOLLOW_UPS, read, repeats, beside, popular_days, similar, due
+        ctx,
+        artifact,
+        metrics,
+        covers_seq,
+        log,
+        _FOLLOW_UPS,
+        read,
+        repeats,
+        beside,
+        popular_days,
+        similar,
+        due,
+        first_lists,
     )

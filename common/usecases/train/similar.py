@@ -68,11 +68,14 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class SimilarOfNight:
-    """The blend to publish, None for the nearest vectors; the figures, empty where nothing could be judged; notices."""
+    """The blend to publish, None for the nearest vectors; the figures, empty where nothing could be judged; notices.
+
+    shelf: the items as they were judged, at the beginning of the window"""
 
     blend: SimilarBlend | None = DEFAULT_BLEND
     figures: Json = field(default_factory=dict)
     notices: tuple[str, ...] = ()
+    shelf: JudgedShelf | None = None
 
 
 def similar_budget_s(plan: TrainPlan) -> float:
@@ -118,12 +121,14 @@ class _Choice:
             shelf = self._shelf(test)
             asked = similar_questions(test, shelf.groups, self.settings.seed) or asked
             if asked.groups is not shelf.groups:
-                return SimilarOfNight(best, notices=("similar items could not be judged on the test window",))
+                return SimilarOfNight(
+                    best, notices=("similar items could not be judged on the test window",), shelf=shelf
+                )
         rows = judged_rows(shelf, asked, best)
         worse = paired_interval(rows[BLEND].primary, rows[VECTORS].primary, self.settings.seed)[1] < 0
         figures = similar_figures(rows, shelf, asked.what, best, self.settings.seed)
         figures["tried"] = [{"blend": blend.model_dump(), PRIMARY: score} for blend, score in tried.items()]
-        return SimilarOfNight(None if worse else best, figures | {"taken": not worse})
+        return SimilarOfNight(None if worse else best, figures | {"taken": not worse}, shelf=shelf)
 
     def _tried(self, shelf: JudgedShelf, asked: SimilarQuestions) -> dict[SimilarBlend, float]:
         """NDCG@10 of the blends, as many as there is time for, at least the first."""

@@ -37,6 +37,7 @@ from common.usecases.shared.workspace import workspace
 from common.usecases.train.deadlines import publishing_s
 from common.usecases.train.due import DueOfNight, due_budget_s, due_of_night, told_of_due
 from common.usecases.train.final_fit import FITTING, PUBLISHING, fit_on_all
+from common.usecases.train.kinds import KindsOfNight, kinds_budget_s, kinds_of_night, told_of_kinds
 from common.usecases.train.learned import TrialFile
 from common.usecases.train.links import LinksOfNight, links_budget_s, links_of_night, told
 from common.usecases.train.model_selection import TrainPlan, select_model
@@ -133,6 +134,7 @@ class _Budgets(NamedTuple):
     links_s: float
     similar_s: float
     due_s: float
+    kinds_s: float
 
 
 class _Choices(NamedTuple):
@@ -141,6 +143,7 @@ class _Choices(NamedTuple):
     links: LinksOfNight
     similar: SimilarOfNight
     due: DueOfNight
+    kinds: KindsOfNight
 
 
 @dataclass(frozen=True)
@@ -162,7 +165,7 @@ class _Training:
         data = worker.give(TrainingData(read.interactions, read.catalogue))
         read = replace(read, interactions=data.interactions, catalogue=data.catalogue or read.catalogue)
         plan = self._plan(data)
-        budgets = _Budgets(links_budget_s(plan), similar_budget_s(plan), due_budget_s(plan))
+        budgets = _Budgets(links_budget_s(plan), similar_budget_s(plan), due_budget_s(plan), kinds_budget_s(plan))
         plan = replace(plan, deadline=plan.deadline - sum(budgets))
         worker.ends = plan.deadline
         bench = RemoteBench(worker, Workbench(data, Order.of(ctx.settings)))
@@ -176,7 +179,7 @@ class _Training:
             _report(ctx, log, figures(selection.notices) | {"refusal": selection.refusal}, data)
             raise RefusedError(selection.refusal)
         artifact = fit_on_all(bench, selection, plan, log)
-        worker.ends = plan.deadline + budgets.links_s + budgets.similar_s
+        worker.ends = plan.deadline + budgets.links_s + budgets.similar_s + budgets.kinds_s
         chosen = self._choices(data, SelectedModel.of(bench, selection), selection.popular_days, plan.served, budgets)
         worker.close()
         all_figures |= {name: choice.figures for name, choice in chosen._asdict().items()}
@@ -198,6 +201,7 @@ class _Training:
             selection.popular_days,
             chosen.similar.blend,
             chosen.due.settings,
+            chosen.kinds.first,
         )
         log.step("reporting", REPORTING)
         published = {"family": bundle.model.family, "params": bundle.model.params}
@@ -228,10 +232,14 @@ class _Training:
         usual = (served and served.similar) or DEFAULT_BLEND
         similar = similar_of_night(data, selected, settings, budgets.similar_s, popular_days, usual)
         log.note(notices=told_of_similar(similar))
+        log.step("judging what stands first", PUBLISHING)
+        before = served.first_lists if served else {}
+        kinds = kinds_of_night(data, selected, settings, budgets.kinds_s, links, similar, popular_days, before)
+        log.note(notices=told_of_kinds(kinds))
         log.step("judging what is due", PUBLISHING)
         due = due_of_night(data, settings, budgets.due_s, served.due if served else None)
         log.note(notices=told_of_due(due))
-        return _Choices(links, similar, due)
+        return _Choices(links, replace(similar, shelf=None), due, kinds)
 
     def _plan(self, data: TrainingData) -> TrainPlan:
         """The plan, once the store is read; the log's next step is the comparison."""

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from common.evaluation.cases import Relevance
 from common.evaluation.judge import PRIMARY
+from common.evaluation.kinds import OTHER_CATEGORIES, SAME_CATEGORY
 from common.evaluation.report import words
 from common.evaluation.report.document import (
     Attempt,
@@ -17,6 +18,8 @@ from common.evaluation.report.document import (
     DueFigures,
     DueRanking,
     DueSection,
+    KindRow,
+    KindSection,
     Popularity,
     RepeatsSection,
     Report,
@@ -55,6 +58,7 @@ def make_report(
         trending=bool(figures.get("trend", {}).get("weight")),
         similar=_similar(figures.get("similar")),
         due=_due(figures.get("due")),
+        kinds=tuple(_kind(kind, of) for kind, of in figures.get("kinds", {}).items()),
         attempts=tuple(_attempts(figures)),
         curves=_curves(figures),
         popularity=popularity,
@@ -126,6 +130,22 @@ def _due(figures: Json | None) -> DueSection | None:
 
 def _due_figures(of: Json) -> DueFigures:
     return DueFigures(people=of["people"], ndcg=of[PRIMARY], recall=of["recall@10"], lead=of["lead"])
+
+
+def _kind(kind: str, figures: Json) -> KindSection:
+    rows = [
+        KindRow(
+            name=row["name"],
+            ndcg=row[PRIMARY],
+            lead=row["lead"],
+            recall=row["metrics"]["recall@10"],
+            other=row["metrics"].get(OTHER_CATEGORIES),
+            same=row["metrics"].get(SAME_CATEGORY),
+        )
+        for row in figures["table"]
+    ]
+    named = {name: figures[name] for name in ("first", "usual", "asked", "questions")}
+    return KindSection(kind=kind, table=tuple(rows), **named)
 
 
 def _attempts(figures: Json) -> Iterator[Attempt]:

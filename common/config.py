@@ -171,6 +171,21 @@ class Settings(BaseModel):
         description="Distinct people who must have bought two items in one order before either is shown as bought "
         "together with the other, or met both in one visit before either is linked to the other.",
     )
+    guest_orders_count: bool = Field(
+        True,
+        description="Whether each order or visit of a guest counts as one of these people, because nobody can tell "
+        "whose it is. false: all guests together count as one person.",
+    )
+    crowd_share: float = Field(
+        0.1,
+        gt=0,
+        le=1,
+        description="Share of all orders above which a customer id is taken for a crowd and not for a person, such as "
+        "the 0 that a shop gives all guests. Training says how many there are, `recsys doctor` which.",
+    )
+    crowds_are_nobody: bool = Field(
+        False, description="Treat the events of such ids as events without a person in what models and lists learn."
+    )
     purchased: Purchased = Field(
         Purchased.AUTO,
         description="What becomes of items that the person has bought, unless the request says otherwise: `hide`, "

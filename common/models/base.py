@@ -15,6 +15,7 @@ from common.models.artifact import Artifact
 from common.models.shape import DataShape
 from common.models.space import Space, Width
 from common.schemas.data import Catalogue, Interactions, Weighting
+from common.schemas.pairs import PairRule
 
 
 class LearnsFrom(StrEnum):
@@ -85,7 +86,7 @@ class FitOptions:
 
     threads: at least 1
     now_s: the time (epoch seconds) from which recency is counted, normally the newest event's
-    min_pair_people: distinct people who must be behind a pair of items that a family stores as such
+    pairs: who must be behind a pair of items that a family stores as such
     report(step, steps): called during the fit, as it makes progress
     inspect(step, snapshot): called during the fit by families that can show a partial result; `snapshot()` is the
     artifact so far
@@ -98,7 +99,7 @@ class FitOptions:
     now_s: int
     report: Callable[[int, int], None] = field(default=_no_report)
     inspect: Callable[[int, Callable[[], Artifact]], None] = field(default=_no_inspection)
-    min_pair_people: int = 1
+    pairs: PairRule = field(default_factory=PairRule)
 
 
 @dataclass(frozen=True)

@@ -24,11 +24,12 @@ from common.models.sessions import people_of, sessions_of
 from common.models.space import WEIGHTING, Categorical, Float, Int, Space
 from common.schemas.data import F64, I64, NO_USER, Interactions
 from common.schemas.links import LINKS
+from common.schemas.pairs import PairRule, shares_of_one
 
 
 class Cooccurrence(Model[CooccurrenceConfig]):
-    """cooccurrence. Each item has at most `neighbours` links; a link of fewer people than `FitOptions.min_pair_people`
-    is left out."""
+    """cooccurrence. Each item has at most `neighbours` links; a link without the people that `FitOptions.pairs` asks
+    for is left out."""
 
     family: ClassVar[str] = "cooccurrence"
     capabilities: ClassVar[Capabilities] = Capabilities(
@@ -67,13 +68,13 @@ class Cooccurrence(Model[CooccurrenceConfig]):
 
     def fit(self, data: TrainingData, options: FitOptions) -> Artifact:
         config = self.config
-        steps, items = _steps(data.interactions, config, options.now_s)
+        steps, items = _steps(data.interactions, config, options)
         leaving, arriving = item_sums(steps, config, len(items))
         pairs = _joined(_kept(steps, config, options, leaving, arriving))
         if len(pairs.items) == 0:
             raise RefusedError(
                 f"nothing is linked: no two of {len(items)} items come together in the visits of "
-                f"{options.min_pair_people} people"
+                f"{options.pairs.people} people"
             )
         options.report(len(items), len(items))
         links = as_links(pairs, link_weights(pairs, leaving, arriving, config))
@@ -104,7 +105,7 @@ def _kept(
     """The pairs that become links, block by block."""
     n_items = len(leaving)
     for pairs in count_pairs(steps, config, n_items):
-        proven = pairs.where(pairs.units >= options.min_pair_people)
+        proven = pairs.where(pairs.units >= options.pairs.people)
         best = best_links(proven, link_weights(proven, leaving, arriving, config), config.neighbours)
         chosen = np.zeros(len(proven.items), dtype=np.bool_)
         chosen[best] = True
@@ -123,9 +124,9 @@ def _joined(blocks: Iterator[LinkCounts]) -> LinkCounts:
     )
 
 
-def _steps(data: Interactions, config: CooccurrenceConfig, now_s: int) -> tuple[Steps, I64]:
+def _steps(data: Interactions, config: CooccurrenceConfig, options: FitOptions) -> tuple[Steps, I64]:
     """The events in sequences of two or more, with items numbered from 0 without gaps, and the code of each number."""
-    steps = link_steps(data, config, now_s)
+    steps = link_steps(data, config, options.now_s, options.pairs)
     if len(np.unique(steps.items)) < 2:
         visits = len(np.unique(steps.sequences))
         raise RefusedError(f"nothing to learn what goes together from: {visits} sequences of two events or more")
@@ -133,19 +134,21 @@ def _steps(data: Interactions, config: CooccurrenceConfig, now_s: int) -> tuple[
     return replace(steps, items=numbers.astype(np.int32)), items.astype(np.int64)
 
 
-def link_steps(data: Interactions, config: CooccurrenceConfig, now_s: int) -> Steps:
+def link_steps(data: Interactions, config: CooccurrenceConfig, now_s: int, rule: PairRule) -> Steps:
     """The events of sequences of two events or more, with the item codes of the data.
 
-    A unit is a person; or a session or order without one, because nobody can tell whose it is.
+    A unit is a person, or what `rule` takes for one. One person's events with an item count as `MOST_OF_ONE` at most.
     """
     cut = sessions_of if config.sequence_of is SequenceOf.SESSION else people_of
     # With its row in place of its item, an event can be found again in the sequences.
     rows = cut(replace(data, items=np.arange(len(data), dtype=np.int32)), config.weighting).of_length(2)
     numbers = np.arange(len(rows))
-    units = np.where(rows.people == NO_USER, data.n_users + numbers, rows.people)
+    units = np.repeat(rule.units(rows.people, numbers), rows.lengths)
+    items = data.items[rows.items]
+    shares = shares_of_one(units, items, np.repeat(rows.people != NO_USER, rows.lengths))
     return Steps(
-        items=data.items[rows.items],
+        items=items,
         sequences=np.repeat(numbers, rows.lengths),
-        units=np.repeat(units, rows.lengths),
-        weights=config.weighting.weigh(data, now_s)[rows.items],
+        units=units,
+        weights=config.weighting.weigh(data, now_s)[rows.items] * shares,
     )

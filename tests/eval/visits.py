@@ -14,6 +14,7 @@ from common.models.artifact import Artifact
 from common.models.base import FitOptions, TrainingData
 from common.models.registry import FAMILIES
 from common.schemas.links import Place
+from common.schemas.pairs import PairRule
 from common.serving.encoders import ENCODERS
 
 SEED: Final = 1
@@ -26,7 +27,7 @@ def rows(data: TrainingData, families: Sequence[str], people: int) -> Iterator[d
     if split is None or split.test is None:
         raise ValueError("too short a history for a test window")
     fold = split.test
-    options = FitOptions(SEED, 1, fold.cut_s, min_pair_people=people)
+    options = FitOptions(SEED, 1, fold.cut_s, pairs=PairRule(people))
     past = TrainingData(fold.past, data.catalogue)
     asked = [questions for place in Place if (questions := questions_of(place, fold, SEED))]
     lift = _judged(fit_lift(past, options), asked)

@@ -10,6 +10,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
+from common.schemas.pairs import MOST_OF_ONE, PairRule
 from common.store.segments import co_purchases
 from common.store.segments.co_purchases import CoPurchases, shrunk_lift
 from common.usecases.ingest.compact import compact
@@ -31,9 +32,9 @@ def take_in(ctx: Context, *batches: Iterable[str]) -> Context:
     return ctx
 
 
-def counted(ctx: Context, min_people: int = 1, since_seq: int = 0) -> CoPurchases:
+def counted(ctx: Context, min_people: int = 1, since_seq: int = 0, *, guests: bool = True) -> CoPurchases:
     with reading(ctx) as (_, reader):
-        return reader.co_purchases(min_people, since_seq)
+        return reader.co_purchases(PairRule(min_people, guests), since_seq)
 
 
 def pairs_of(found: CoPurchases) -> Pairs:
@@ -81,11 +82,34 @@ def test_a_pair_of_too_few_people_is_not_there_however_often_they_buy_it(shop: C
     assert not pairs_of(counted(shop, min_people=3))
 
 
-def test_orders_without_consent_count_as_one_persons(shop: Context) -> None:
-    forgotten = [line(user, item, consent=0) for user in ("ann", "bob", "cleo") for item in ("tea", "cup")]
-    take_in(shop, forgotten, [line("dan", item, order="o1") for item in ("tea", "cup")])
-    assert pairs_of(counted(shop, min_people=2)) == {("cup", "tea"): (4, 2)}
-    assert not pairs_of(counted(shop, min_people=3))
+def test_an_order_of_a_guest_is_one_of_the_people_behind_a_pair(shop: Context) -> None:
+    """Two products in eight orders, five of guests and three of customers."""
+    guests = [line("guest", item, number, f"g{number}", consent=0) for number in range(5) for item in ("tea", "cup")]
+    known = [line(user, item, order=user) for user in ("ann", "bob", "cleo") for item in ("tea", "cup")]
+    take_in(shop, guests, known)
+    assert pairs_of(counted(shop, min_people=8)) == {("cup", "tea"): (8, 8)}
+    assert not pairs_of(counted(shop, min_people=9))
+
+
+def test_all_guests_are_one_person_at_most_where_the_shop_reads_it_strictly(shop: Context) -> None:
+    guests = [line("guest", item, number, f"g{number}", consent=0) for number in range(30) for item in ("tea", "cup")]
+    take_in(shop, guests, [line("dan", item, order="o1") for item in ("tea", "cup")])
+    assert pairs_of(counted(shop, min_people=2, guests=False)) == {("cup", "tea"): (31, 2)}
+    assert not pairs_of(counted(shop, min_people=3, guests=False))
+
+
+def test_orders_of_one_customer_stay_one_person_however_many(shop: Context) -> None:
+    often = [line("ann", item, 100 * time, f"o{time}") for time in range(9) for item in ("tea", "cup")]
+    assert pairs_of(counted(take_in(shop, often))) == {("cup", "tea"): (9, 1)}
+
+
+def test_one_person_counts_with_a_bound(shop: Context) -> None:
+    """600 orders of a script, beside three people."""
+    script = [line("bot", item, 60 * time, f"b{time}") for time in range(600) for item in ("tea", "cup")]
+    people = [line(user, item, order=user) for user in ("ann", "bob", "cleo") for item in ("tea", "pot")]
+    found = counted(take_in(shop, script + people))
+    assert pairs_of(found) == {("cup", "tea"): (MOST_OF_ONE, 1), ("pot", "tea"): (3, 3)}
+    assert orders_of(found) == {"cup": MOST_OF_ONE, "pot": 3, "tea": MOST_OF_ONE + 3}
 
 
 def test_of_later_batches_only_their_orders_count(shop: Context) -> None:

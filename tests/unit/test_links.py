@@ -23,6 +23,7 @@ from common.models.links.config import CooccurrenceConfig, Nearness
 from common.models.links.counting import Steps, count_pairs, item_sums
 from common.schemas.data import EventType, Interactions
 from common.schemas.links import RECENT, ItemLinks, visit_weights
+from common.schemas.pairs import MOST_OF_ONE, PairRule
 from tests.shops import Event, checkerboard, interactions
 
 FLAT = CooccurrenceConfig(window=3, nearness=Nearness.FLAT, backward=0.5)
@@ -92,8 +93,8 @@ def test_of_an_item_that_is_everywhere_the_latest_are_counted_for_all(monkeypatc
     assert found[2, 0][0] == 10 * 0.5
 
 
-def fit(data: Interactions, people: int = 1, **params: object) -> Artifact:
-    options = FitOptions(1, 1, int(data.ts[-1]), min_pair_people=people)
+def fit(data: Interactions, people: int = 1, guests: bool = True, **params: object) -> Artifact:
+    options = FitOptions(1, 1, int(data.ts[-1]), pairs=PairRule(people, guests))
     return Cooccurrence.from_params(params).fit(TrainingData(data), options)
 
 
@@ -121,6 +122,21 @@ def test_each_order_without_a_person_counts_as_one_of_its_own() -> None:
     assert linked(fit(data, people=3), "x") == {"y"}
     with pytest.raises(RefusedError):
         fit(data, people=4)
+
+
+def test_read_strictly_all_orders_without_a_person_are_one_persons() -> None:
+    data = interactions(orders([None] * 9 + ["a"], "xy"))
+    assert linked(fit(data, people=2, guests=False), "x") == {"y"}
+    with pytest.raises(RefusedError):
+        fit(data, people=3, guests=False)
+
+
+def test_one_person_weighs_no_more_than_twenty() -> None:
+    people = [f"u{number}" for number in range(MOST_OF_ONE)]
+    data = interactions([*orders(["bot"] * 600, "xy"), *orders(people, "xz", first=900)])
+    links = fit(data, column_power=0.0).links
+    assert links is not None
+    assert np.ptp(links.weights[links.span(0) or slice(0)]) < 1e-6
 
 
 def test_an_item_has_at_most_so_many_links_and_they_are_the_heaviest() -> None:

@@ -17,6 +17,7 @@ from common.models.similar.traits import Traits, unit
 from common.models.similar.words import MAX_TITLE, WIDTH, TitleCounts
 from common.schemas.data import F32, Bools, Catalogue, EventType
 from common.schemas.documents import SimilarBlend
+from common.schemas.pairs import PairRule
 from common.usecases.publish.layers.rankings import category_codes
 from tests.shops import Event, catalogue, interactions
 
@@ -144,7 +145,7 @@ def test_common_buyers_are_those_of_loops_over_people() -> None:
     ]
     events = [replace(event, order=event.order * 100 + int(event.user[1:]) if event.user else -1) for event in events]
     data = interactions(events, [f"i{number}" for number in range(8)])
-    found = Interchange.of(data, np.arange(8), leaves, min_people=2)
+    found = Interchange.of(data, np.arange(8), leaves, PairRule(2))
     baskets: dict[tuple[str, str], set[int]] = {}
     for event in events:
         baskets.setdefault((event.user or "", event.item), set()).add(event.order)
@@ -163,8 +164,8 @@ def test_common_buyers_are_those_of_loops_over_people() -> None:
 def test_a_pair_that_too_few_people_support_counts_nothing() -> None:
     events = [Event(f"u{number}", item, day) for number in range(4) for day, item in enumerate(("i0", "i1"))]
     data = interactions(events)
-    assert len(Interchange.of(data, np.arange(2), np.zeros(2, int), min_people=5).items) == 0
-    assert len(Interchange.of(data, np.arange(2), np.zeros(2, int), min_people=4).items) == 2
+    assert len(Interchange.of(data, np.arange(2), np.zeros(2, int), PairRule(5)).items) == 0
+    assert len(Interchange.of(data, np.arange(2), np.zeros(2, int), PairRule(4)).items) == 2
 
 
 def test_views_count_instead_of_purchases_where_there_are_any_also_those_of_visits_without_a_person() -> None:
@@ -173,14 +174,25 @@ def test_views_count_instead_of_purchases_where_there_are_any_also_those_of_visi
     guest = [Event(None, item, 9 + at / 1000, EventType.VIEW) for at, item in enumerate(("i0", "i3"))]
     data = interactions([*bought, *viewed, *guest])
     data = replace(data, sessions=np.where(data.users < 0, 7, -1))
-    found = Interchange.of(data, np.arange(4), np.zeros(4, int), min_people=1)
+    found = Interchange.of(data, np.arange(4), np.zeros(4, int), PairRule(1))
     assert found.entries(np.array([0]))[1].tolist() == [2, 3]
+
+
+def test_read_strictly_visits_without_a_person_count_for_no_pair() -> None:
+    viewed = [Event(f"u{number}", item, number, EventType.VIEW) for number in range(2) for item in ("i0", "i1")]
+    guests = [Event(None, item, 9 + at / 1000, EventType.VIEW) for at in range(4) for item in ("i0", "i1")]
+    data = interactions([*viewed, *guests])
+    data = replace(data, sessions=np.where(data.users < 0, data.ts, -1))
+    for guests_count, people in ((True, 6), (False, 2)):
+        for least, pairs in ((people, 2), (people + 1, 0)):
+            rule = PairRule(least, guests_count)
+            assert len(Interchange.of(data, np.arange(2), np.zeros(2, int), rule).items) == pairs
 
 
 def test_a_person_with_all_of_a_category_makes_a_bounded_number_of_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("common.models.similar.interchange.MAX_ITEMS", 3)
     data = interactions([Event("u", f"i{number}", number) for number in range(9)])
-    pairs = Interchange.of(data, np.arange(9), np.zeros(9, int), min_people=1)
+    pairs = Interchange.of(data, np.arange(9), np.zeros(9, int), PairRule(1))
     assert set(pairs.items.tolist()) == {6, 7, 8}, "the latest"
 
 

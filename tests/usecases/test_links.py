@@ -18,6 +18,7 @@ from common.models.cooccurrence import Cooccurrence
 from common.schemas.data import EventType, Interactions
 from common.schemas.documents import Bundle
 from common.schemas.links import Place
+from common.schemas.pairs import PairRule
 from common.serving.bundle import ServedBundle
 from common.store.segments.reader import open_store
 from common.usecases.erase.erase import erase
@@ -68,7 +69,7 @@ def stored(ctx: Context) -> Interactions:
 
 
 def links_of(data: Interactions, now_s: int) -> Artifact:
-    options = FitOptions(1, 1, now_s, min_pair_people=PEOPLE)
+    options = FitOptions(1, 1, now_s, pairs=PairRule(PEOPLE))
     return Cooccurrence.from_params(PARAMS).fit(TrainingData(data), options)
 
 

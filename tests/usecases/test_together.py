@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from common.schemas.data import ItemLists
+from common.schemas.pairs import PairRule
 from common.store.segments.co_purchases import CoPurchases
 from common.usecases.publish.layers.together import TOGETHER_DEPTH, Pairs, StoredCoPurchases, list_pairs
 from common.usecases.shared.context import Context
@@ -116,7 +117,7 @@ def test_no_pair_of_too_few_people_is_ever_listed(tmp_path: Path, seed: int) -> 
         else:
             publish(ctx, *fit(ctx))
         with reading(ctx) as (_, reader):
-            found = reader.co_purchases(3)
+            found = reader.co_purchases(PairRule(3))
         proven = {
             frozenset((found.item_ids[a], found.item_ids[b])) for a, b in zip(found.first, found.second, strict=True)
         }

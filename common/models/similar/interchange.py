@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 
 from common.schemas.data import DAY_S, EVENT_TYPES, F32, I32, I64, NO_USER, EventType, Interactions
+from common.schemas.pairs import PairRule
 
 _KINDS: Final = (EventType.VIEW, EventType.PURCHASE, EventType.CART)
 """The events that count: of the first kind that the shop has."""
@@ -42,16 +43,19 @@ class Interchange:
         return cls(np.zeros(n_items + 1, dtype=np.int64), np.empty(0, np.int32), np.empty(0, np.float32))
 
     @classmethod
-    def of(cls, data: Interactions, numbers: I32 | I64, leaves: I32 | I64, min_people: int) -> Interchange:
+    def of(cls, data: Interactions, numbers: I32 | I64, leaves: I32 | I64, rule: PairRule) -> Interchange:
         """Of what people and visits viewed; without any view, of what people bought, or else put into baskets.
 
         numbers: (data.n_items,) the number of each item code; leaves: (n_items,) by item number, -1 without a category
-        min_people: people who must have bought both, so that a pair tells of nobody
+        rule: who must have viewed or bought both, so that a pair tells of nobody. Where visits without a person count
+        as nobody's they are left out, since what they have in common would be everything.
         """
         n_items = len(leaves)
+        if not rule.guests:
+            data = data.where(data.users != NO_USER)
         owned = _Owned.of(data, np.asarray(numbers, dtype=np.int64), np.asarray(leaves, dtype=np.int64))
         cells, people = _counted(owned, n_items)
-        kept = people >= min_people
+        kept = people >= rule.people
         first, second, people = cells[kept] // max(n_items, 1), cells[kept] % max(n_items, 1), people[kept]
         buyers = np.bincount(owned.items, minlength=n_items)
         values = people / (np.sqrt(buyers[first] * buyers[second]) + SHRINKAGE)

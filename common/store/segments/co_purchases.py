@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 
 from common.schemas.data import EVENT_TYPES, F64, I32, I64, EventType
+from common.schemas.pairs import MOST_OF_ONE, PairRule
 from common.store.engine import Connection, number
 from common.store.orders import ORDER_GAP
 from common.store.segments.segment import Part
@@ -37,9 +38,9 @@ class CoPurchases:
 
     item_ids: n_items strings, sorted; orders (n_items,) int64: the number of orders with each item.
     first, second (n_pairs,) int32: the rows in item_ids of a pair, first < second; together (n_pairs,) int64: the
-    number of orders with both; people (n_pairs,) int64: the number of distinct people with such an order. All people
-    without consent count as one person. With a sample of the orders, `together` is extrapolated to all orders, and
-    `people` are those in the sample.
+    number of orders with both; people (n_pairs,) int64: the number of distinct people with such an order, as `PairRule`
+    counts them. Of one person `MOST_OF_ONE` orders count at most, for a pair and for an item. With a sample of the
+    orders, `together` is extrapolated to all orders, and `people` are those in the sample.
     """
 
     item_ids: tuple[str, ...]
@@ -60,17 +61,18 @@ def shrunk_lift(together: I64 | F64, of_first: I64, of_second: I64, n_orders: in
     return lift
 
 
-def read(connection: Connection, parts: Sequence[Part], since_seq: int, min_people: int) -> CoPurchases:
+def read(connection: Connection, parts: Sequence[Part], since_seq: int, rule: PairRule) -> CoPurchases:
     """Implements `Reader.co_purchases`."""
     parts = [part for part in parts if part.segment.seq > since_seq]
     if not parts:
         no_counts, no_rows = np.empty(0, np.int64), np.empty(0, np.int32)
         return CoPurchases((), no_counts, 0, no_rows, no_rows, no_counts, no_counts)
-    _collect(connection, parts, since_seq)
+    _collect(connection, parts, since_seq, rule.guests)
     _measure_orders(connection)
     n_orders = number(connection, "SELECT count(*) FROM sizes")
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE sums AS {_ITEM_ORDERS}")
     counted = connection.execute(_COUNTED).fetchnumpy()
-    _count_pairs(connection, min_people)
+    _count_pairs(connection, rule.people)
     pairs = connection.execute(_BEST, {"n_orders": max(n_orders, 1), "candidates": CANDIDATES}).fetchnumpy()
     return CoPurchases(
         item_ids=tuple(counted["item_id"].tolist()),
@@ -83,10 +85,11 @@ def read(connection: Connection, parts: Sequence[Part], since_seq: int, min_peop
     )
 
 
-def _collect(connection: Connection, parts: Sequence[Part], since_seq: int) -> None:
+def _collect(connection: Connection, parts: Sequence[Part], since_seq: int, guests: bool) -> None:
     """Makes the tables `goods` (item_id, item), numbered in the order of the ids, and `lines` (purchase, person, item).
 
-    `lines` has each item of an order once. A person is half a pseudonym here, which is distinct enough for counts."""
+    `lines` has each item of an order once. A person is half a pseudonym here, which is distinct enough for counts;
+    an order without a person has its own number in that place if `guests` count."""
     named = " UNION ".join(
         f"SELECT DISTINCT item_id FROM {part.alias}.events JOIN {part.alias}.item_ids USING (item_no) "
         f"WHERE {_sold(part, since_seq)}"
@@ -98,12 +101,13 @@ def _collect(connection: Connection, parts: Sequence[Part], since_seq: int) -> N
     )
     bought = " UNION ALL ".join(
         f"SELECT coalesce(key_hi, {_NOBODY}) AS person, item, order_key, ts FROM {part.alias}.events "
-        f"LEFT JOIN {part.alias}.users USING (user_no) JOIN {part.alias}.item_ids USING (item_no) "
+        f"LEFT JOIN {part.people} USING (user_no) JOIN {part.alias}.item_ids USING (item_no) "
         f"JOIN goods USING (item_id) WHERE {_sold(part, since_seq)}"
         for part in parts
     )
     connection.execute(f"CREATE OR REPLACE TEMP VIEW bought AS {bought}")
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE lines AS {_WITH_KEY} UNION ALL {_WITHOUT_KEY}")
+    with_key = _WITH_KEY.format(unit=_GUEST_OR_PERSON if guests else "person")
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE lines AS {with_key} UNION ALL {_WITHOUT_KEY}")
 
 
 def _sold(part: Part, since_seq: int) -> str:
@@ -148,8 +152,10 @@ def _count_pairs(connection: Connection, min_people: int) -> None:
 
 
 _NOBODY: Final = "0::UBIGINT"
+_GUEST_OR_PERSON: Final = f"CASE WHEN person = {_NOBODY} THEN purchase ELSE person END"
 _WITH_KEY: Final = (
-    "SELECT DISTINCT hash(person, order_key) AS purchase, person, item FROM bought WHERE order_key IS NOT NULL"
+    "SELECT purchase, {unit} AS person, item FROM (SELECT DISTINCT hash(person, order_key) AS purchase, person, item "
+    "FROM bought WHERE order_key IS NOT NULL)"
 )
 _STARTS: Final = (
     f"SELECT person, item, ts, coalesce(ts - lag(ts) OVER person > {ORDER_GAP}, true)::INT AS starts FROM bought "
@@ -159,12 +165,16 @@ _WITHOUT_KEY: Final = (
     "SELECT DISTINCT hash(person, visit) AS purchase, person, item FROM (SELECT person, item, sum(starts) "
     f"OVER (PARTITION BY person ORDER BY ts RANGE UNBOUNDED PRECEDING) AS visit FROM ({_STARTS}))"
 )
-_COUNTED: Final = """
-SELECT item_id, count(purchase) AS orders FROM goods LEFT JOIN lines USING (item) GROUP BY item, item_id ORDER BY item
+# What counts of n orders of one person. Where all guests are one, they are no person.
+_BOUNDED: Final = f"CASE WHEN person = {_NOBODY} THEN n ELSE least(n, {MOST_OF_ONE}) END"
+_ITEM_ORDERS: Final = f"""
+SELECT item, sum({_BOUNDED})::BIGINT AS orders FROM (SELECT item, person, count(*) AS n FROM lines GROUP BY ALL)
+GROUP BY item
 """
-_PAIRS: Final = """
+_COUNTED: Final = "SELECT item_id, coalesce(orders, 0) AS orders FROM goods LEFT JOIN sums USING (item) ORDER BY item"
+_PAIRS: Final = f"""
 INSERT INTO pairs
-SELECT first, second, sum(n) * $one_in, count(*) FROM (
+SELECT first, second, sum({_BOUNDED}) * $one_in, count(*) FROM (
     SELECT one.item AS first, other.item AS second, one.person, count(*) AS n
     FROM sold AS one JOIN sold AS other USING (purchase)
     WHERE one.item < other.item AND hash(one.item) % $passes = $turn
@@ -174,7 +184,7 @@ SELECT first, second, sum(n) * $one_in, count(*) FROM (
 # The lift is that of `shrunk_lift`.
 _BEST: Final = f"""
 WITH orders AS (
-    SELECT item, count(*) AS n FROM lines GROUP BY item
+    SELECT item, orders AS n FROM sums
 ), scored AS (
     SELECT pairs.rowid AS pair, first, second, together / (one.n * other.n / $n_orders + {SHRINKAGE}) AS lift
     FROM pairs JOIN orders AS one ON first = one.item JOIN orders AS other ON second = other.item

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from common.schemas.data import I32, NO_USER, U64, Interactions
-from common.store.engine import Connection
+from common.store.engine import Connection, number
 from common.store.segments.segment import Part
 
 # NULL becomes the value that `Interactions` has for "not given". Keys lose the lowest bit, so that none is negative.
@@ -78,8 +78,7 @@ def read(connection: Connection, parts: Sequence[Part], codes: ItemCodes, wanted
         connection.register("wanted", {"key_hi": user_keys[:, 0].copy(), "key_lo": user_keys[:, 1].copy()})
     keys, user_codes = _people(connection, parts, user_keys is not None)
     chunks = [
-        _events(connection, part, user_codes[number], item_codes[number], _where(part, wanted))
-        for number, part in enumerate(parts)
+        _events(connection, part, user_codes[at], item_codes[at], _where(part, wanted)) for at, part in enumerate(parts)
     ]
     data = _in_order_of_time(_stacked(chunks))
     users, data["users"] = _used(data["users"], len(keys))
@@ -94,13 +93,19 @@ def _people(connection: Connection, parts: Sequence[Part], wanted: bool) -> tupl
     only = "JOIN wanted USING (key_hi, key_lo)" if wanted else ""
     numbers, stacked = [], [np.empty((0, 2), np.uint64)]
     for part in parts:
-        rows = connection.execute(f"SELECT user_no, key_hi, key_lo FROM {part.alias}.users {only}").fetchnumpy()
+        rows = connection.execute(f"SELECT user_no, key_hi, key_lo FROM {part.people} {only}").fetchnumpy()
         numbers.append(rows["user_no"])
         stacked.append(np.stack([rows["key_hi"], rows["key_lo"]], axis=1))
     keys, codes = unique_keys(np.concatenate(stacked))
     ends = np.cumsum([len(of_part) for of_part in numbers])[:-1]
     of_parts = np.split(codes, ends) if numbers else []
-    return keys, [_lookup(of_part, own) for of_part, own in zip(numbers, of_parts, strict=True)]
+    lengths = [_numbers(connection, part) for part in parts]
+    return keys, [_lookup(*of_part) for of_part in zip(numbers, of_parts, lengths, strict=True)]
+
+
+def _numbers(connection: Connection, part: Part) -> int:
+    """How many numbers of people the part's events may hold."""
+    return number(connection, f"SELECT coalesce(max(user_no), -1) + 1 FROM {part.alias}.users")
 
 
 def unique_keys(keys: U64) -> tuple[U64, I32]:
@@ -129,13 +134,14 @@ def _items(connection: Connection, parts: Sequence[Part]) -> tuple[npt.NDArray[n
         rows = connection.execute(
             f"SELECT item_no, code FROM {part.alias}.item_ids JOIN codes USING (item_id)"
         ).fetchnumpy()
-        of_parts.append(_lookup(rows["item_no"], rows["code"]))
+        numbers = rows["item_no"]
+        of_parts.append(_lookup(numbers, rows["code"], int(numbers.max(initial=-1)) + 1))
     return np.asarray(item_ids, dtype=object), of_parts
 
 
-def _lookup(numbers: npt.NDArray[Any], codes: npt.NDArray[Any]) -> I32:
-    """An array with `codes[i]` at `numbers[i]`. Its last element, at index -1, is NO_USER."""
-    table = np.full(int(numbers.max(initial=-1)) + 2, NO_USER, np.int32)
+def _lookup(numbers: npt.NDArray[Any], codes: npt.NDArray[Any], length: int) -> I32:
+    """(length + 1,) int32 with `codes[i]` at `numbers[i]`, and NO_USER elsewhere, also at the end: at index -1."""
+    table = np.full(length + 1, NO_USER, np.int32)
     table[numbers] = codes
     return table
 
@@ -149,7 +155,7 @@ def _where(part: Part, wanted: Wanted) -> str:
     if wanted.since_s is not None:
         conditions.append(f"ts >= make_timestamp({wanted.since_s * 1_000_000})")
     if wanted.user_keys is not None:
-        people = f"SELECT user_no FROM {part.alias}.users JOIN wanted USING (key_hi, key_lo)"
+        people = f"SELECT user_no FROM {part.people} JOIN wanted USING (key_hi, key_lo)"
         conditions.append(f"user_no IN ({people})")
     return f"WHERE {' AND '.join(conditions)}" if conditions else ""
 

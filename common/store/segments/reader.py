@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -13,10 +13,12 @@ import numpy as np
 
 from common.schemas.data import EVENT_TYPES, U64, Catalogue, EventType, Interactions
 from common.schemas.documents import FileRef, StoreDocument
+from common.schemas.pairs import PairRule
 from common.store.engine import Connection, attach_read_only, connect_trusted, number
-from common.store.segments import catalogue, co_purchases, interactions
+from common.store.segments import catalogue, co_purchases, crowds, interactions
 from common.store.segments.catalogue import CONTENT, newest
 from common.store.segments.co_purchases import CoPurchases
+from common.store.segments.crowds import Crowd
 from common.store.segments.interactions import unique_keys
 from common.store.segments.segment import Part, check_format
 
@@ -59,7 +61,7 @@ def read_changes(
 
 def _people(connection: Connection, part: Part) -> U64:
     rows = connection.execute(
-        f"SELECT key_hi, key_lo FROM {part.alias}.users WHERE user_no IN (SELECT user_no FROM later)"
+        f"SELECT key_hi, key_lo FROM {part.people} WHERE user_no IN (SELECT user_no FROM later)"
     ).fetchnumpy()
     return np.stack([rows["key_hi"], rows["key_lo"]], axis=1)
 
@@ -133,6 +135,7 @@ class Reader:
 
     def __init__(self, connection: Connection, parts: tuple[Part, ...]) -> None:
         self._connection = connection
+        self._parts = parts
         self._with_events = tuple(part for part in parts if part.segment.events)
         self._with_items = tuple(part for part in parts if part.segment.items)
         self._item_codes = interactions.ItemCodes(connection)
@@ -173,12 +176,33 @@ class Reader:
         """Returns the changes by the batches after `seq`."""
         return read_changes(self._connection, self._with_events, self._with_items, seq)
 
-    def co_purchases(self, min_people: int, since_seq: int = 0) -> CoPurchases:
+    def co_purchases(self, rule: PairRule, since_seq: int = 0) -> CoPurchases:
         """Returns the pairs of items that share orders, in the batches after `since_seq`.
 
-        For each item these are the `CANDIDATES` pairs with the highest lift among pairs that at least `min_people`
-        distinct people have bought. Returned items are not subtracted."""
-        return co_purchases.read(self._connection, self._with_events, since_seq, min_people)
+        For each item these are the `CANDIDATES` pairs with the highest lift among pairs with as many distinct people
+        as `rule` asks for. Returned items are not subtracted."""
+        return co_purchases.read(self._connection, self._with_events, since_seq, rule)
+
+    def crowds(self, share: float) -> tuple[Crowd, ...]:
+        """Returns the customer ids with more than `share` of all orders, those with most orders first."""
+        return crowds.read(self._connection, self._with_events, share)
+
+    def without(self, keys: Sequence[tuple[int, int]]) -> Reader:
+        """Returns a reader for which the events of these people, as (key_hi, key_lo), are nobody's.
+
+        `counts` and `crowds` stay as they are."""
+        if not keys:
+            return self
+        nobody = ", ".join(f"({key_hi}::UBIGINT, {key_lo}::UBIGINT)" for key_hi, key_lo in keys)
+        parts = []
+        for part in self._parts:
+            known = f"people_of_{part.alias}"
+            self._connection.execute(
+                f"CREATE OR REPLACE TEMP VIEW {known} AS SELECT * FROM {part.alias}.users "
+                f"WHERE (key_hi, key_lo) NOT IN ({nobody})"
+            )
+            parts.append(replace(part, known_people=known))
+        return Reader(self._connection, tuple(parts))
 
     def _purchases(self) -> int:
         code = EVENT_TYPES.index(EventType.PURCHASE)

@@ -73,6 +73,13 @@ class Part:
 
     alias: str
     segment: Segment
+    known_people: str = ""
+    """The table that stands for that of the people, where some of them are to be nobody."""
+
+    @property
+    def people(self) -> str:
+        """The table of the people, with numbers as in the segment's events."""
+        return self.known_people or f"{self.alias}.users"
 
     @property
     def seq(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -13,20 +13,27 @@ from typing import Final
 from common.bucket.keys import is_folder
 from common.bucket.probe import ROUNDS, WRITERS, prove_conditional_put
 from common.errors import RecsysError
-from common.ids import new_id
-from common.schemas.documents import RunState
+from common.ids import join_user_key, new_id, split_user_key
+from common.schemas.documents import RunState, StoreDocument
+from common.store.segments.crowds import Crowd
+from common.store.segments.reader import open_store
 from common.usecases.publish.versions import KEPT_VERSIONS
 from common.usecases.shared.context import Context
 from common.usecases.shared.key_check import check_key
 from common.usecases.shared.manifests import History, read_served
 from common.usecases.shared.run_watch import describe_failure, recent_runs
+from common.usecases.shared.tombstones import reading_store
 from common.usecases.shared.waiting import waiting_uploads
+from common.usecases.shared.workspace import workspace
 
 MAX_SKEW: Final = timedelta(minutes=5)
 """S3 refuses signatures that are 15 minutes off; a smaller difference already disturbs the order of run ids."""
 
 WAITING_TOO_LONG: Final = timedelta(hours=1)
 RUNS_LOOKED_AT: Final = 20
+MOST_CROWDS_NAMED: Final = 3
+_NOBODY: Final = ("0", "-1", "guest", "Guest", "GUEST", "anonymous", "NULL", "null", "None", "nan", "N/A")
+"""What shops write where nobody has signed in."""
 
 
 class CheckState(StrEnum):
@@ -194,6 +201,38 @@ def _runs(ctx: Context) -> Finding:
     return Finding("runs", CheckState.OK, f"none of the last {len(runs)} failed")
 
 
+def _customers(ctx: Context) -> Finding:
+    """Names customer ids that stand for many people, by pseudonym, and by id where it is a usual word for nobody."""
+    with workspace(ctx) as work:
+        crowds = reading_store(ctx, lambda document: _crowds(ctx, document, work))
+    if not crowds:
+        return Finding("customers", CheckState.OK, f"none has over {ctx.settings.crowd_share:.0%} of all orders")
+    known = {split_user_key(ctx.shop.pseudonymizer.user_key(word)): word for word in _NOBODY}
+    told = [
+        f"{_name(crowd, known)} has {crowd.orders} orders, {crowd.share:.0%} of all"
+        for crowd in crowds[:MOST_CROWDS_NAMED]
+    ]
+    more = [f"{len(crowds) - MOST_CROWDS_NAMED} more have such a share"] if len(crowds) > MOST_CROWDS_NAMED else []
+    message = "; ".join([*told, *more])
+    if ctx.settings.crowds_are_nobody:
+        return Finding("customers", CheckState.OK, f"{message}; their events count as nobody's")
+    advice = (
+        "If these are no persons but guests, a till or a script, set RECSYS_CROWDS_ARE_NOBODY=true, or leave user_id "
+        "empty with consent=false in the export; then train."
+    )
+    return Finding("customers", CheckState.WARNING, message, advice)
+
+
+def _crowds(ctx: Context, document: StoreDocument | None, work: Path) -> tuple[Crowd, ...]:
+    with open_store(document, ctx.path_of, work) as reader:
+        return reader.crowds(ctx.settings.crowd_share)
+
+
+def _name(crowd: Crowd, known: Mapping[tuple[int, int], str]) -> str:
+    pseudonym = join_user_key(*crowd.key).hex()
+    return f"customer {known[crowd.key]!r} ({pseudonym})" if crowd.key in known else f"customer {pseudonym}"
+
+
 def _existing(path: Path) -> Path:
     return next(parent for parent in (path, *path.absolute().parents) if parent.exists())
 
@@ -211,5 +250,6 @@ CHECKS: Final[dict[str, Check]] = {
     "uploads": _waiting,
     "erasures": _erasures,
     "runs": _runs,
+    "customers": _customers,
 }
 _NEEDED: Final = frozenset({"object store"})

@@ -27,12 +27,12 @@ from common.schemas.documents import (
 )
 from common.schemas.links import Place
 from common.store.segments.interactions import unique_keys
-from common.store.segments.reader import open_store
 from common.usecases.publish.build_layer import make_layer, one_blas_thread, with_precomputed_answers
 from common.usecases.publish.commit_bundle import BundleCommit
 from common.usecases.publish.layers.base import StoreContent, base_content
 from common.usecases.publish.versions import delete_abandoned_layers, layer_ids
 from common.usecases.shared.context import Context
+from common.usecases.shared.learning import open_for_learning, pair_rule
 from common.usecases.shared.runs import RunLog
 from common.usecases.shared.tombstones import newest_erasure, read_tombstones, reading_store
 from common.usecases.shared.workspace import workspace
@@ -116,7 +116,7 @@ def publish_base(
             popular_days=popular_days,
             similar=similar,
             due=due or DueSettings(),
-            min_pair_people=ctx.settings.min_pair_people,
+            pairs=pair_rule(ctx.settings),
             links={place: other.artifact for place, other in others.items()},
         )
         with one_blas_thread():
@@ -173,8 +173,8 @@ def _store_content(
     if stored is None:
         raise RefusedError("there is nothing to publish: the store is empty")
     now_s = _newest_event_s(stored, covers_seq)
-    with open_store(stored, ctx.path_of, work) as reader:
-        pairs = reader.co_purchases(ctx.settings.min_pair_people)
+    with open_for_learning(ctx, stored, work) as reader:
+        pairs = reader.co_purchases(pair_rule(ctx.settings))
         if read is not None and read.commit_id == stored.commit_id:
             return (
                 stored,

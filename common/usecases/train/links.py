@@ -28,6 +28,7 @@ from common.tuning.best_trial import best_trial
 from common.tuning.search import SearchPlan, search
 from common.tuning.trial import Verdict, Watch
 from common.usecases.publish.publish import Beside
+from common.usecases.shared.learning import pair_rule
 from common.usecases.train.model_selection import TrainPlan
 from common.usecases.train.selected_model import SelectedModel
 
@@ -139,7 +140,7 @@ class _Night:
             threads=self.settings.n_threads,
             now_s=int(data.interactions.ts[-1]) if fold is None else fold.cut_s,
             report=report,
-            min_pair_people=self.settings.min_pair_people,
+            pairs=pair_rule(self.settings),
         )
         return model.fit(data, options)
 

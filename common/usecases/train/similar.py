@@ -34,6 +34,7 @@ from common.models.similar.lists import similar_in_categories
 from common.schemas.data import I64, Catalogue
 from common.schemas.documents import DEFAULT_BLEND, SimilarBlend
 from common.usecases.publish.layers.similar import nearest
+from common.usecases.shared.learning import pair_rule
 from common.usecases.train.model_selection import TrainPlan
 from common.usecases.train.selected_model import SelectedModel
 from common.usecases.train.similar_shelf import JudgedShelf, judged_shelf
@@ -141,7 +142,7 @@ class _Choice:
 
     def _shelf(self, fold: Fold) -> JudgedShelf:
         artifact = self.selected.before(fold, self.deadline)
-        return judged_shelf(fold, self.catalogue, artifact, self.popular_days, self.settings.min_pair_people)
+        return judged_shelf(fold, self.catalogue, artifact, self.popular_days, pair_rule(self.settings))
 
 
 def judged_rows(shelf: JudgedShelf, asked: SimilarQuestions, blend: SimilarBlend) -> dict[str, SimilarJudgement]:

@@ -16,6 +16,7 @@ from common.models.similar.paths import CategoryTree
 from common.models.similar.traits import unit
 from common.schemas.data import F32, I64, Bools, Catalogue, Weighting
 from common.schemas.documents import SimilarBlend
+from common.schemas.pairs import PairRule
 from common.usecases.publish.layers.base import eligible
 from common.usecases.publish.layers.cold import learn_groups
 from common.usecases.publish.layers.histories import histories_of
@@ -61,7 +62,7 @@ class JudgedShelf:
 
 
 def judged_shelf(
-    fold: Fold, catalogue: Catalogue, artifact: Artifact, popular_days: float, min_people: int
+    fold: Fold, catalogue: Catalogue, artifact: Artifact, popular_days: float, rule: PairRule
 ) -> JudgedShelf:
     """What is known before the window. `artifact` has learned from what is before it; the catalogue is today's."""
     past = fold.past
@@ -76,7 +77,7 @@ def judged_shelf(
         tree=tree,
         popular=popularity(past, fold.cut_s, popular_days),
         listed=np.ones(past.n_items, dtype=np.bool_),
-        interchange=Interchange.of(past, numbers, tree.leaves, min_people),
+        interchange=Interchange.of(past, numbers, tree.leaves, rule),
     )
     return JudgedShelf(shelves, tree.leaves.astype(np.int64), directions, trained, eligible(people, trained))
 

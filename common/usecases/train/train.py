@@ -26,14 +26,15 @@ from common.models.registry import FAMILIES
 from common.models.shape import DataShape
 from common.models.trend import with_trend
 from common.schemas.documents import DEFAULT_BLEND, Bundle, ModelInfo, RunRecord, ServingDocument, StoreDocument
-from common.store.segments.reader import open_store
 from common.usecases.ingest.compact import compact
 from common.usecases.publish.publish import StoreRead
 from common.usecases.shared.context import Context
+from common.usecases.shared.learning import open_for_learning
 from common.usecases.shared.report_files import save_figures
 from common.usecases.shared.runs import RunLog, start_run
 from common.usecases.shared.tombstones import reading_store
 from common.usecases.shared.workspace import workspace
+from common.usecases.train.crowds import told_of_crowds
 from common.usecases.train.deadlines import publishing_s
 from common.usecases.train.due import DueOfNight, due_budget_s, due_of_night, told_of_due
 from common.usecases.train.final_fit import FITTING, PUBLISHING, fit_on_all
@@ -266,7 +267,8 @@ def _stored(ctx: Context, log: RunLog) -> tuple[StoreDocument, StoreRead]:
     if document is None or document.base is None:
         raise RefusedError(f"the store has no events: upload some to {ctx.keys.incoming_events}")
     log.step("reading", READING)
-    with workspace(ctx) as directory, open_store(document, ctx.path_of, directory) as store:
+    with workspace(ctx) as directory, open_for_learning(ctx, document, directory) as store:
+        log.note(notices=told_of_crowds(store, ctx.settings))
         read = StoreRead(document.commit_id, document.erasure, store.interactions(), store.catalogue())
     return document, read
 

@@ -20,12 +20,12 @@ from common.schemas.data import LayerContent
 from common.schemas.documents import Bundle, RunRecord, ServingDocument, StoreDocument
 from common.serving.items import Items
 from common.serving.layer import open_layer
-from common.store.segments.reader import open_store
 from common.usecases.publish.build_layer import make_layer, one_blas_thread
 from common.usecases.publish.fold import fold_layers
 from common.usecases.publish.layers.delta import delta_content, read_news
 from common.usecases.publish.versions import NewLayer, delete_abandoned_layers, layer_ids, next_update
 from common.usecases.shared.context import Context
+from common.usecases.shared.learning import open_for_learning, pair_rule
 from common.usecases.shared.runs import RunLog, start_run
 from common.usecases.shared.workspace import workspace
 
@@ -85,7 +85,7 @@ class _Step:
         items = Items(tuple(open_layer(ref, self.ctx.path_of) for ref in served.layers))
         work = self.work / f"store-{len(self.layers)}"
         work.mkdir(exist_ok=True)
-        with open_store(stored, self.ctx.path_of, work) as reader:
+        with open_for_learning(self.ctx, stored, work) as reader:
             news = read_news(
                 reader,
                 items,
@@ -93,9 +93,10 @@ class _Step:
                 since_seq=served.covers_seq,
                 base_seq=served.layers[0].covers_seq,
                 has_catalogue=any(segment.items for segment in stored.segments),
+                guests=self.ctx.settings.guest_orders_count,
             )
         self.log.step("computing")
         self.log.note(counts={"items": len(news.catalogue), "users": news.people.n_users})
         with one_blas_thread():
             settings = self.ctx.settings
-            return delta_content(items, served.model, news, settings.min_pair_people, settings.n_threads, served.beside)
+            return delta_content(items, served.model, news, pair_rule(settings), settings.n_threads, served.beside)

@@ -30,6 +30,7 @@ from common.schemas.data import (
 )
 from common.schemas.documents import DueSettings, SimilarBlend
 from common.schemas.links import Place
+from common.schemas.pairs import PairRule
 from common.store.segments.co_purchases import CoPurchases
 from common.usecases.publish.layers.cards import cards_of
 from common.usecases.publish.layers.cold import SAMPLE, Groups, learn_groups
@@ -62,7 +63,7 @@ class StoreContent:
     """The data of the store for a base. `now_s` (epoch seconds) is the time from which recency is counted, as in
     training; `repeat_half_life_days` is as in `repeated`; `links` are models of links by the place that they answer;
     `popular_days` is the window of what is popular. `similar` is how similar items are found, None for the nearest
-    vectors; `min_pair_people` are behind each pair of items that counts there. `due` is what `buy-again` is ranked
+    vectors; `pairs` says who is behind each pair of items that counts there. `due` is what `buy-again` is ranked
     by."""
 
     interactions: Interactions
@@ -73,7 +74,7 @@ class StoreContent:
     repeat_half_life_days: float | None = None
     popular_days: float = WINDOW_DAYS
     similar: SimilarBlend | None = field(default_factory=SimilarBlend)
-    min_pair_people: int = 5
+    pairs: PairRule = field(default_factory=PairRule)
     due: DueSettings = field(default_factory=DueSettings)
 
 
@@ -223,7 +224,7 @@ def _similar(
         return nearest(directions, items.is_trained, neighbours & shelf.available, threads), {}
     kept = SimilarBase.of(directions, items.catalogue)
     leaves = CategoryTree.of(shelf.categories, shelf.names).leaves
-    bought = Interchange.of(held.interactions, items.of_codes, leaves, held.min_pair_people)
+    bought = Interchange.of(held.interactions, items.of_codes, leaves, held.pairs)
     lists = lists_of_base(held.similar, kept, shelf, bought, directions, items.is_trained, neighbours, threads)
     return lists, kept.arrays()
 

@@ -26,6 +26,7 @@ from common.schemas.data import (
 )
 from common.schemas.documents import ModelInfo, SimilarBlend
 from common.schemas.links import ItemLinks, Place
+from common.schemas.pairs import PairRule
 from common.serving.items import Items
 from common.serving.similar import similar_items
 from common.store.segments.co_purchases import CoPurchases
@@ -120,9 +121,10 @@ class DeltaData:
 
 
 def read_news(
-    reader: Reader, below: Items, popular_days: float, since_seq: int, base_seq: int, has_catalogue: bool
+    reader: Reader, below: Items, popular_days: float, since_seq: int, base_seq: int, has_catalogue: bool, guests: bool
 ) -> DeltaData:
-    """What the batches after `since_seq` add; `base_seq` is the newest batch that the base covers."""
+    """What the batches after `since_seq` add; `base_seq` is the newest batch that the base covers; `guests` as
+    in `PairRule`."""
     changes = reader.changed_since(since_seq)
     numbers = below.find_all(changes.event_item_ids)
     unknown = [item_id for item_id, number in zip(changes.event_item_ids, numbers, strict=True) if number < 0]
@@ -135,7 +137,7 @@ def read_news(
         sold=sold,
         buyers=reader.interactions(user_keys=sold.user_keys, since_s=window_s),
         before=reader.interactions(user_keys=sold.user_keys, since_s=window_s, until_seq=base_seq),
-        co_purchases=reader.co_purchases(min_people=1, since_seq=base_seq),
+        co_purchases=reader.co_purchases(PairRule(1, guests), since_seq=base_seq),
         touched=changes.event_item_ids,
     )
 
@@ -144,7 +146,7 @@ def delta_content(
     below: Items,
     model: ModelInfo,
     news: DeltaData,
-    min_pair_people: int,
+    rule: PairRule,
     threads: int,
     beside: Mapping[str, ModelInfo] | None = None,
 ) -> LayerContent:
@@ -171,8 +173,8 @@ def delta_content(
         on_sale=_on_sale(overlay, shelf),
         few_know=shelf.few_know(_new_since(overlay)),
         popular_by_category=shelf.popular_by_category(),
-        bought_together=_together(overlay, news, shelf, min_pair_people),
-        links=_links(overlay, beside, news, min_pair_people),
+        bought_together=_together(overlay, news, shelf, rule),
+        links=_links(overlay, beside, news, rule),
     )
 
 
@@ -251,26 +253,26 @@ def _new_since(overlay: DeltaItems) -> int:
     return min(overlay.extras.now_s - NEW_DAYS * DAY_S, int(overlay.extras.created_at.max(initial=0)) + 1)
 
 
-def _together(overlay: DeltaItems, news: DeltaData, shelf: RankedItems, min_people: int) -> ItemLists | None:
+def _together(overlay: DeltaItems, news: DeltaData, shelf: RankedItems, rule: PairRule) -> ItemLists | None:
     kept = StoredCoPurchases.of(overlay.below.layers[0])
     if kept is None:
         return None
     pairs = news.co_purchases
     numbers, touched = overlay.numbers_of(pairs.item_ids), overlay.numbers_of(news.touched)
-    return kept.updated(pairs, numbers, touched, shelf.named_categories(), min_people)
+    return kept.updated(pairs, numbers, touched, shelf.named_categories(), rule.people)
 
 
 def _links(
-    overlay: DeltaItems, beside: Mapping[str, ModelInfo] | None, news: DeltaData, min_people: int
+    overlay: DeltaItems, beside: Mapping[str, ModelInfo] | None, news: DeltaData, rule: PairRule
 ) -> dict[str, ItemLinks]:
     """The rows of the items in the batches, for each place that links answer."""
     base, made = overlay.below.layers[0], {}
     for place, model in (beside or {}).items():
         config = CooccurrenceConfig.model_validate(model.params)
         stored = StoredLinks.of_base(base.links[Place(place)], base.encoder, Place(place))
-        since = steps_since(news.sold, config, overlay.extras.now_s, overlay.numbers_of(news.sold.item_ids))
+        since = steps_since(news.sold, config, overlay.extras.now_s, overlay.numbers_of(news.sold.item_ids), rule)
         touched = overlay.numbers_of(news.touched)
-        made[place] = stored.updated(since, config, touched, overlay.n_all, min_people)
+        made[place] = stored.updated(since, config, touched, overlay.n_all, rule.people)
     return made
 
 

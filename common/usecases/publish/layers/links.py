@@ -22,6 +22,7 @@ from common.models.links.counting import LinkCounts, Steps, count_pairs, item_su
 from common.models.links.weighing import as_links, best_links, link_weights
 from common.schemas.data import F64, I32, I64, Bools, Interactions
 from common.schemas.links import ItemLinks, Place
+from common.schemas.pairs import PairRule
 from common.serving.layer import LINKS_PREFIX
 
 Arrays = Mapping[str, npt.NDArray[Any]]
@@ -85,9 +86,9 @@ def _name(place: Place, name: str) -> str:
     return f"{LINKS_PREFIX}{place}_{name}"
 
 
-def steps_since(data: Interactions, config: CooccurrenceConfig, now_s: int, numbers: I32) -> Steps:
+def steps_since(data: Interactions, config: CooccurrenceConfig, now_s: int, numbers: I32, rule: PairRule) -> Steps:
     """The visits in the events of batches; numbers: (n_items,) int32, of the data's item codes."""
-    steps = link_steps(data, config, now_s)
+    steps = link_steps(data, config, now_s, rule)
     return Steps(numbers[steps.items], steps.sequences, steps.units, steps.weights)
 
 

@@ -28,7 +28,7 @@ from common.errors import SettingError
 from common.ids import MIN_KEY_BYTES, Pseudonymizer
 
 PREFIX = "RECSYS_"
-MIN_NEW_SHARE = 4
+MIN_SHARE = 4
 MIN_TOKEN_KEY_BYTES = 32  # RFC 7518, section 3.2
 
 
@@ -197,6 +197,12 @@ class Settings(BaseModel):
         description="Of how many places in lists for a person, a visit or a category one, the last, is for a new item "
         "that few people have bought; 0: none is. A fourth of the places is the most.",
     )
+    order_share: int = Field(
+        4,
+        ge=0,
+        description="Of how many places in `for-you` one, the last but one, is for what an order of today or yesterday "
+        "leads to; 0: none is. A fourth of the places is the most.",
+    )
     refresh_s: float = Field(0.5, gt=0, description="Seconds between checks for a newer bundle.")
     requests_per_s: float = Field(
         0,
@@ -229,11 +235,11 @@ class Settings(BaseModel):
             raise ValueError("must be an http:// or https:// URL with a host")
         return value.rstrip("/")
 
-    @field_validator("new_share")
+    @field_validator("new_share", "order_share")
     @classmethod
     def _is_a_small_share(cls, value: int) -> int:
-        if 0 < value < MIN_NEW_SHARE:
-            raise ValueError(f"must be 0, or {MIN_NEW_SHARE} or more")
+        if 0 < value < MIN_SHARE:
+            raise ValueError(f"must be 0, or {MIN_SHARE} or more")
         return value
 
     @field_validator("token_key")

@@ -15,6 +15,7 @@ from common.serving.bundle import ServedBundle
 from common.serving.due import due_scores
 from common.serving.evidence import Evidence, ItemReason, Reason, SessionItem
 from common.serving.kinds import DECLARATIONS, NewItems
+from common.serving.last_order import with_last_order
 from common.serving.linked import Linked, merged_lists
 from common.serving.new_items import with_new_items
 from common.serving.people import Person
@@ -50,11 +51,18 @@ class Subject(NamedTuple):
 
 
 def rank_kind(
-    bundle: ServedBundle, kind: Kind, request: RankingRequest, one_new_in: int = 0, timer: StageTimer | None = None
+    bundle: ServedBundle,
+    kind: Kind,
+    request: RankingRequest,
+    one_new_in: int = 0,
+    timer: StageTimer | None = None,
+    *,
+    one_fresh_in: int = 0,
 ) -> list[Pick]:
     """The picks of a kind, best first: at most `n`, fewer where no more belong under its heading.
 
-    `one_new_in`: of how many places one is for a new item, 0 for none. Raises as `rank` does.
+    `one_new_in`: of how many places one is for a new item, `one_fresh_in`: for what a fresh order leads to, 0 for none.
+    Raises as `rank` does.
     """
     timer = timer or StageTimer()
     subject = _subject(kind, request)
@@ -67,6 +75,8 @@ def rank_kind(
     picks = ladder.picks
     if kind is Kind.BECAUSE_YOU_VIEWED:
         picks = [pick._replace(cause=ItemReason(Reason.BECAUSE_YOU_VIEWED, pick.cause.item_no)) for pick in picks]
+    if declared.fresh_order:
+        picks = with_last_order(bundle, subject.request, picks, ladder.hidden, one_fresh_in)
     if has_new_items(kind, request):
         picks = with_new_items(bundle, subject.request, picks, ladder.hidden, ladder.query(), one_new_in)
     timer.end(Stage.RANK)
@@ -74,7 +84,7 @@ def rank_kind(
 
 
 def rank_ahead(
-    bundle: ServedBundle, request: RankingRequest, treatment: Purchased, one_new_in: int
+    bundle: ServedBundle, request: RankingRequest, treatment: Purchased, one_new_in: int, one_fresh_in: int = 0
 ) -> list[Pick] | None:
     """The picks for a known person who asks for nothing in particular, from the precomputed answer: the same as
     `rank_kind` gives. None where that must be called.
@@ -85,7 +95,10 @@ def rank_ahead(
     if person is None or (treatment is not Purchased.HIDE and treatment is not decide(bundle, Purchased.AUTO)):
         return None
     picks = precomputed_picks(bundle, person, request.n, without_bought=treatment is Purchased.HIDE)
-    if picks is None or not one_new_in or request.n < one_new_in:
+    if picks is None:
+        return None
+    picks = with_last_order(bundle, request, picks, request.hide, one_fresh_in)
+    if not one_new_in or request.n < one_new_in:
         return picks
     return with_new_items(bundle, request, picks, request.hide, Evidence.of_person(person).query(bundle), one_new_in)
 

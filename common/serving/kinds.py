@@ -71,6 +71,7 @@ class Declaration:
     shop_decides: whether the shop's setting is asked first, where it is not `auto`
     new_items: whether new items have places of their own
     contenders: the lists of which a training may put one in front of the others, by what people did
+    fresh_order: whether what a fresh order leads to has places of its own
     """
 
     needs: Need
@@ -80,6 +81,7 @@ class Declaration:
     shop_decides: bool = False
     new_items: NewItems = NewItems.NEVER
     contenders: tuple[Listing, ...] = ()
+    fresh_order: bool = False
 
     def filled_from(self, first: str | None = None) -> tuple[Listing, ...]:
         """The lists, with the contender `first` in front; as declared where it is none."""
@@ -111,7 +113,14 @@ DECLARATIONS: Final[Mapping[Kind, Declaration]] = MappingProxyType(
             otherwise=GENERAL,
             contenders=(Listing.LINKED, Listing.COMPLEMENTS, Listing.OWN),
         ),
-        Kind.FOR_YOU: Declaration(Need.PERSON, LADDER, Purchased.HIDE, shop_decides=True, new_items=NewItems.ALWAYS),
+        Kind.FOR_YOU: Declaration(
+            Need.PERSON,
+            LADDER,
+            Purchased.HIDE,
+            shop_decides=True,
+            new_items=NewItems.ALWAYS,
+            fresh_order=True,
+        ),
         Kind.BUY_AGAIN: Declaration(Need.PERSON, (Listing.DUE,)),
         Kind.BECAUSE_YOU_BOUGHT: Declaration(
             Need.PERSON,

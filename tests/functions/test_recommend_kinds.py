@@ -159,7 +159,7 @@ def test_metrics_tell_what_was_asked_for_and_how_much_was_there(served: Function
 def test_precomputed_answers_are_used_for_you(served: Function, monkeypatch: pytest.MonkeyPatch) -> None:
     searched: list[Kind] = []
 
-    def ranked(_bundle: object, kind: Kind, *_: object) -> list[Pick]:
+    def ranked(_bundle: object, kind: Kind, *_: object, **_places: object) -> list[Pick]:
         searched.append(kind)
         return []
 

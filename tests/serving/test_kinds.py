@@ -23,6 +23,7 @@ from common.serving.evidence import Reason, SessionItem
 from common.serving.filters import Filter
 from common.serving.kind_ranking import has_new_items, rank_ahead, rank_kind
 from common.serving.kinds import DECLARATIONS, Listing, Need
+from common.serving.last_order import FRESH_DAYS
 from common.serving.people import Person
 from common.serving.purchased import decide, with_purchased
 from common.serving.ranking import Pick, RankingRequest, Rung, rank
@@ -125,6 +126,7 @@ class Question:
     most: int | None
     diversity: float
     one_in: int
+    one_fresh_in: int
 
     def request(self, bundle: ServedBundle) -> RankingRequest:
         declared = DECLARATIONS[self.kind]
@@ -159,6 +161,7 @@ QUESTIONS = st.builds(
     most=st.sampled_from([None, 1, 2, 3]),
     diversity=st.sampled_from([0.0, 0.0, 0.5]),
     one_in=st.sampled_from([0, ONE_IN, 12]),
+    one_fresh_in=st.sampled_from([0, ONE_IN]),
 )
 
 
@@ -171,7 +174,7 @@ def numbers_of(picks: list[Pick]) -> list[int]:
 def test_every_kind_keeps_its_promise(bundles: dict[str, ServedBundle], asked: Question) -> None:
     bundle = bundles[asked.world]
     request = asked.request(bundle)
-    picks = rank_kind(bundle, asked.kind, request, asked.one_in)
+    picks = rank_kind(bundle, asked.kind, request, asked.one_in, one_fresh_in=asked.one_fresh_in)
     shown = numbers_of(picks)
     may = [
         number for number in range(N)
@@ -185,7 +188,9 @@ def test_every_kind_keeps_its_promise(bundles: dict[str, ServedBundle], asked: Q
         assert not set(shown) & set(asked.items(EventType.CART))
     if request.page is not None:
         assert request.page not in shown
-    assert rank_kind(bundle, asked.kind, request, asked.one_in) == picks
+    assert rank_kind(bundle, asked.kind, request, asked.one_in, one_fresh_in=asked.one_fresh_in) == picks
+    if not DECLARATIONS[asked.kind].fresh_order:
+        assert rank_kind(bundle, asked.kind, request, asked.one_in) == picks
     PROMISES[asked.kind](bundle, asked, request, picks, may)
 
 
@@ -357,15 +362,17 @@ def test_every_kind_is_declared_and_promises_something() -> None:
 @pytest.mark.parametrize("name", WORLDS)
 @pytest.mark.parametrize("n", [1, ONE_IN, 11, 12, 24])
 @pytest.mark.parametrize("asked", [Purchased.HIDE, Purchased.SHOW, Purchased.AUTO])
+@pytest.mark.parametrize("one_fresh_in", [0, ONE_IN])
 def test_a_precomputed_answer_is_the_same(
-    bundles: dict[str, ServedBundle], name: str, n: int, asked: Purchased
+    bundles: dict[str, ServedBundle], name: str, n: int, asked: Purchased, one_fresh_in: int
 ) -> None:
     bundle = bundles[name]
     for key in (ADA, BEN):
         treatment = DECLARATIONS[Kind.FOR_YOU].treatment(asked, Purchased.AUTO)
-        request = with_purchased(bundle, RankingRequest(n, person=bundle.find_person(key)), treatment)
-        ahead = rank_ahead(bundle, request, decide(bundle, treatment), ONE_IN)
-        ranked = rank_kind(bundle, Kind.FOR_YOU, request, ONE_IN)
+        request = RankingRequest(n, person=bundle.find_person(key), today=TODAY)
+        request = with_purchased(bundle, request, treatment)
+        ahead = rank_ahead(bundle, request, decide(bundle, treatment), ONE_IN, one_fresh_in)
+        ranked = rank_kind(bundle, Kind.FOR_YOU, request, ONE_IN, one_fresh_in=one_fresh_in)
         assert ahead is None or [pick[:3] for pick in ahead] == [pick[:3] for pick in ranked]
         if name == "no links" and n < 12 and asked is Purchased.HIDE:
             assert ahead is not None
@@ -416,6 +423,37 @@ def test_what_stands_first_is_shown_first(bundles: dict[str, ServedBundle]) -> N
     viewed = RankingRequest(N, session=(SessionItem(6, EventType.VIEW),))
     assert rank_kind(bundle, Kind.BECAUSE_YOU_VIEWED, viewed)[0].rung is Rung.RELATED
     assert rank_kind(usual, Kind.BECAUSE_YOU_VIEWED, viewed)[0].rung is Rung.SESSION
+
+
+@pytest.mark.parametrize("name", WORLDS)
+@pytest.mark.parametrize("since", [0, FRESH_DAYS, FRESH_DAYS + 1])
+def test_what_a_fresh_order_leads_to_stands_in_fixed_places(
+    bundles: dict[str, ServedBundle], name: str, since: int
+) -> None:
+    """The last but one of each four. What the order leads to is scored as if nothing else were known."""
+    bundle = bundles[name]
+    person = bundle.find_person(ADA)
+    assert person is not None
+    request = RankingRequest(8, person=person, today=TODAY + since)
+    request = with_purchased(bundle, request, Purchased.HIDE)
+    plain = rank_kind(bundle, Kind.FOR_YOU, request)
+    picks = rank_kind(bundle, Kind.FOR_YOU, request, one_fresh_in=ONE_IN)
+    if since > FRESH_DAYS:
+        assert picks == plain
+        return
+    led_to = [pick for pick in picks if pick not in plain]
+    assert picks[2::4][: len(led_to)] == led_to
+    assert [pick for pick in picks if pick in plain] == plain[: 8 - len(led_to)]
+    assert {pick.cause.reason for pick in led_to} == {Reason.BECAUSE_YOU_BOUGHT}
+    assert {pick.cause.item_no for pick in led_to} <= set(LAST_ORDER)
+    order = np.array(LAST_ORDER, np.int32)
+    if name == "impersonal":
+        goes_with = {int(other) for number in LAST_ORDER for other in bundle.bought_together(number)}
+        assert set(numbers_of(led_to)) <= goes_with
+        return
+    scores = bundle.items.vectors(np.arange(N, dtype=np.int32)) @ bundle.encode(order, np.ones(2, np.float32))
+    others = [no for no in range(N) if no not in {*BOUGHT, *SOLD_OUT, *numbers_of(plain)}]
+    assert numbers_of(led_to) == sorted(others, key=lambda no: -scores[no])[:2]
 
 
 def test_purchases_of_the_visit_are_causes_in_front_of_older_ones(bundles: dict[str, ServedBundle]) -> None:

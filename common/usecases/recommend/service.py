@@ -80,6 +80,7 @@ class RecommendService:
         self._pseudonymizer = context.shop.pseudonymizer
         self._purchased = context.settings.purchased
         self._one_new_in = context.settings.new_share
+        self._one_fresh_in = context.settings.order_share
         self._stages = stages or Stages()
         self._answers = AnswerCache()
         self._told: set[tuple[str, type[Exception]]] = set()
@@ -175,14 +176,14 @@ class RecommendService:
         if declared.needs is Need.ITEM and request.page is None:
             raise NotFound("the catalogue has no item of this id")
         treatment = declared.treatment(query.purchased, self._purchased)
-        today = self._today() if kind is Kind.BUY_AGAIN else None
+        today = self._today() if kind is Kind.BUY_AGAIN or (declared.fresh_order and person is not None) else None
         request = with_purchased(bundle, request, treatment)._replace(today=today)
         picks = None
         if kind is Kind.FOR_YOU and query.is_plain():
-            picks = rank_ahead(bundle, request, decide(bundle, treatment), self._one_new_in)
+            picks = rank_ahead(bundle, request, decide(bundle, treatment), self._one_new_in, self._one_fresh_in)
         timer.end(Stage.ENCODE)
         if picks is None:
-            picks = rank_kind(bundle, kind, request, self._one_new_in, timer)
+            picks = rank_kind(bundle, kind, request, self._one_new_in, timer, one_fresh_in=self._one_fresh_in)
         answer = self._written(bundle, picks, timer, kind)
         return answer._replace(kind=kind, extent=_extent(len(picks), query.n), day=today)
 

@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NewType
 
+from common.plain import earlier_forms, plain_id
+
 UserKey = NewType("UserKey", bytes)
 """A person's pseudonym: 16 bytes. Its first 8 bytes, big-endian, are `key_hi` in the store, its last 8 `key_lo`."""
 
@@ -16,7 +18,7 @@ MIN_KEY_BYTES = 16
 
 
 class Pseudonymizer:
-    """A function that replaces user ids by HMAC-SHA-256(key, user_id), cut to 128 bits.
+    """A function that replaces user ids by HMAC-SHA-256(key, plain form of the id), cut to 128 bits.
 
     The key comes from the environment and is never in the bucket, so that the bucket alone identifies nobody. It has at
     least `MIN_KEY_BYTES` bytes.
@@ -28,7 +30,20 @@ class Pseudonymizer:
         self._key = key
 
     def user_key(self, user_id: str) -> UserKey:
-        return UserKey(hmac.digest(self._key, user_id.encode(), "sha256")[:16])
+        """The pseudonym of the id's plain form, under which events of today are stored."""
+        return self.key_of_form(plain_id(user_id))
+
+    def user_keys(self, user_id: str) -> tuple[UserKey, ...]:
+        """`user_key`, and behind it the `earlier_keys`."""
+        return (self.user_key(user_id), *self.earlier_keys(user_id))
+
+    def earlier_keys(self, user_id: str) -> tuple[UserKey, ...]:
+        """The pseudonyms under which earlier releases may have stored the same person."""
+        return tuple(map(self.key_of_form, earlier_forms(user_id)))
+
+    def key_of_form(self, form: str) -> UserKey:
+        """The pseudonym of exactly this text."""
+        return UserKey(hmac.digest(self._key, form.encode(), "sha256")[:16])
 
     def derived_key(self, purpose: str) -> bytes:
         """A 32-byte key for another purpose: `orders`, `sessions`, `erasures` or `key check`."""

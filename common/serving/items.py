@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 
 from common.errors import CorruptError
+from common.plain import earlier_forms, plain_id
 from common.schemas.data import F32, I32, I64, Bools
 from common.serving.arrays import Strings
 from common.serving.layer import Layer
@@ -121,6 +122,12 @@ class Items:
 
 
 def _find(layers: tuple[Layer, ...], item_id: str) -> int | None:
+    """The item's number; where nothing has the id as it is written, that of its plain form or of an earlier one."""
+    forms = (item_id, plain_id(item_id), *earlier_forms(item_id))
+    return next((number for form in forms if (number := _find_exactly(layers, form)) is not None), None)
+
+
+def _find_exactly(layers: tuple[Layer, ...], item_id: str) -> int | None:
     encoded = encode_id(item_id)
     for layer in reversed(layers):
         row = layer.lookup.row(encoded)

@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 import pytest
 from pydantic import BaseModel
 
+from common.ids import Pseudonymizer
 from common.models.artifact import Artifact
 from common.schemas.documents import (
     Bundle,
@@ -44,8 +45,8 @@ from tests.erika import ERIKA, GOODS, OTHERS, bought, everybody
 from tests.fossils import BUCKETS, CURRENT, bucket_of, read_objects
 from tests.fossils.make import ASKED_FOR, DELTA_ITEM, NEWCOMER, make
 from tests.memory import memory_context
-from tests.store.shop import events_csv, ingest, rows_of
-from tests.stored import read_served, rollback
+from tests.store.shop import csv_of, events_csv, ingest, rows_of
+from tests.stored import Event, add_batch, read_served, rollback
 from tests.traces import traces_of
 
 PROGRAM = Path(__file__).parents[2] / "common"
@@ -231,3 +232,34 @@ def versioned_models() -> set[str]:
 
 def fields(node: ast.ClassDef) -> set[str]:
     return {ast.unparse(line.target) for line in node.body if isinstance(line, ast.AnnAssign)}
+
+
+def test_a_person_of_the_form_before_is_found_under_the_new_one(
+    shop: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A float column of ids once made 4711.0 of the customer 4711."""
+    old = [Event("4711.0", item, day) for day, item in enumerate(GOODS[:3])]
+    with monkeypatch.context() as before:
+        before.setattr(Pseudonymizer, "user_key", Pseudonymizer.key_of_form)
+        add_batch(shop, old)
+        update(shop)
+        assert traces_of(shop, "4711.0", [], tmp_path)
+    for user in ("4711", "4711.0", " 4711 "):
+        assert {item["rung"] for item in answered(shop, user)} == {"personal"}
+        assert len(export_person(shop, user).events) == len(old)
+    erase(shop, ["4711"])
+    assert export_person(shop, "4711").events == ()
+    with monkeypatch.context() as before:
+        before.setattr(Pseudonymizer, "user_key", Pseudonymizer.key_of_form)
+        assert traces_of(shop, "4711.0", [], tmp_path) == []
+
+
+@pytest.mark.parametrize("listed", ["4711", "4711.0"])
+def test_a_list_of_people_to_erase_reaches_the_form_before(
+    shop: Context, listed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as before:
+        before.setattr(Pseudonymizer, "user_key", Pseudonymizer.key_of_form)
+        add_batch(shop, [Event("4711.0", GOODS[0], 1)])
+    ingest(shop, "erasures/a.csv", csv_of("user_id", listed))
+    assert export_person(shop, "4711").events == ()

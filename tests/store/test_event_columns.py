@@ -115,7 +115,12 @@ REFUSED: list[tuple[str, str | Callable[[], str], str]] = [
     ("qty", "-1", "qty_below_one"),
     ("qty", "0.5", "qty_below_one"),
     ("qty", "two", "qty_not_a_number"),
-    ("qty", "nan", "qty_not_a_number"),
+    ("qty", "nan", "qty_empty"),
+    ("qty", "inf", "qty_not_a_number"),
+    ("user_id", "4,00638E+12", "user_id_scientific"),
+    ("item_id", "1e+16", "item_id_scientific"),
+    ("order_id", "4.00638E+12", "order_id_scientific"),
+    ("session_id", "4.00638e12", "session_id_scientific"),
     ("qty", "1e999", "qty_not_a_number"),
     ("event_type", "buy", "event_type_unknown"),
     ("consent", "perhaps", "consent_unreadable"),
@@ -170,7 +175,14 @@ def test_every_reason_of_an_event_was_seen(refused_together: tuple[Context, Any]
     regular price."""
     _, run = refused_together
     known = {code for code in REASONS if not code.endswith("not_whole") and not code.startswith("regular_price")}
-    elsewhere = {"wrong_number_of_fields", "broken_quotes", "available_unreadable", "qty_ambiguous", "user_erased"}
+    elsewhere = {
+        "wrong_number_of_fields",
+        "broken_quotes",
+        "not_utf8",
+        "available_unreadable",
+        "qty_ambiguous",
+        "user_erased",
+    }
     assert known - elsewhere == set(run.reasons)
 
 

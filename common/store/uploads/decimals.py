@@ -10,6 +10,7 @@ from common.store.uploads.fields import FLOATING, NEVER, WHOLE, Field, given, ma
 from common.store.uploads.files import Column, Table
 from common.store.uploads.places import place_of
 from common.store.uploads.reasons import NUMBER_FORMS
+from common.store.uploads.texts import trimmed
 
 _PLAIN: Final = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,3})?"
 _COMMA: Final = r"[+-]?([0-9]+|[0-9]{1,3}(\.[0-9]{3})+),[0-9]+"
@@ -42,7 +43,7 @@ def decimal(column: str, raw: str, kind: str, comma_decimals: bool) -> Field:
         return Field(column, f"CASE WHEN isfinite({raw}) THEN {raw}::DOUBLE END", is_given, text=text)
     if kind != "VARCHAR":
         raise wrong_type(column, kind, NUMBER_FORMS)
-    written = _without_spaces(f"trim({raw})")
+    written = _without_spaces(trimmed(raw))
     ambiguous = matches(written, _THREE_AFTER_DOT if comma_decimals else _THREE_AFTER_COMMA)
     number = f"try_cast({_with_dot(written)} AS DOUBLE)"
     value = f"CASE WHEN {ambiguous} THEN NULL WHEN isfinite({number}) THEN {number} END"
@@ -74,7 +75,7 @@ def decimal_problems(field: Field) -> str:
 
 
 def _shows_comma_decimals(raw: str) -> str:
-    written = _without_spaces(f"trim({raw})")
+    written = _without_spaces(trimmed(raw))
     excluded = f"{matches(written, _THREE_AFTER_COMMA)} OR {matches(written, _GROUPED_BY_COMMA)}"
     return f"({matches(written, _COMMA)} AND NOT ({excluded}))"
 

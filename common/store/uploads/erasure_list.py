@@ -14,7 +14,7 @@ from common.store.uploads.columns import ERASURES, match
 from common.store.uploads.draft import Draft, ReadOptions, drafting, write_refused_rows
 from common.store.uploads.fields import Field, identifier
 from common.store.uploads.files import Source, Table
-from common.store.uploads.pseudonyms import number_ids, write_users
+from common.store.uploads.pseudonyms import number_ids, write_everybody
 
 _COLUMN: Final = "user_id"
 
@@ -31,7 +31,7 @@ def read_erasures(source: Source, work: Path, options: ReadOptions) -> Draft:
         number_ids(connection, table, field, "user_no")
         refused = write_refused_rows(connection, _refused(table, field))
         connection.execute("DELETE FROM user_ids WHERE problem IS NOT NULL")
-        write_users(connection, options.pseudonymizer, everybody=True)
+        write_everybody(connection, options.pseudonymizer)
     return Draft(
         segment=work / "draft.duckdb",
         scratch=work / "scratch.duckdb",

@@ -13,11 +13,12 @@ from common.store.segments.segment import EVENT_COLUMNS
 from common.store.uploads.columns import EVENTS, match
 from common.store.uploads.decimals import decimal, decimal_problems, has_comma_decimals
 from common.store.uploads.draft import Draft, ReadOptions, drafting, write_refused_rows
-from common.store.uploads.fields import Field, absent, boolean, event_type, identifier, shape, unreadable
+from common.store.uploads.fields import Field, absent, boolean, event_type, identifier, matches, shape, unreadable
 from common.store.uploads.files import Column, Source, Table
 from common.store.uploads.places import PLACE, place_of
 from common.store.uploads.pseudonyms import keyed_hash, number_ids, set_secret, write_users
 from common.store.uploads.reasons import MAX_ID_BYTES
+from common.store.uploads.texts import SCIENTIFIC, plain_id_sql, trimmed
 from common.store.uploads.timestamps import time_field, time_problems
 
 Fields = dict[str, Field]
@@ -95,8 +96,16 @@ def refused_events(parsed: str) -> str:
 def _keyed(field: Field, key: str, secret: str, apart: str) -> str:
     if field.is_absent:
         return f"NULL::UBIGINT AS {key}"
-    hashed = f"CASE WHEN {field.given} THEN {keyed_hash(secret, apart + field.value)} END AS {key}"
-    return f"{hashed}, {field.given} AS {field.column}_given, strlen({field.value}) AS {field.column}_bytes"
+    name, value = field.column, field.value
+    # A text that begins with a letter is no number.
+    lost = f"CASE WHEN {value} < ':' THEN {matches(trimmed(value), SCIENTIFIC)} ELSE false END"
+    columns = {
+        key: f"CASE WHEN {field.given} THEN {keyed_hash(secret, apart + plain_id_sql(value))} END",
+        f"{name}_given": field.given,
+        f"{name}_bytes": f"strlen({value})",
+        f"{name}_lost": lost,
+    }
+    return ", ".join(f"{sql} AS {column}" for column, sql in columns.items())
 
 
 def _refusal_code(fields: Fields, now: datetime) -> str:
@@ -132,7 +141,8 @@ def _key_problems(field: Field) -> str:
         return ""
     return (
         f"WHEN {field.column}_given AND {field.column}_bytes IS NULL THEN '{field.column}_not_whole' "
-        f"WHEN {field.column}_bytes > {MAX_ID_BYTES} THEN '{field.column}_too_long'"
+        f"WHEN {field.column}_bytes > {MAX_ID_BYTES} THEN '{field.column}_too_long' "
+        f"WHEN {field.column}_lost THEN '{field.column}_scientific'"
     )
 
 
@@ -158,7 +168,9 @@ def read_events(source: Source, work: Path, options: ReadOptions) -> Draft:
         if kept < table.rows:
             refused = write_refused_rows(connection, refused_events(parsed_events(table, fields, options.now)))
         write_users(connection, options.pseudonymizer, everybody=not (refused or unattributed))
-        connection.execute("INSERT INTO draft.item_ids SELECT item_no, item_id FROM item_ids WHERE problem IS NULL")
+        connection.execute(
+            "INSERT INTO draft.item_ids SELECT item_no, plain FROM item_ids WHERE is_first AND problem IS NULL"
+        )
     unused = [name for position, name in enumerate(names) if table.columns[position] not in found.values()]
     notices = (*source.notices, *([_unused(unused)] if unused else []))
     return Draft(work / "draft.duckdb", work / "scratch.duckdb", kept + refused, refused, unattributed, notices)

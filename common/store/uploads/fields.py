@@ -9,13 +9,19 @@ from common.errors import FileRejected
 from common.schemas.data import EVENT_TYPES
 from common.store.engine import literal
 from common.store.uploads.reasons import BOOL_FORMS, MAX_ID_BYTES
+from common.store.uploads.texts import SCIENTIFIC, is_nothing, plain_id_sql, plain_text_sql, trimmed
 
 WHOLE: Final = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"}
 FLOATING: Final = {"FLOAT", "DOUBLE"}
-_TRUE: Final = "('true', 't', 'yes', 'y', '1', '1.0')"
-_FALSE: Final = "('false', 'f', 'no', 'n', '0', '0.0')"
+_TRUE: Final = "('true', 't', 'yes', 'y', '1')"
+_FALSE: Final = "('false', 'f', 'no', 'n', '0')"
 
 NEVER: Final = "false"
+
+# The numbers below which a floating-point column holds each whole number.
+_EXACT: Final = {"FLOAT": "16777216", "DOUBLE": "1e15"}
+_SCIENTIFIC_FORM: Final = "'1e+15'"
+_WHOLE_DECIMAL: Final = r"-?[0-9]+(\.0*)?"
 
 # Number of characters of a refused value's shape that are shown.
 _SHAPE_LENGTH: Final = 60
@@ -57,8 +63,15 @@ def identifier(column: str, raw: str, kind: str) -> Field:
     if kind not in WHOLE | FLOATING | {"VARCHAR", "UUID"} and not kind.startswith("DECIMAL"):
         raise wrong_type(column, kind, "text or whole numbers")
     value = text = f"{raw}::VARCHAR"
-    if kind in FLOATING or kind.startswith("DECIMAL"):
-        value = f"CASE WHEN {raw} = floor({raw}) AND abs({raw}) < 1e15 THEN {raw}::BIGINT::VARCHAR END"
+    if kind == "VARCHAR":
+        return Field(column, raw, f"coalesce({plain_id_sql(raw)} <> '', false)", text=raw)
+    if kind in FLOATING:
+        # Above, the number may be rounded: it stays as it is written, and is refused for its form.
+        exact = f"abs({raw}) < {_EXACT[kind]}"
+        whole = f"isfinite({raw}) AND {raw} = floor({raw})"
+        value = f"CASE WHEN {whole} AND {exact} THEN {raw}::BIGINT::VARCHAR WHEN {whole} THEN {_SCIENTIFIC_FORM} END"
+    elif kind.startswith("DECIMAL"):
+        value = f"CASE WHEN {matches(text, _WHOLE_DECIMAL)} THEN split_part({text}, '.', 1) END"
     return Field(column, value, given(raw, kind), text=text)
 
 
@@ -67,9 +80,9 @@ def boolean(column: str, raw: str, kind: str) -> Field:
     is_given, text = given(raw, kind), f"{raw}::VARCHAR"
     if kind == "BOOLEAN":
         return Field(column, raw, is_given, text=text)
-    if kind not in WHOLE | FLOATING | {"VARCHAR"}:
+    if kind not in WHOLE | FLOATING | {"VARCHAR"} and not kind.startswith("DECIMAL"):
         raise wrong_type(column, kind, BOOL_FORMS)
-    word = f"lower(trim({text}))"
+    word = f"lower({plain_id_sql(text)})"
     return Field(
         column, f"CASE WHEN {word} IN {_TRUE} THEN true WHEN {word} IN {_FALSE} THEN false END", is_given, text=text
     )
@@ -79,22 +92,24 @@ def event_type(column: str, raw: str, kind: str) -> Field:
     """Returns an event type's field, as its position in EVENT_TYPES. An empty value is a purchase."""
     if kind != "VARCHAR":
         raise wrong_type(column, kind, ", ".join(EVENT_TYPES))
-    word = f"lower(trim({raw}))"
+    word = f"lower({trimmed(raw)})"
     branches = " ".join(f"WHEN {word} = {literal(name.value)} THEN {code}" for code, name in enumerate(EVENT_TYPES))
     is_given = given(raw, kind)
     return Field(column, f"(CASE WHEN NOT {is_given} THEN 0 {branches} END)::UTINYINT", is_given, text=raw)
 
 
 def plain_text(column: str, raw: str) -> Field:
-    """Returns a text's field, without spaces around it. A missing value is an empty text."""
-    return Field(column, f"trim(coalesce({raw}::VARCHAR, ''))", f"{raw} IS NOT NULL", text=f"{raw}::VARCHAR")
+    """Returns a text's field, in its plain form. A missing value is an empty text."""
+    text = f"{raw}::VARCHAR"
+    return Field(column, f"coalesce({plain_text_sql(text)}, '')", f"{raw} IS NOT NULL", text=text)
 
 
 def id_problem(column: str, value: str) -> str:
-    """SQL of the problem code of an id that is not NULL. It is slow, and so meant for distinct ids."""
+    """SQL of the problem code of a plain id that is not NULL. It is slow, and so meant for distinct ids."""
     return (
-        f"CASE WHEN trim({value}) = '' THEN '{column}_empty' "
+        f"CASE WHEN {value} = '' THEN '{column}_empty' "
         f"WHEN strlen({value}) > {MAX_ID_BYTES} THEN '{column}_too_long' "
+        f"WHEN {matches(value, SCIENTIFIC)} THEN '{column}_scientific' "
         f"WHEN regexp_matches({value}, '[\\p{{Cc}}\\x{{2028}}\\x{{2029}}]') THEN '{column}_control_characters' END"
     )
 
@@ -113,8 +128,7 @@ def shape(text: str) -> str:
 def given(raw: str, kind: str) -> str:
     """SQL of whether a row has a value in this column."""
     if kind == "VARCHAR":
-        # Only the few values that begin with a space need to be trimmed.
-        return f"coalesce({raw} >= '!' OR trim({raw}) <> '', false)"
+        return f"coalesce(NOT {is_nothing(trimmed(raw))}, false)"
     if kind in FLOATING:
         return f"({raw} IS NOT NULL AND NOT isnan({raw}))"
     return f"({raw} IS NOT NULL)"

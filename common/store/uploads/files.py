@@ -15,9 +15,10 @@ from common import logs
 from common.errors import FileRejected, UnavailableError
 from common.store.engine import Connection, literal, quoted
 from common.store.uploads.bounds import Bounds
-from common.store.uploads.columns import Contract
+from common.store.uploads.columns import Contract, fold
 from common.store.uploads.csv_text import PROBLEM_COLUMN, ROW_COLUMN, CsvTable, normalise
 from common.store.uploads.parquet_footer import check_ends, read_footer
+from common.store.uploads.texts import text_of_bytes
 
 PARQUET: Final = ".parquet"
 CSV: Final = ".csv"
@@ -65,6 +66,7 @@ class Source:
 
     path: Path
     bounds: Bounds
+    contract: Contract
     csv: CsvTable | None = None
     several: bool = False
 
@@ -76,7 +78,9 @@ class Source:
         """Returns the upload as SQL. Raises `FileRejected` if DuckDB cannot read the file's structure."""
         with damage_is_refused():
             return (
-                _csv_table(self.csv, self.several) if self.csv else _parquet_table(connection, self.path, self.bounds)
+                _csv_table(self.csv, self.several)
+                if self.csv
+                else _parquet_table(connection, self.path, self.bounds, self.contract)
             )
 
 
@@ -90,10 +94,10 @@ def prepare(path: Path, name: str, contract: Contract, bounds: Bounds, after: in
     suffix = Path(name).suffix.lower()
     if suffix == PARQUET:
         check_ends(path)
-        return Source(path, bounds)
+        return Source(path, bounds, contract)
     if suffix == CSV:
         table = normalise(path, path.with_name("normalised.csv"), contract, bounds, after)
-        return Source(table.path, bounds, table)
+        return Source(table.path, bounds, contract, table)
     raise FileRejected(f"the name of an upload ends in {PARQUET} or {CSV}")
 
 
@@ -135,12 +139,34 @@ def _csv_table(table: CsvTable, several: bool) -> Table:
     )
 
 
-def _parquet_table(connection: Connection, path: Path, bounds: Bounds) -> Table:
+_TEXT: Final = "VARCHAR"
+_BYTES: Final = "BLOB"
+_NO_VALUES: Final = ("NULL", '"NULL"')
+_TEXTS: Final = ("ENUM", "JSON")
+
+
+def _parquet_table(connection: Connection, path: Path, bounds: Bounds, contract: Contract) -> Table:
     footer = read_footer(connection, path, bounds)
     relation = f"read_parquet({literal(path)}, file_row_number = true) AS upload"
     described = connection.execute(f"DESCRIBE SELECT * EXCLUDE (file_row_number) FROM {relation}").fetchall()
-    columns = tuple(
-        Column(name, f"upload.{quoted(read_as)}", kind)
+    raw = {
+        name: (f"upload.{quoted(read_as)}", kind)
         for name, (read_as, kind, *_) in zip(footer.names, described, strict=True)
-    )
-    return Table(relation, columns, footer.rows, row="upload.file_row_number + 1", problem="NULL")
+    }
+    columns = tuple(_as_text_if_it_may_be(name, *found) for name, found in raw.items())
+    read = {fold(name) for name in contract.names}
+    of_bytes = [found[0] for name, found in raw.items() if found[1] == _BYTES and fold(name) in read]
+    not_text = " OR ".join(f"({column} IS NOT NULL AND {text_of_bytes(column)} IS NULL)" for column in of_bytes)
+    problem = f"CASE WHEN {not_text} THEN 'not_utf8' END" if not_text else "NULL"
+    return Table(relation, columns, footer.rows, row="upload.file_row_number + 1", problem=problem)
+
+
+def _as_text_if_it_may_be(name: str, raw: str, kind: str) -> Column:
+    """The column of a Parquet file; bytes, categories and columns without any value are columns of text."""
+    if kind == _BYTES:
+        return Column(name, text_of_bytes(raw), _TEXT)
+    if kind in _NO_VALUES:
+        return Column(name, "NULL::VARCHAR", _TEXT)
+    if kind.startswith(_TEXTS):
+        return Column(name, f"{raw}::VARCHAR", _TEXT)
+    return Column(name, raw, kind)

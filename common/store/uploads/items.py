@@ -26,6 +26,7 @@ from common.store.uploads.fields import (
 )
 from common.store.uploads.files import Column, Source, Table
 from common.store.uploads.reasons import CLOCK_SKEW, EARLIEST
+from common.store.uploads.texts import plain_id_sql, plain_text_sql
 from common.store.uploads.timestamps import time_field
 
 MAX_TEXT_BYTES: Final = 4096
@@ -101,7 +102,7 @@ def parsed_items(table: Table, columns: Columns, fields: Fields, now: datetime) 
     typed = ", ".join(field.select() for field in fields.values())
     inner = (
         f"SELECT {table.row} AS row, {table.problem} AS row_problem, {typed}, "
-        f"{id_problem('item_id', fields['item_id'].value)} AS item_id_problem, "
+        f"{id_problem('item_id', plain_id_sql(fields['item_id'].value))} AS item_id_problem, "
         f"{_extra(columns.others, fields[REGULAR_PRICE])} AS extra, "
         f"{_any_too_long(columns.others)} AS extra_emptied FROM {table.relation}"
     )
@@ -113,7 +114,8 @@ def parsed_items(table: Table, columns: Columns, fields: Fields, now: datetime) 
     created_at = "CASE WHEN created_at_emptied THEN NULL ELSE created_at END AS created_at"
     available = "CASE WHEN available_given THEN available ELSE true END AS available"
     return (
-        f"SELECT * REPLACE ({emptied}, {created_at}, {available}), {_refusal_code(fields)} AS problem "
+        f"SELECT * REPLACE ({emptied}, {created_at}, {available}, {plain_id_sql('item_id')} AS item_id), "
+        f"{_refusal_code(fields)} AS problem "
         f"FROM (SELECT *, {flags} FROM ({inner}))"
     )
 
@@ -152,7 +154,7 @@ def _extra(others: tuple[Column, ...], regular_price: Field) -> str:
 
 
 def _own_value(column: Column) -> str:
-    text = f"trim({column.raw}::VARCHAR)"
+    text = plain_text_sql(f"{column.raw}::VARCHAR")
     return f"CASE WHEN {text} <> '' AND strlen({text}) <= {MAX_TEXT_BYTES} THEN {text} END"
 
 

@@ -12,6 +12,7 @@ from common.store.engine import Connection
 from common.store.uploads.bounds import NAME_BYTES, Bounds
 
 _MAGIC: Final = b"PAR1"
+_ENCRYPTED: Final = b"PARE"
 _SMALLEST_PARQUET: Final = 12
 
 # 100 row groups of 1,000 columns have 15 MB of it. DuckDB holds several times as much while it looks into a footer.
@@ -36,6 +37,8 @@ def check_ends(path: Path) -> None:
         start = file.read(len(_MAGIC))
         file.seek(max(0, size - 2 * len(_MAGIC)))
         end = file.read()
+    if start == _ENCRYPTED or end[-len(_MAGIC) :] == _ENCRYPTED:
+        raise _encrypted()
     if start != _MAGIC:
         raise FileRejected("the file is named .parquet and is not Parquet: export it as Parquet, or name it .csv")
     if size < _SMALLEST_PARQUET or end[-len(_MAGIC) :] != _MAGIC:
@@ -48,6 +51,12 @@ def check_ends(path: Path) -> None:
             f"its footer has {footer} bytes; the most is {FOOTER_BYTES}: write fewer columns, larger row groups and "
             "less metadata"
         )
+
+
+def _encrypted() -> FileRejected:
+    return FileRejected(
+        "the Parquet file is encrypted: write it without encryption, since no key can be given to the reader"
+    )
 
 
 def read_footer(connection: Connection, path: Path, bounds: Bounds) -> Footer:

@@ -136,7 +136,8 @@ def _joined(sources: _Sources, path: Path, bounds: Bounds) -> Source:
                 shutil.copyfileobj(part, joined)
     tables = [source.csv for source in sources.values() if source.csv]
     table = CsvTable(path, tables[0].header, sum(table.rows for table in tables), ())
-    return Source(path, bounds, table, several=True)
+    contract = next(iter(sources.values())).contract
+    return Source(path, bounds, contract, table, several=True)
 
 
 def _settled(

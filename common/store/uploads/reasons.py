@@ -57,6 +57,12 @@ def _key_reasons(column: str) -> Iterable[RefusalReason]:
         "check that the column holds ids and no text",
     )
     yield RefusalReason(
+        f"{column}_scientific",
+        column,
+        f"{column} is a number in scientific notation, such as 4.00638E+12: its last digits are lost",
+        "format the column as text in the spreadsheet, or export it from the shop as text, before the file is saved",
+    )
+    yield RefusalReason(
         f"{column}_not_whole",
         column,
         f"{column} is a number with decimals",
@@ -80,6 +86,12 @@ _ALL: Final = (
         "",
         "the row has more or fewer fields than the header",
         "put quotation marks around values that hold the separator or a line break",
+    ),
+    RefusalReason(
+        "not_utf8",
+        "",
+        "the row holds bytes that are no text in the encoding of the file",
+        "export the whole file in one encoding, best as UTF-8",
     ),
     RefusalReason(
         "broken_quotes",

@@ -8,6 +8,7 @@ from typing import Final
 from common.store.engine import timestamp
 from common.store.uploads.fields import FLOATING, NEVER, WHOLE, Field, given, matches, wrong_type
 from common.store.uploads.reasons import CLOCK_SKEW, EARLIEST, TS_FORMS
+from common.store.uploads.texts import trimmed
 
 # Accepted epoch numbers: seconds and milliseconds from 1973 to 5138. Smaller numbers may be dates such as 20261123 or
 # day numbers of a spreadsheet such as 46349, larger ones microseconds; these are refused as ambiguous.
@@ -26,17 +27,19 @@ def time_field(column: str, raw: str, kind: str) -> Field:
         return Field(column, f"{raw}::TIMESTAMP WITH TIME ZONE::TIMESTAMP", is_given, text=text)
     if kind == "DATE" or kind.startswith("TIMESTAMP"):
         return Field(column, f"{raw}::TIMESTAMP", is_given, text=text)
+    if kind.startswith("DECIMAL"):
+        raw, kind = f"{raw}::DOUBLE", "DOUBLE"
     if kind in WHOLE | FLOATING:
         value = _epoch(raw, kind)
         return Field(column, value, is_given, f"{is_given} AND {value} IS NULL", text)
     if kind != "VARCHAR":
         raise wrong_type(column, kind, TS_FORMS)
-    trimmed = f"trim({raw})"
-    is_number = matches(trimmed, _NUMBER)
-    epoch = _epoch(f"try_cast({trimmed} AS DOUBLE)", "DOUBLE")
-    iso = f"try_cast({trimmed} AS TIMESTAMP WITH TIME ZONE)::TIMESTAMP"
-    value = f"CASE WHEN {matches(trimmed, _ISO)} THEN {iso} WHEN {is_number} THEN {epoch} END"
-    ambiguous = f"CASE WHEN {is_number} THEN {epoch} IS NULL ELSE {matches(trimmed, _LOCAL_DATE)} END"
+    written = trimmed(raw)
+    is_number = matches(written, _NUMBER)
+    epoch = _epoch(f"try_cast({written} AS DOUBLE)", "DOUBLE")
+    iso = f"try_cast({written} AS TIMESTAMP WITH TIME ZONE)::TIMESTAMP"
+    value = f"CASE WHEN {matches(written, _ISO)} THEN {iso} WHEN {is_number} THEN {epoch} END"
+    ambiguous = f"CASE WHEN {is_number} THEN {epoch} IS NULL ELSE {matches(written, _LOCAL_DATE)} END"
     return Field(column, value, is_given, ambiguous, text)
 
 

@@ -38,7 +38,7 @@ def erase(ctx: Context, user_ids: Sequence[str]) -> ErasureReceipt:
     Raises `SettingError` under another pseudonym key than the bucket's.
     """
     require_key(ctx)  # before the request is put: the sweep, with the right key, would erase other pseudonyms
-    people = tuple(sorted({ctx.shop.pseudonymizer.user_key(user_id).hex() for user_id in user_ids}))
+    people = tuple(sorted({key.hex() for user_id in user_ids for key in ctx.shop.pseudonymizer.user_keys(user_id)}))
     # A clock that is behind must not leave out the newest events.
     request = ErasureRequest(requested_at=max(ctx.now(), ctx.bucket.now()), people=people)
     key = ctx.keys.erasure_request(new_id(request.requested_at))
@@ -165,7 +165,7 @@ def forget_tombstones(ctx: Context, user_ids: Sequence[str]) -> int:
 
     Returns the number of deleted tombstones. Erased events come back only if they are uploaded again."""
     require_key(ctx)
-    people = keys_of([ctx.shop.pseudonymizer.user_key(user_id) for user_id in user_ids])
+    people = keys_of([key for user_id in user_ids for key in ctx.shop.pseudonymizer.user_keys(user_id)])
     forgotten = 0
 
     def change(snapshot: Snapshot[StoreDocument]) -> Proposal | None:

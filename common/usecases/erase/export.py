@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Literal
 
@@ -86,19 +86,20 @@ class PersonExport(_Part):
 
 def export_person(ctx: Context, user_id: str) -> PersonExport:
     """Returns the data of the person with this user id. The export of an unknown person is empty."""
-    key = ctx.shop.pseudonymizer.user_key(user_id)
-    events, erased_until = reading_store(ctx, lambda document: _stored(ctx, document, key))
-    return PersonExport(exported_at=ctx.now(), events=events, served=_served(ctx, key), erased_until=erased_until)
+    keys = ctx.shop.pseudonymizer.user_keys(user_id)
+    events, erased_until = reading_store(ctx, lambda document: _stored(ctx, document, keys))
+    return PersonExport(exported_at=ctx.now(), events=events, served=_served(ctx, keys), erased_until=erased_until)
 
 
 def _stored(
-    ctx: Context, document: StoreDocument | None, key: UserKey
+    ctx: Context, document: StoreDocument | None, user_keys: Sequence[UserKey]
 ) -> tuple[tuple[ExportedEvent, ...], datetime | None]:
-    keys = keys_of([key])
-    tombstone = read_tombstones(ctx, document).of(keys[0])
+    keys = keys_of(user_keys)
+    marks = read_tombstones(ctx, document)
+    until = [tombstone.until for key in keys if (tombstone := marks.of(key))]
     with workspace(ctx) as work, open_store(document, ctx.path_of, work) as reader:
         events = _events(reader.interactions(user_keys=keys))
-    return events, tombstone.until if tombstone else None
+    return events, max(until, default=None)
 
 
 def _events(data: Interactions) -> tuple[ExportedEvent, ...]:
@@ -123,15 +124,16 @@ def _numbered(codes: I64) -> list[int | None]:
     return [None if code < 0 else numbers.setdefault(code, len(numbers) + 1) for code in codes.tolist()]
 
 
-def _served(ctx: Context, key: UserKey) -> ExportedProfile | None:
+def _served(ctx: Context, keys: Sequence[UserKey]) -> ExportedProfile | None:
     document = ctx.serving_file.read().document
     if document is None:
         return None
-    return _profile(open_or_newer(ctx, document.bundle), key)
+    return _profile(open_or_newer(ctx, document.bundle), keys)
 
 
-def _profile(bundle: ServedBundle, key: UserKey) -> ExportedProfile | None:
-    person = bundle.find_person(key)
+def _profile(bundle: ServedBundle, keys: Sequence[UserKey]) -> ExportedProfile | None:
+    """The row of the first of these pseudonyms that the bundle knows."""
+    person = next((found for key in keys if (found := bundle.find_person(key))), None)
     if person is None:
         return None
     return ExportedProfile(

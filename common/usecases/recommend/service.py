@@ -12,7 +12,6 @@ import numpy as np
 from common import logs
 from common.config import Purchased
 from common.errors import NotFound, NotReady, RecsysError, Unanswered
-from common.ids import UserKey
 from common.schemas.data import I32, EventType
 from common.schemas.due import day_of
 from common.schemas.kind import Kind
@@ -226,8 +225,11 @@ class RecommendService:
     def _person(self, bundle: ServedBundle, user_id: str | None) -> Person | None:
         if user_id is None:
             return None
-        key: UserKey = self._pseudonymizer.user_key(user_id)
-        return bundle.find_person(key)
+        person = bundle.find_person(self._pseudonymizer.user_key(user_id))
+        if person:
+            return person
+        earlier = map(bundle.find_person, self._pseudonymizer.earlier_keys(user_id))
+        return next((person for person in earlier if person), None)
 
 
 def _general_request(bundle: ServedBundle, query: Query) -> RankingRequest:

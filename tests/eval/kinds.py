@@ -27,6 +27,7 @@ from common.schemas.data import I32, Weighting
 from common.schemas.documents import DEFAULT_BLEND
 from common.schemas.kind import Kind
 from common.schemas.links import Place
+from common.schemas.pairs import PairRule
 from common.serving.encoders import ENCODERS
 from common.usecases.train.contenders import Contenders
 from common.usecases.train.kinds import categories_before, judged_figures
@@ -82,7 +83,7 @@ def evaluate_kinds(data: TrainingData) -> dict[str, Json]:
     selected = SelectedModel(Workbench(data, Order(WINDOW_DAYS, WINDOW_DAYS, SEED, 1)), make("als"))
     shelf = None
     if data.catalogue is not None and any(data.catalogue.categories):
-        shelf = judged_shelf(fold, data.catalogue, selected.before(fold, np.inf), POPULAR_DAYS, PEOPLE)
+        shelf = judged_shelf(fold, data.catalogue, selected.before(fold, np.inf), POPULAR_DAYS, PairRule(PEOPLE))
     links = {
         Place.VISIT: _fitted(make(Cooccurrence.family), past, fold),
         Place.BASKET: _fitted(make(Cooccurrence.family, BASKETS), past, fold),
@@ -94,7 +95,7 @@ def evaluate_kinds(data: TrainingData) -> dict[str, Json]:
         shelf=shelf,
         blend=DEFAULT_BLEND,
         categories=categories_before(data.catalogue, fold),
-        min_people=PEOPLE,
+        rule=PairRule(PEOPLE),
         popular_days=POPULAR_DAYS,
         deadline=np.inf,
     )
@@ -105,7 +106,7 @@ def evaluate_kinds(data: TrainingData) -> dict[str, Json]:
 
 def _fitted(model: Model[ModelConfig], past: TrainingData, fold: Fold) -> Artifact | None:
     try:
-        return model.fit(past, FitOptions(SEED, 1, fold.cut_s, min_pair_people=PEOPLE))
+        return model.fit(past, FitOptions(SEED, 1, fold.cut_s, pairs=PairRule(PEOPLE)))
     except RefusedError:
         return None
 

@@ -23,6 +23,7 @@ from common.models.base import FitOptions, TrainingData
 from common.models.registry import make
 from common.schemas.data import EVENT_TYPES, NO_USER, Catalogue, EventType, Interactions
 from common.schemas.documents import SimilarBlend
+from common.schemas.pairs import PairRule
 from common.usecases.train.similar import BLENDS, YARDSTICKS, judged_rows, similar_figures
 from common.usecases.train.similar_shelf import JudgedShelf, judged_shelf
 from tests.eval.known import known_task
@@ -88,7 +89,7 @@ def _clicks(data_dir: Path) -> Rows:
     fold = Fold(int(past.ts[-1]) + 1, past, _last_steps(task, past))
     catalogue = _in_one_category(past)
     artifact = make("item2vec").fit(TrainingData(past), FitOptions(SEED, 1, fold.cut_s))
-    shelf = judged_shelf(fold, catalogue, artifact, POPULAR_DAYS, PEOPLE)
+    shelf = judged_shelf(fold, catalogue, artifact, POPULAR_DAYS, PairRule(PEOPLE))
     # Vectors as they are: where nobody is known, those of a base are the group's, and there is no group.
     vectors = np.zeros_like(shelf.directions)
     codes = {item_id: code for code, item_id in enumerate(past.item_ids)}
@@ -143,7 +144,7 @@ def _folds(data: TrainingData) -> tuple[Fold, Fold]:
 def _shelf(data: TrainingData, fold: Fold) -> JudgedShelf:
     assert data.catalogue is not None
     artifact = make("als").fit(replace(data, interactions=fold.past), FitOptions(SEED, 1, fold.cut_s))
-    return judged_shelf(fold, data.catalogue, artifact, POPULAR_DAYS, PEOPLE)
+    return judged_shelf(fold, data.catalogue, artifact, POPULAR_DAYS, PairRule(PEOPLE))
 
 
 def _compared(shop: str, shelf: JudgedShelf, fold: Fold, ours: Mapping[str, Scores]) -> Rows:

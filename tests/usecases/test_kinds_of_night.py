@@ -22,6 +22,7 @@ from common.schemas.data import EventType, Interactions
 from common.schemas.documents import RunState
 from common.schemas.kind import Kind
 from common.schemas.links import Place
+from common.schemas.pairs import PairRule
 from common.serving.kinds import DECLARATIONS, Listing
 from common.store.segments.co_purchases import CoPurchases
 from common.usecases.publish.layers.together import StoredCoPurchases
@@ -220,8 +221,8 @@ def test_what_was_bought_together_is_counted_as_the_store_counts_it(tmp_path: Pa
     ctx = memory_context(tmp_path)
     add_batch(ctx, events)
     with reading(ctx) as (_, store):
-        stored, data = store.co_purchases(2), store.interactions()
-    counted = co_purchases_of(data, 2, lambda: None)
+        stored, data = store.co_purchases(PairRule(2)), store.interactions()
+    counted = co_purchases_of(data, PairRule(2), lambda: None)
     assert pairs_of(counted) == pairs_of(stored)
     assert counted.n_orders == stored.n_orders
     assert dict(zip(counted.item_ids, counted.orders.tolist(), strict=True)) == dict(
@@ -246,7 +247,7 @@ def test_the_lists_that_are_judged_are_those_that_are_served(tmp_path: Path) -> 
     artifact: Artifact = known._together
     numbers = np.arange(past.n_items, dtype=np.int32)
     codes = categories_before(CATALOGUE, split.test).astype(np.int32)
-    lists = StoredCoPurchases.counted(co_purchases_of(past, 5, lambda: None), numbers, codes).lists
+    lists = StoredCoPurchases.counted(co_purchases_of(past, PairRule(5), lambda: None), numbers, codes).lists
     rows = artifact.links
     assert rows is not None
     for number in range(past.n_items):
@@ -262,13 +263,21 @@ def contenders(directory: Path, data: TrainingData) -> Contenders:
     assert split is not None
     assert split.test is not None
     return Contenders(
-        split.test, selected(directory), {}, None, None, categories_before(CATALOGUE, split.test), 5, 28, np.inf
+        split.test,
+        selected(directory),
+        {},
+        None,
+        None,
+        categories_before(CATALOGUE, split.test),
+        PairRule(5),
+        28,
+        np.inf,
     )
 
 
 def test_an_empty_past_has_no_pairs() -> None:
     nothing: Interactions = interactions([])
-    assert len(co_purchases_of(nothing, 2, lambda: None).first) == 0
+    assert len(co_purchases_of(nothing, PairRule(2), lambda: None).first) == 0
 
 
 def test_a_contender_is_a_list_that_is_declared() -> None:

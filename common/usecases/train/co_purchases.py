@@ -12,16 +12,17 @@ from common.evaluation.kinds import Watch
 from common.models.links.config import CooccurrenceConfig, Nearness
 from common.models.links.counting import LinkCounts, Steps, count_pairs
 from common.models.sessions import sessions_of
-from common.schemas.data import EVENT_TYPES, NO_USER, EventType, Interactions, Weighting
+from common.schemas.data import EVENT_TYPES, EventType, Interactions, Weighting
+from common.schemas.pairs import PairRule
 from common.store.segments.co_purchases import MAX_LINES, CoPurchases
 
 _ALL_LINES: Final = CooccurrenceConfig(window=MAX_LINES, nearness=Nearness.FLAT, backward=1.0)
 
 
-def co_purchases_of(past: Interactions, min_people: int, watch: Watch) -> CoPurchases:
-    """The items of orders and the pairs that at least `min_people` have bought in one order. Item codes are rows.
+def co_purchases_of(past: Interactions, rule: PairRule, watch: Watch) -> CoPurchases:
+    """The items of orders and the pairs with as many people as `rule` asks for. Item codes are rows.
 
-    All guests count as one person, as in the store. `watch` is called between blocks of items.
+    Of one person all orders count, which the store bounds. `watch` is called between blocks of items.
     """
     bought = past.where(past.event_types == EVENT_TYPES.index(EventType.PURCHASE))
     rows = replace(bought, items=np.arange(len(bought), dtype=np.int32))
@@ -29,9 +30,9 @@ def co_purchases_of(past: Interactions, min_people: int, watch: Watch) -> CoPurc
     numbers = np.repeat(np.arange(len(orders)), orders.lengths)
     lines = np.unique(numbers * past.n_items + bought.items[orders.items])
     numbers, items = lines // past.n_items, (lines % past.n_items).astype(np.int32)
-    people = np.where(orders.people == NO_USER, past.n_users, orders.people)
+    people = rule.units(orders.people, np.arange(len(orders)))
     steps = Steps(items, numbers, people[numbers], np.ones(len(lines), dtype=np.float32))
-    pairs = list(_proven(steps, past.n_items, min_people, watch))
+    pairs = list(_proven(steps, past.n_items, rule.people, watch))
     return CoPurchases(
         item_ids=past.item_ids,
         orders=np.bincount(items, minlength=past.n_items),

@@ -23,6 +23,7 @@ from common.schemas.data import I32, I64
 from common.schemas.documents import SimilarBlend
 from common.schemas.kind import Kind
 from common.schemas.links import LINKS, Place
+from common.schemas.pairs import PairRule
 from common.serving.encoders import ENCODERS, IMPERSONAL
 from common.serving.kinds import Listing
 from common.usecases.publish.layers.similar import SIMILAR_DEPTH, nearest
@@ -61,7 +62,7 @@ class Contenders:
     shelf: JudgedShelf | None
     blend: SimilarBlend | None
     categories: I64
-    min_people: int
+    rule: PairRule
     popular_days: float
     deadline: float
 
@@ -89,7 +90,7 @@ class Contenders:
 
     @cached_property
     def _together(self) -> Artifact:
-        counts = co_purchases_of(self.fold.past, self.min_people, self.watch)
+        counts = co_purchases_of(self.fold.past, self.rule, self.watch)
         numbers = np.arange(self.fold.past.n_items, dtype=np.int32)
         lists = StoredCoPurchases.counted(counts, numbers, self.categories.astype(np.int32)).lists
         return _as_links(self.fold, lists.nos, lists.offsets, lists.items)
@@ -120,7 +121,7 @@ class Contenders:
             threads=1,
             now_s=self.fold.cut_s,
             report=lambda _step, _steps: self.watch(),
-            min_pair_people=self.min_people,
+            pairs=self.rule,
         )
         try:
             return Cooccurrence(_LAST_ITEM).fit(TrainingData(self.fold.past), options)

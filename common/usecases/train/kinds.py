@@ -25,6 +25,7 @@ from common.models.similar.paths import leaf_groups
 from common.schemas.data import I32, I64, Catalogue
 from common.schemas.kind import Kind
 from common.serving.kinds import DECLARATIONS, Listing
+from common.usecases.shared.learning import pair_rule
 from common.usecases.train.contenders import Contenders
 from common.usecases.train.links import LinksOfNight
 from common.usecases.train.model_selection import TrainPlan
@@ -78,7 +79,7 @@ def kinds_of_night(
         shelf=similar.shelf,
         blend=similar.blend,
         categories=categories_before(data.catalogue, fold),
-        min_people=settings.min_pair_people,
+        rule=pair_rule(settings),
         popular_days=popular_days,
         deadline=time.monotonic() + seconds,
     )

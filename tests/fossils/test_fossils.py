@@ -45,8 +45,9 @@ from tests.erika import ERIKA, GOODS, OTHERS, bought, everybody
 from tests.fossils import BUCKETS, CURRENT, bucket_of, read_objects
 from tests.fossils.make import ASKED_FOR, DELTA_ITEM, NEWCOMER, make
 from tests.memory import memory_context
+from tests.shops import Event
 from tests.store.shop import csv_of, events_csv, ingest, rows_of
-from tests.stored import Event, add_batch, read_served, rollback
+from tests.stored import add_batch, read_served, rollback
 from tests.traces import traces_of
 
 PROGRAM = Path(__file__).parents[2] / "common"

@@ -8,10 +8,10 @@ import tempfile
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import duckdb
-import pandas as pd
+import pandas as pd  # type: ignore[import-untyped]
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -38,7 +38,7 @@ TIMES = st.integers(0, 300).map(lambda hours: datetime(2026, 1, 1, tzinfo=UTC) +
 TYPED_IDS = st.integers(1, 10**12) | st.none()
 
 
-def csv_writer(separator: str, quoting: int, encoding: str, end: str) -> Writer:
+def csv_writer(separator: str, quoting: Literal[0, 1], encoding: str, end: str) -> Writer:
     def write(names: Sequence[str], rows: Sequence[Row]) -> bytes:
         out = io.StringIO()
         writer = csv.writer(out, delimiter=separator, quoting=quoting, lineterminator=end)
@@ -79,7 +79,7 @@ def pandas_writer(names: Sequence[str], rows: Sequence[Row]) -> bytes:
 
 
 def pandas_csv_writer(names: Sequence[str], rows: Sequence[Row]) -> bytes:
-    return pd.DataFrame(_columns(names, rows)).to_csv(index=False).encode()
+    return str(pd.DataFrame(_columns(names, rows)).to_csv(index=False)).encode()
 
 
 def duckdb_writer(names: Sequence[str], rows: Sequence[Row]) -> bytes:

@@ -23,6 +23,7 @@ class Event:
     kind: EventType = EventType.PURCHASE
     qty: float = 1.0
     order: int = -1
+    session: int = -1
 
 
 def interactions(events: Iterable[Event], items: Iterable[str] = ()) -> Interactions:
@@ -41,7 +42,7 @@ def interactions(events: Iterable[Event], items: Iterable[str] = ()) -> Interact
         qty=np.array([event.qty for event in events], dtype=np.float32),
         event_types=np.array([EVENT_TYPES.index(event.kind) for event in events], dtype=np.int8),
         orders=np.array([event.order for event in events], dtype=np.int64),
-        sessions=np.full(n, -1, dtype=np.int64),
+        sessions=np.array([event.session for event in events], dtype=np.int64),
         prices=np.full(n, np.nan, dtype=np.float32),
     )
 

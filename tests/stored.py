@@ -76,13 +76,14 @@ def _write_segment(ctx: Context, events: list[Event], items: list[Item], directo
         connection.execute("INSERT INTO made.item_ids VALUES (?, ?)", [number, item_id])
     for event in sorted(events, key=lambda event: event.day):
         connection.execute(
-            "INSERT INTO made.events VALUES (?, ?, make_timestamp(?), ?, ?, NULL, NULL, NULL, NULL)",
+            "INSERT INTO made.events VALUES (?, ?, make_timestamp(?), ?, ?, NULL, ?, NULL, NULL)",
             [
                 users.index(event.user) if event.user else None,
                 item_ids.index(event.item),
                 round((NOON + event.day * 86_400) * 1_000_000),
                 event.qty,
                 EVENT_TYPES.index(event.kind),
+                event.session if event.session >= 0 else None,
             ],
         )
     now = datetime.now(UTC).replace(tzinfo=None)

@@ -24,6 +24,9 @@ INSTEAD_DAYS: Final = 60
 RECENT_LINES: Final = 32
 """Lines before a purchase, of the same person and category, that it may have replaced."""
 
+MAX_CELLS: Final = 50_000_000
+"""Most scores of all questions together: a shop without categories has all its items in one group."""
+
 MAX_PEOPLE: Final = 5_000
 MAX_QUESTIONS: Final = 50
 """Most people or visits that are asked about, and most questions of one of them; of more, a sample is taken."""
@@ -92,6 +95,7 @@ def similar_questions(fold: Fold, groups: I64, seed: int) -> SimilarQuestions | 
     kept = _sample(found[begins, 0], seed)
     if not len(kept):
         return None
+    kept = _within_bounds(kept, groups, found[begins[kept], 1], seed)
     ends = np.append(begins[1:], len(found))
     places = [np.arange(begins[at], ends[at]) for at in kept.tolist()]
     return SimilarQuestions(
@@ -113,6 +117,16 @@ def _sample(who: I64, seed: int) -> I64:
         chosen = np.sort(rng.choice(len(people), MAX_PEOPLE, replace=False))
     own = [starts[at] + _few(int(counts[at]), rng) for at in chosen.tolist()]
     return np.concatenate(own) if own else np.empty(0, dtype=np.int64)
+
+
+def _within_bounds(kept: I64, groups: I64, items: I64, seed: int) -> I64:
+    """Those of the questions, about `items`, whose groups have `MAX_CELLS` items together; at least one."""
+    sizes = np.bincount(groups[groups >= 0])[groups[items]]
+    if sizes.sum() <= MAX_CELLS:
+        return kept
+    order = np.random.default_rng(seed).permutation(len(kept))
+    room = max(int((np.cumsum(sizes[order]) <= MAX_CELLS).sum()), 1)
+    return kept[np.sort(order[:room])]
 
 
 def _few(n: int, rng: np.random.Generator) -> I64:

@@ -2,7 +2,7 @@
 
 The grocer: what was bought instead, within the category. The gift shop has no categories, so what comes in another
 basket is ranked in the whole shop, and then within the items of one last word. The clicks have neither catalogue nor
-names: the item that is viewed next, in the whole shop.
+names: the item that is viewed next, in the whole shop; what is served there begins with common visitors.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from common.evaluation.split import Fold, temporal_split
 from common.models.base import FitOptions, TrainingData
 from common.models.registry import make
 from common.schemas.data import EVENT_TYPES, NO_USER, Catalogue, EventType, Interactions
-from common.schemas.documents import SimilarBlend
+from common.schemas.documents import DEFAULT_BLEND, SimilarBlend
 from common.schemas.pairs import PairRule
 from common.usecases.train.similar import BLENDS, YARDSTICKS, judged_rows, similar_figures
 from common.usecases.train.similar_shelf import JudgedShelf, judged_shelf
@@ -82,19 +82,20 @@ def _gift_shop(data_dir: Path) -> Rows:
 
 
 def _clicks(data_dir: Path) -> Rows:
-    """Without a catalogue the lists are the nearest vectors, as before."""
+    """Without a catalogue the lists are by common visitors, then the nearest vectors."""
     task = known_task("yoochoose1_64", data_dir)
     assert isinstance(task, SessionTask)
     past = replace(task.train, event_types=np.full(len(task.train), _VIEW, dtype=np.int8))
     fold = Fold(int(past.ts[-1]) + 1, past, _last_steps(task, past))
-    catalogue = _in_one_category(past)
+    catalogue = _without_categories(past)
     artifact = make("item2vec").fit(TrainingData(past), FitOptions(SEED, 1, fold.cut_s))
     shelf = judged_shelf(fold, catalogue, artifact, POPULAR_DAYS, PairRule(PEOPLE))
     # Vectors as they are: where nobody is known, those of a base are the group's, and there is no group.
     vectors = np.zeros_like(shelf.directions)
     codes = {item_id: code for code, item_id in enumerate(past.item_ids)}
     vectors[[codes[item_id] for item_id in artifact.item_ids]] = artifact.item_vectors[:, : vectors.shape[1]]
-    yield from _compared("yoochoose1_64", replace(shelf, directions=vectors, neighbours=shelf.trained), fold, {})
+    shelf = replace(shelf, directions=vectors, neighbours=shelf.trained)
+    yield from _compared("yoochoose1_64", shelf, fold, {"as served": shelf.by(DEFAULT_BLEND)})
 
 
 def _last_steps(task: SessionTask, past: Interactions) -> Interactions:
@@ -115,14 +116,14 @@ def _last_steps(task: SessionTask, past: Interactions) -> Interactions:
     )
 
 
-def _in_one_category(data: Interactions) -> Catalogue:
-    """Nothing is known but that all items are of one shop."""
+def _without_categories(data: Interactions) -> Catalogue:
+    """Nothing is known of any item."""
     n, times = data.n_items, np.zeros(data.n_items, dtype=np.int64)
     blank = ("",) * n
     nothing = np.full(n, np.nan)
     everywhere = np.ones(n, dtype=np.bool_)
     texts = (nothing, blank, blank, blank, blank)
-    return Catalogue(data.item_ids, (GROUP,) * n, blank, *texts, everywhere, times, times, ({},) * n)
+    return Catalogue(data.item_ids, blank, blank, *texts, everywhere, times, times, ({},) * n)
 
 
 SIMILAR_SHOPS: Final[Mapping[str, Callable[[Path], Rows]]] = {
@@ -152,7 +153,7 @@ def _compared(shop: str, shelf: JudgedShelf, fold: Fold, ours: Mapping[str, Scor
     assert asked is not None
     vectors = judge_similar(shelf.by_vectors(), asked)
     methods = {**ours, "nearest vectors": shelf.by_vectors()}
-    methods |= {name: shelf.by(blend) for name, blend in YARDSTICKS.items()}
+    methods |= {name: shelf.by_one(blend) for name, blend in YARDSTICKS.items()}
     for name, scores in methods.items():
         start = time.monotonic()
         judged = judge_similar(scores, asked)

@@ -259,3 +259,59 @@ def test_of_a_large_category_the_most_popular_and_all_of_a_small_leaf_are_compar
     found = ranked(shelves, replace_blend(popular=1), k=6)
     assert found[0] == [1, 2, 3, 4, 5]
     assert found[9] == [2, 3, 4, 5]
+
+
+def visits(*seen: str, day: float = 0, user: str | None = None) -> list[Event]:
+    """A visit for each text, an item a letter."""
+    return [
+        Event(user, item, day + number + step / 1000, EventType.VIEW, session=number)
+        for number, items in enumerate(seen)
+        for step, item in enumerate(items)
+    ]
+
+
+def test_what_guests_view_in_one_visit_is_alike_also_without_categories() -> None:
+    data = interactions(visits("xy", "xy", "xyz", "yz", "v"))
+    leaves = np.array([-1, -1, -1, -1])
+    found = Interchange.of(data, np.arange(4), leaves, PairRule(2))
+    positions, items, values = found.entries(np.arange(4))
+    ids = data.item_ids
+    assert {(ids[place], ids[item]) for place, item in zip(positions, items, strict=True)} == {
+        ("x", "y"), ("y", "x"), ("y", "z"), ("z", "y"),
+    }  # fmt: skip
+    of_xy = values[(positions == ids.index("x")) & (items == ids.index("y"))]
+    assert of_xy == pytest.approx([3 / (np.sqrt(3 * 4) + SHRINKAGE)])
+    with_leaf = Interchange.of(data, np.arange(4), np.where(np.array(ids) == "y", 0, -1), PairRule(2))
+    assert len(with_leaf.items) == 0, "x and z come together once, and y has a category"
+
+
+def test_what_is_bought_is_not_alike_without_categories() -> None:
+    data = interactions(
+        [Event(f"u{number}", item, number + place) for number in range(5) for place, item in enumerate("xy")]
+    )
+    assert len(Interchange.of(data, np.arange(2), np.array([-1, -1]), PairRule(2)).items) == 0
+
+
+def test_an_item_without_a_category_is_like_those_with_common_visitors() -> None:
+    items = titled(["a", "b", "c", "d"], ["", "", "", "kind"])
+    data = interactions(visits("xy", "xy", "xz", "xz", "xz", "yz", "xw"), "wxyz")
+    shelves = replace(
+        shelves_of(items), interchange=Interchange.of(data, np.arange(4), np.array([-1, -1, -1, 0]), PairRule(2))
+    )
+    # The ids of the data, w to z, are the items 0 to 3; z has a category.
+    blend = replace_blend(interchange=1.0)
+    rows = np.arange(4)
+    lists = lists_module.similar_lists(shelves, rows, blend, 3)
+    assert lists.tolist() == [[-1, -1, -1], [2, -1, -1], [1, -1, -1], [-1, -1, -1]]
+    assert (lists_module.similar_lists(shelves, rows, NOTHING, 3)[:3] == -1).all()
+    sold_out = replace(shelves, listed=np.array([True, True, False, True]))
+    assert (lists_module.similar_lists(sold_out, rows, blend, 3)[1] == -1).all()
+
+
+def test_the_best_of_an_interchange_are_sorted_and_cut() -> None:
+    values = np.array([0.5, 0.9, 0.5, 0.1], np.float32)
+    found = Interchange(np.array([0, 4, 4, 4, 4, 4]), np.array([1, 2, 3, 4], np.int32), values)
+    listed = np.ones(5, np.bool_)
+    assert found.best(np.array([0, 1]), listed, 3).tolist() == [[2, 1, 3], [-1, -1, -1]]
+    assert found.best(np.array([1, 0]), np.array([1, 1, 0, 1, 1], np.bool_), 4).tolist() == [[-1] * 4, [1, 3, 4, -1]]
+    assert found.best(np.empty(0, np.int64), listed, 2).shape == (0, 2)

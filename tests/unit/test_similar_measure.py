@@ -177,3 +177,17 @@ def test_the_share_is_counted_where_the_category_has_enough() -> None:
     without_one[5] = False
     assert share_of_group(lists, groups, without_one, np.arange(5)).tolist() == []
     assert len(share_of_group(lists, groups, without_one)) == 1, "the item that is not shown has five others"
+
+
+def test_a_group_that_is_the_whole_shop_is_asked_less(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three items are ranked for each question about a jam."""
+    events = [
+        Event(f"u{number}", jam, CUT + day, order=2 * number + (day > 0))
+        for number in range(9)
+        for day, jam in ((-5, "jam1"), (1, "jam2"))
+    ]
+    assert len(asked(events)) == 9
+    monkeypatch.setattr(similar, "MAX_CELLS", 15)
+    assert len(asked(events)) == 5
+    monkeypatch.setattr(similar, "MAX_CELLS", 1)
+    assert len(asked(events)) == 1

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from common.schemas.data import EventType
 from common.schemas.documents import DEFAULT_BLEND, Bundle, ServingDocument, SimilarBlend
 from common.testing.memory import MemoryBucket
 from common.usecases.erase.erase import erase
@@ -149,8 +150,8 @@ def test_a_shop_without_categories_and_titles_has_the_nearest_vectors(tmp_path: 
     assert any(similar[0].values())
 
 
-def published_with(ctx: Context, blend: SimilarBlend | None) -> None:
-    artifact, covers_seq = fit(ctx)
+def published_with(ctx: Context, blend: SimilarBlend | None, family: str = "als") -> None:
+    artifact, covers_seq = fit(ctx, family)
     with start_run(ctx, "train") as log:
         publish_model(ctx, artifact, {}, covers_seq, log, similar=blend)
         log.finish()
@@ -208,3 +209,45 @@ def test_a_pair_that_few_people_support_changes_no_list(tmp_path: Path) -> None:
 
     assert lists(5)["lamps0"][0] == "lamps7"
     assert lists(4)["lamps0"][0] == "lamps3", "which the other five bought"
+
+
+def guests() -> list[Event]:
+    """Visits of nobody known, who look at the items of a ring one after the other, each with its neighbours."""
+    rng = np.random.default_rng(9)
+    starts = enumerate(rng.integers(0, 24, 400).tolist())
+    return [
+        Event(None, f"i{(start + step) % 24:02}", visit / 10 + step / 1440, EventType.VIEW, session=visit)
+        for visit, start in starts
+        for step in range(3)
+    ]
+
+
+def ring_neighbours(item_id: str) -> set[str]:
+    return {f"i{(int(item_id[1:]) + step) % 24:02}" for step in (-2, -1, 1, 2)}
+
+
+@pytest.mark.parametrize("family", ["popular", "item2vec"])
+@pytest.mark.parametrize(
+    "items", [(), tuple(Item(f"i{number:02}", "") for number in range(24))], ids=["bare", "listed"]
+)
+def test_a_shop_that_knows_nobody_has_similar_items(tmp_path: Path, family: str, items: tuple[Item, ...]) -> None:
+    """Those of the same visits first, with a catalogue that says nothing, or without one."""
+    ctx = memory_context(tmp_path)
+    add_batch(ctx, guests(), items)
+    publish(ctx, *fit(ctx, family))
+    similar = read_served(ctx).similar
+    assert len(similar) == 24
+    for item_id, others in similar.items():
+        assert set(others[:4]) == ring_neighbours(item_id)
+        assert item_id not in others
+        assert len(others) > 4 or family == "popular", "behind them come the nearest by what was learned from guests"
+
+
+def test_vectors_learned_from_guests_count_where_nobody_is_known(tmp_path: Path) -> None:
+    """As in a shop that published without a blend."""
+    ctx = memory_context(tmp_path)
+    add_batch(ctx, guests())
+    published_with(ctx, None, "item2vec")
+    similar = read_served(ctx).similar
+    found = [len(set(others[:4]) & ring_neighbours(item_id)) for item_id, others in similar.items()]
+    assert sum(found) / (4 * len(found)) > 0.5

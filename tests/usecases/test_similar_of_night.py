@@ -15,6 +15,7 @@ from common.models.artifact import Artifact
 from common.models.base import FitOptions, TrainingData
 from common.models.registry import make
 from common.models.shape import DataShape
+from common.schemas.data import EventType
 from common.schemas.documents import DEFAULT_BLEND, RunState, SimilarBlend
 from common.usecases.train import similar as similar_module
 from common.usecases.train.report.make import make_report
@@ -46,6 +47,9 @@ def swaps(days: int = 60) -> list[Event]:
 CATALOGUE = catalogue([(f"{kind}{number}", kind, "maker", 1.0 + number) for kind in KINDS for number in range(N)])
 GOODS = [Item(f"{kind}{number}", kind, "maker", 1.0 + number) for kind in KINDS for number in range(N)]
 DATA = TrainingData(interactions(swaps()), CATALOGUE)
+
+
+ORDER = Order(14, 14, 1, 1)
 
 
 def settings(directory: Path) -> Settings:
@@ -124,6 +128,27 @@ def test_without_categories_there_is_nothing_to_judge(tmp_path: Path) -> None:
     bare = catalogue([(item_id, "", "", 1.0) for item_id in CATALOGUE.item_ids])
     assert found(tmp_path, TrainingData(DATA.interactions, bare)) == SimilarOfNight()
     assert found(tmp_path, TrainingData(DATA.interactions)) == SimilarOfNight()
+
+
+def test_without_categories_what_is_viewed_next_is_judged(tmp_path: Path) -> None:
+    """Guests who look at a thing and at the next one of a ring; a catalogue that says nothing."""
+    rng = np.random.default_rng(4)
+    starts = enumerate(rng.integers(0, N, 600).tolist())
+    seen = [
+        Event(None, f"i{(start + step) % N}", visit / 10 + step / 1440, EventType.VIEW, session=visit)
+        for visit, start in starts
+        for step in range(2)
+    ]
+    bare = catalogue([(f"i{number}", "", "", float("nan")) for number in range(N)])
+    data = TrainingData(interactions(seen), bare)
+    night = similar_of_night(data, SelectedModel(Workbench(data, ORDER), make("popular")), settings(tmp_path), 300, 28)
+    assert night.blend == DEFAULT_BLEND
+    assert night.figures["what"] == "next_viewed"
+    assert len(night.figures["tried"]) == 1, "blends differ within categories"
+    rows = {row["name"]: row for row in night.figures["table"]}
+    assert rows[BLEND]["metrics"]["hit_rate@5"] == 1
+    assert rows[VECTORS]["lead"]["low"] > 0
+    assert rows[BLEND]["same_category"] is None
 
 
 @pytest.mark.slow(lane="train")

@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from common.schemas.data import DAY_S, EVENT_TYPES, F32, I32, I64, NO_USER, EventType, Interactions
+from common.schemas.data import DAY_S, EVENT_TYPES, F32, I32, I64, NO_USER, Bools, EventType, Interactions
 from common.schemas.pairs import PairRule
 
 _KINDS: Final = (EventType.VIEW, EventType.PURCHASE, EventType.CART)
@@ -29,7 +29,8 @@ MAX_PAIRS: Final = 16_000_000
 
 @dataclass(frozen=True, eq=False)
 class Interchange:
-    """For each item the others of its category with common buyers. Row i is [offsets[i], offsets[i + 1]).
+    """For each item the others of its category with common buyers; where there are views, also for an item without a
+    category the others without one. Row i is [offsets[i], offsets[i + 1]).
 
     offsets: (n_items + 1,) int64; items: (k,) int32, ascending within a row; values: (k,) float32, the cosine of buyers
     """
@@ -63,6 +64,18 @@ class Interchange:
         order = np.lexsort((second, first))
         offsets = np.concatenate([[0], np.cumsum(np.bincount(first, minlength=n_items))])
         return cls(offsets.astype(np.int64), second[order].astype(np.int32), values[order].astype(np.float32))
+
+    def best(self, rows: I64, listed: Bools, k: int) -> I32:
+        """(len(rows), k) int32: of each of the rows the `listed` items with the highest values, -1 behind the last."""
+        positions, items, values = self.entries(rows)
+        shown = listed[items]
+        positions, items, values = positions[shown], items[shown], values[shown]
+        order = np.lexsort((items, -values, positions))
+        positions, items = positions[order], items[order]
+        places = np.arange(len(items)) - np.searchsorted(positions, positions)
+        lists = np.full((len(rows), k), -1, dtype=np.int32)
+        lists[positions[places < k], places[places < k]] = items[places < k]
+        return lists
 
     def entries(self, rows: I64) -> tuple[I64, I32, F32]:
         """The entries of some rows: positions in `rows`, items and values."""
@@ -99,6 +112,9 @@ class _Owned:
     def of(cls, data: Interactions, numbers: I64, leaves: I64) -> _Owned:
         kinds = (data.event_types == EVENT_TYPES.index(kind) for kind in _KINDS)
         chosen = next((kind for kind in kinds if kind.any()), np.zeros(len(data), dtype=np.bool_))
+        if (data.event_types[chosen] == EVENT_TYPES.index(EventType.VIEW)).any():
+            # What is viewed is compared, also where the shop has no categories. What is bought may only go together.
+            leaves = np.where(leaves < 0, leaves.max(initial=-1) + 1, leaves)
         users = np.where(data.users != NO_USER, data.users, data.n_users + data.sessions)
         chosen = chosen & ((data.users != NO_USER) | (data.sessions >= 0)) & (leaves[numbers[data.items]] >= 0)
         rows, users = data.where(chosen), users[chosen].astype(np.int64)

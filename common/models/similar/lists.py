@@ -1,6 +1,7 @@
 """The lists of similar items: of the same leaf category first, then of the next wider ones, each ranked by the blend.
 
-So an item of another category comes only where the own one has nothing left to show. All items of a group are compared
+So an item of another category comes only where the own one has nothing left to show. An item without a category is
+similar to those with common visitors. All items of a group are compared
 with each other, at most the `CANDIDATES` most popular of it.
 """
 
@@ -54,6 +55,16 @@ class Shelves:
         there = others[places] == items if len(others) else np.zeros(len(items), dtype=np.bool_)
         scores[positions[there], places[there]] += np.float32(blend.interchange) * values[there]
         return scores
+
+
+def similar_lists(shelves: Shelves, rows: I64, blend: SimilarBlend, k: int) -> I32:
+    """(len(rows), k) int32: as `similar_in_categories`; for an item without a category those with common visitors, if
+    the blend counts them."""
+    lists = similar_in_categories(shelves, rows, blend, k)
+    bare = np.flatnonzero(shelves.tree.leaves[rows] < 0)
+    if blend.interchange and len(bare):
+        lists[bare] = shelves.interchange.best(rows[bare], shelves.listed, k)
+    return lists
 
 
 def similar_in_categories(shelves: Shelves, rows: I64, blend: SimilarBlend, k: int) -> I32:

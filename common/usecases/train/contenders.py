@@ -18,7 +18,7 @@ from common.models.base import FitOptions, TrainingData
 from common.models.cooccurrence import Cooccurrence
 from common.models.links.config import CooccurrenceConfig, Nearness
 from common.models.popularity import popularity
-from common.models.similar.lists import similar_in_categories
+from common.models.similar.lists import similar_lists
 from common.schemas.data import I32, I64
 from common.schemas.documents import SimilarBlend
 from common.schemas.kind import Kind
@@ -103,7 +103,7 @@ class Contenders:
         if self.blend is None:
             lists = nearest(shelf.directions, shelf.trained, shelf.neighbours, 1, rows)
         else:
-            lists = similar_in_categories(shelf.shelves, rows, self.blend, SIMILAR_DEPTH)
+            lists = similar_lists(shelf.shelves, rows, self.blend, SIMILAR_DEPTH)
         there = lists >= 0
         offsets = np.concatenate([[0], np.cumsum(there.sum(axis=1))]).astype(np.int64)
         return _as_links(self.fold, rows.astype(np.int32), offsets, lists[there])

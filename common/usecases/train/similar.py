@@ -30,8 +30,8 @@ from common.evaluation.similar import (
 )
 from common.evaluation.split import Fold, temporal_split
 from common.models.base import TrainingData
-from common.models.similar.lists import similar_in_categories
-from common.schemas.data import I64, Catalogue
+from common.models.similar.lists import similar_lists
+from common.schemas.data import EVENT_TYPES, I64, Catalogue, EventType
 from common.schemas.documents import DEFAULT_BLEND, SimilarBlend
 from common.usecases.publish.layers.similar import nearest
 from common.usecases.shared.learning import pair_rule
@@ -94,7 +94,10 @@ def similar_of_night(
 ) -> SimilarOfNight:
     """The blend for the selected model; `usual` where nothing can be judged."""
     split = temporal_split(data.interactions, settings.validation_days, settings.test_days) if seconds else None
-    if split is None or data.catalogue is None or not any(data.catalogue.categories):
+    if split is None or data.catalogue is None:
+        return SimilarOfNight(usual)
+    viewed = (data.interactions.event_types == EVENT_TYPES.index(EventType.VIEW)).any()
+    if not viewed and not any(data.catalogue.categories):
         return SimilarOfNight(usual)
     choice = _Choice(data.catalogue, selected, settings, popular_days, time.monotonic() + seconds)
     try:
@@ -134,7 +137,8 @@ class _Choice:
     def _tried(self, shelf: JudgedShelf, asked: SimilarQuestions) -> dict[SimilarBlend, float]:
         """NDCG@10 of the blends, as many as there is time for, at least the first."""
         tried: dict[SimilarBlend, float] = {}
-        for blend in BLENDS:
+        # Without categories all that differs is how what has no common visitors is ranked.
+        for blend in BLENDS if shelf.has_categories else BLENDS[:1]:
             if tried and time.monotonic() > self.deadline:
                 break
             tried[blend] = judge_similar(shelf.by(blend), asked).metrics[PRIMARY]
@@ -148,7 +152,7 @@ class _Choice:
 def judged_rows(shelf: JudgedShelf, asked: SimilarQuestions, blend: SimilarBlend) -> dict[str, SimilarJudgement]:
     """The judgements of the blend, of the nearest vectors, and of the yardsticks, by name."""
     methods: dict[str, Scores] = {BLEND: shelf.by(blend), VECTORS: shelf.by_vectors()}
-    methods |= {name: shelf.by(yardstick) for name, yardstick in YARDSTICKS.items()}
+    methods |= {name: shelf.by_one(yardstick) for name, yardstick in YARDSTICKS.items()}
     return {name: judge_similar(scores, asked) for name, scores in methods.items()}
 
 
@@ -178,11 +182,13 @@ def _spread(mean: float, ends: tuple[float, float]) -> Json:
 
 def _share(shelf: JudgedShelf, rows: I64, blend: SimilarBlend | None) -> float | None:
     """The mean share of the own category in the first places; None where no category has enough items."""
+    if not shelf.has_categories:
+        return None
     lists = np.full((len(shelf.groups), FIRST), -1, dtype=np.int32)
     if blend is None:
         lists[rows] = nearest(shelf.directions, shelf.trained, shelf.neighbours, 1, rows)[:, :FIRST]
     else:
-        lists[rows] = similar_in_categories(shelf.shelves, rows, blend, FIRST)
+        lists[rows] = similar_lists(shelf.shelves, rows, blend, FIRST)
     shares = share_of_group(lists, shelf.groups, shelf.shelves.listed, rows)
     return float(shares.mean()) if len(shares) else None
 

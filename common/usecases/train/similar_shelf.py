@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
@@ -14,23 +15,27 @@ from common.models.similar.interchange import Interchange
 from common.models.similar.lists import Shelves
 from common.models.similar.paths import CategoryTree
 from common.models.similar.traits import unit
-from common.schemas.data import F32, I64, Bools, Catalogue, Weighting
-from common.schemas.documents import SimilarBlend
+from common.schemas.data import EVENT_TYPES, F32, I64, Bools, Catalogue, EventType, Weighting
+from common.schemas.documents import DEFAULT_BLEND, SimilarBlend
 from common.schemas.pairs import PairRule
 from common.usecases.publish.layers.base import eligible
 from common.usecases.publish.layers.cold import learn_groups
-from common.usecases.publish.layers.histories import histories_of
+from common.usecases.publish.layers.histories import buyers_of, histories_of
 from common.usecases.publish.layers.items import aligned, take
 from common.usecases.publish.layers.people import PersonEncoder
 from common.usecases.publish.layers.rankings import category_codes
 from common.usecases.publish.layers.similar import SimilarBase, mixed_directions
+
+COMMON_VISITORS: Final = 1e6
+"""The weight that puts items with common visitors before all others."""
 
 
 @dataclass(frozen=True, eq=False)
 class JudgedShelf:
     """Items by the codes of the interactions.
 
-    groups: (n_items,) int64, leaf categories, -1 without one
+    groups: (n_items,) int64, leaf categories; items without one are a group too where they are compared by views, and
+    else -1
     directions: (n_items, width) float32, as `mixed_directions` gives them
     trained: (n_items,) bool
     neighbours: (n_items,) bool, what the nearest vectors may list
@@ -42,7 +47,29 @@ class JudgedShelf:
     trained: Bools
     neighbours: Bools
 
+    @property
+    def has_categories(self) -> bool:
+        return bool((self.shelves.tree.leaves >= 0).any())
+
     def by(self, blend: SimilarBlend) -> Scores:
+        """The scores of a blend; of items without a category as their lists are made, by common visitors first."""
+        bare = SimilarBlend(
+            interchange=COMMON_VISITORS * bool(blend.interchange),
+            popular=0,
+            vectors=blend.vectors or DEFAULT_BLEND.vectors,
+            words=blend.words,
+            brand=0,
+            price=0,
+        )
+
+        def scores(rows: I64, others: I64) -> F32:
+            named = len(rows) == 0 or self.shelves.tree.leaves[rows[0]] >= 0
+            return self.shelves.scores(rows, others, blend if named else bare)
+
+        return scores
+
+    def by_one(self, blend: SimilarBlend) -> Scores:
+        """The scores of a blend for all items, with a category or without."""
         return lambda rows, others: self.shelves.scores(rows, others, blend)
 
     def by_vectors(self) -> Scores:
@@ -79,7 +106,10 @@ def judged_shelf(
         listed=np.ones(past.n_items, dtype=np.bool_),
         interchange=Interchange.of(past, numbers, tree.leaves, rule),
     )
-    return JudgedShelf(shelves, tree.leaves.astype(np.int64), directions, trained, eligible(people, trained))
+    groups = tree.leaves.astype(np.int64)
+    if (past.event_types == EVENT_TYPES.index(EventType.VIEW)).any():
+        groups = np.where(groups < 0, groups.max(initial=-1) + 1, groups)
+    return JudgedShelf(shelves, groups, directions, trained, eligible(people, trained))
 
 
 def _directions(fold: Fold, items: Catalogue, artifact: Artifact) -> tuple[Bools, F32]:
@@ -100,5 +130,4 @@ def _directions(fold: Fold, items: Catalogue, artifact: Artifact) -> tuple[Bools
 def _buyers(fold: Fold, artifact: Artifact) -> I64:
     """(n_items,) int64: the people with an item in their history, as a base counts them."""
     weighting = Weighting.model_validate(artifact.params.get("weighting", {}))
-    histories = histories_of(fold.past, weighting, fold.cut_s)
-    return np.bincount(histories.items, minlength=fold.past.n_items)
+    return buyers_of(histories_of(fold.past, weighting, fold.cut_s), fold.past)

@@ -36,7 +36,7 @@ from common.usecases.publish.layers.cards import cards_of
 from common.usecases.publish.layers.cold import SAMPLE, Groups, learn_groups
 from common.usecases.publish.layers.due import due_of, rhythm_arrays, rhythms_of
 from common.usecases.publish.layers.extras import BaseArrays
-from common.usecases.publish.layers.histories import Histories, histories_of
+from common.usecases.publish.layers.histories import Histories, buyers_of, histories_of
 from common.usecases.publish.layers.items import aligned, first_seen, on_sale_rows, take, with_birth
 from common.usecases.publish.layers.links import StoredLinks
 from common.usecases.publish.layers.people import PersonEncoder, Query, find_keys, user_rows
@@ -117,7 +117,7 @@ def base_content(artifact: Artifact, held: StoreContent, changed: U64, threads: 
     users = _people(
         artifact, held, items, changed, histories, due, lambda codes, weights: encoder.query(of_codes[codes], weights)
     )
-    people = np.bincount(users.items, minlength=len(items.catalogue))
+    people = np.bincount(items.of_codes, buyers_of(histories, held.interactions), len(items.catalogue)).astype(np.int64)
     neighbours = eligible(people, items.is_trained)
     together = _together(held, items, shelf.named_categories())
     links = _links(held, items)

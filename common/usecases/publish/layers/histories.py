@@ -25,6 +25,7 @@ ORDER_GAP_S: Final = 30 * 60
 """As in the store's definition of an order by time, in seconds."""
 
 _PURCHASE: Final = EVENT_TYPES.index(EventType.PURCHASE)
+_RETURN: Final = EVENT_TYPES.index(EventType.RETURN)
 
 
 @dataclass(frozen=True)
@@ -113,3 +114,14 @@ def _any(marked: Bools, starts: I64) -> Bools:
 
 def _sums(values: F32, starts: I64) -> np.ndarray:
     return np.add.reduceat(values, starts, dtype=np.float64) if len(starts) else np.zeros(0)
+
+
+def buyers_of(histories: Histories, data: Interactions) -> I64:
+    """(n_items,) int64 by item code: the people with an item in their history; in a shop that knows nobody, the visits
+    and orders with it."""
+    if len(histories.items):
+        return np.bincount(histories.items, minlength=data.n_items)
+    units = np.where(data.sessions >= 0, 2 * data.sessions, 2 * data.orders + 1)
+    counted = (units >= 0) & (data.event_types != _RETURN)
+    each = np.unique(units[counted] * data.n_items + data.items[counted])
+    return np.bincount(each % max(data.n_items, 1), minlength=data.n_items)

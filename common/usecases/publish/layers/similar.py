@@ -1,8 +1,8 @@
 """The lists of similar items of a layer, and what a base stores so that an update can make those of new items.
 
-Items of the same leaf category come first, then those of wider ones, ranked by the model's `SimilarBlend`. Behind them,
-and for an item without a category, come the nearest of all by the directions of vectors and the words of titles, and
-without a title by directions alone.
+Items of the same leaf category come first, then those of wider ones, ranked by the model's `SimilarBlend`; for an item
+without a category, those that the same visitors viewed. Behind them come the nearest of all by the directions of
+vectors and the words of titles, and for an item without a title by directions alone.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from common.models.similar.interchange import Interchange
-from common.models.similar.lists import Shelves, similar_in_categories
+from common.models.similar.lists import Shelves, similar_lists
 from common.models.similar.paths import CategoryTree
 from common.models.similar.traits import Traits, TraitsOf, unit
 from common.models.similar.words import TitleCounts
@@ -97,7 +97,7 @@ def blended_lists(
     """(len(rows), SIMILAR_DEPTH) int32, by category; and the places in `rows` whose lists are not full."""
     tree = CategoryTree.of(shelf.categories, shelf.names)
     shelves = Shelves(traits, tree, shelf.scores, shelf.available, interchange)
-    lists = similar_in_categories(shelves, rows, blend, SIMILAR_DEPTH)
+    lists = similar_lists(shelves, rows, blend, SIMILAR_DEPTH)
     return lists, np.flatnonzero(lists[:, -1] < 0)
 
 

@@ -25,9 +25,10 @@ from common.evaluation.split import Fold
 from common.evaluation.visits import baskets_of, other_lines, queries_of, visits_of
 from common.models.artifact import Artifact
 from common.models.sessions import Sequences
-from common.schemas.data import DAY_S, EVENT_TYPES, F64, I32, I64, NO_USER, Bools, EventType, Interactions
+from common.schemas.data import DAY_S, EVENT_TYPES, F32, F64, I32, I64, NO_USER, Bools, EventType, Interactions
 from common.schemas.kind import Kind
 from common.schemas.links import RECENT
+from common.schemas.mixing import MODEL_SHARE, mixed
 
 KINDS: Final = (
     Kind.BASKET,
@@ -263,29 +264,92 @@ def _few(questions: list[T], random: np.random.Generator) -> list[T]:
 def lists_of(artifact: Artifact, asked: Asked, encode: Encoder | None, watch: Watch = lambda: None) -> I32:
     """(n, DEPTH) int32: the item codes that a model of either shape shows, best first, -1 behind the last; `encode` is
     that of a model of vectors. Of equal scores the item that comes first in the artifact is first, as in serving."""
-    codes = item_codes(artifact, asked.fold)
-    n_items, row_of = len(artifact.item_ids), np.full(asked.fold.past.n_items, -1, dtype=np.int64)
-    row_of[codes[codes >= 0]] = np.flatnonzero(codes >= 0)
-    given = Rows(asked.given.offsets, row_of[asked.given.items].astype(np.int32))
-    given = given.where(given.items >= 0)
-    hidden = Rows(asked.hidden.offsets, row_of[asked.hidden.items].astype(np.int32))
+    known = _Known.of(artifact, asked)
     found = np.full((len(asked), DEPTH), -1, dtype=np.int32)
-    nothing = csr_matrix((len(asked), n_items), dtype=np.bool_)
+    nothing = csr_matrix((len(asked), known.n_items), dtype=np.bool_)
     if artifact.links is not None:
-        for part, scores in scores_of_links(artifact, given.offsets, given.items):
-            watch()
-            shown = (scores - scores.multiply(hidden.cells(part, n_items))).tocsr()
-            shown.sort_indices()
-            found[part] = top_k_of_links(shown, nothing[part], DEPTH)[0]
+        for part, scores in known.scores_of_links(watch):
+            found[part] = top_k_of_links(scores, nothing[part], DEPTH)[0]
     else:
         assert encode is not None
-        queries = queries_of(artifact, given.offsets, given.items, _EVENT[asked.kind], encode)
-        for part, dense in blocks_of_scores(queries, artifact.item_vectors, np.arange(n_items), n_items):
+        everything = np.arange(known.n_items)
+        for part, dense in blocks_of_scores(known.queries(encode), artifact.item_vectors, everything, known.n_items):
             watch()
-            cells = hidden.cells(part, n_items).tocoo()
+            cells = known.hidden.cells(part, known.n_items).tocoo()
             dense[cells.row, cells.col] = -np.inf
             found[part] = top_k(dense, nothing[part], DEPTH)[0]
-    return np.where(found >= 0, codes[found], -1).astype(np.int32)
+    return np.where(found >= 0, known.codes[found], -1).astype(np.int32)
+
+
+def mixed_lists(
+    linked: Artifact, together: Artifact, model: Artifact, encode: Encoder, asked: Asked, watch: Watch = lambda: None
+) -> I32:
+    """(n, DEPTH) int32: the lists of two models of links as one, in which a model of vectors has a say."""
+    found = np.full((len(asked), DEPTH), -1, dtype=np.int32)
+    known = _Known.of(model, asked)
+    queries = known.queries(encode)
+    both = [_Known.of(artifact, asked).scored(watch) for artifact in (linked, together)]
+    for row, parts in enumerate(zip(*both, strict=True)):
+        if row % _WATCHED == 0:
+            watch()
+        items = np.unique(np.concatenate([listed for listed, _ in parts]))
+        items = items[known.row_of[items] >= 0]
+        scores = model.item_vectors[known.row_of[items]] @ queries[row]
+        ranked, values = mixed([*((*part, 1.0) for part in parts), (items, scores, MODEL_SHARE)])
+        best = ranked[np.lexsort((ranked, -values))][:DEPTH]
+        found[row, : len(best)] = best
+    return found
+
+
+_WATCHED: Final = 256
+"""Questions between two looks at the clock."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Known:
+    """The questions in rows of an artifact's items; of those that it does not know nothing is given.
+
+    codes: (n_items,) the code of each row, -1 for an item that the fold does not have; row_of: (n_codes,) the reverse
+    """
+
+    artifact: Artifact
+    asked: Asked
+    codes: I64
+    row_of: I64
+    given: Rows
+    hidden: Rows
+
+    @classmethod
+    def of(cls, artifact: Artifact, asked: Asked) -> _Known:
+        codes = item_codes(artifact, asked.fold)
+        row_of = np.full(asked.fold.past.n_items, -1, dtype=np.int64)
+        row_of[codes[codes >= 0]] = np.flatnonzero(codes >= 0)
+        given, hidden = (
+            Rows(rows.offsets, row_of[rows.items].astype(np.int32)) for rows in (asked.given, asked.hidden)
+        )
+        return cls(artifact, asked, codes, row_of, given.where(given.items >= 0), hidden)
+
+    @property
+    def n_items(self) -> int:
+        return len(self.artifact.item_ids)
+
+    def queries(self, encode: Encoder) -> F32:
+        return queries_of(self.artifact, self.given.offsets, self.given.items, _EVENT[self.asked.kind], encode)
+
+    def scores_of_links(self, watch: Watch) -> Iterator[tuple[slice, Any]]:
+        """Yields slices of the questions and their csr_matrix (n, n_items) float32 scores, 0 for what is hidden."""
+        for part, scores in scores_of_links(self.artifact, self.given.offsets, self.given.items):
+            watch()
+            shown = (scores - scores.multiply(self.hidden.cells(part, self.n_items))).tocsr()
+            shown.sort_indices()
+            yield part, shown
+
+    def scored(self, watch: Watch) -> Iterator[tuple[I32, F32]]:
+        """Yields for each question the item codes that links lead to, and their scores."""
+        for _, scores in self.scores_of_links(watch):
+            for start, end in pairwise(scores.indptr.tolist()):
+                rows, values = scores.indices[start:end], scores.data[start:end]
+                yield self.codes[rows[values > 0]].astype(np.int32), values[values > 0]
 
 
 def same_list(items: I32 | I64, asked: Asked) -> I32:

@@ -11,6 +11,7 @@ from common.config import Purchased
 from common.schemas.data import F32, I32, EventType
 from common.schemas.kind import Kind
 from common.schemas.links import RECENT, Place
+from common.schemas.mixing import MODEL_SHARE, mixed
 from common.serving.bundle import ServedBundle
 from common.serving.due import due_scores
 from common.serving.evidence import Evidence, ItemReason, Reason, SessionItem
@@ -140,6 +141,40 @@ class KindLadder(Ladder):
     def complements(self) -> None:
         """The lists of what is bought together with the causes, as one."""
         self._take_merged([self.bundle.bought_together(no) for no in self._cause_nos()], Rung.BOUGHT_TOGETHER)
+
+    def mixed(self) -> None:
+        """The links and the lists of what is bought together as one, in which the model has a say."""
+        given = self._subject.company[::-1] or self._subject.causes
+        items = np.array([cause.item_no for cause in given], np.int32)
+        links = self.bundle.linked(Place.BASKET)
+        lists = [merged_lists([self.bundle.bought_together(no) for no in items.tolist()])]
+        lists += [links.of(items)] if links else []
+        lists = [self._left(listed) for listed in lists]
+        nos, causes = (
+            np.concatenate(parts) for parts in zip(*((one.item_nos, one.causes) for one in lists), strict=True)
+        )
+        among, first = np.unique(nos, return_index=True)
+        parts = [(one.item_nos, one.scores, 1.0) for one in lists]
+        query = self._query_of(items)
+        if query is not None:
+            parts.append((among, self.bundle.items.vectors(among) @ query, MODEL_SHARE))
+        together = Linked(*mixed(parts), causes[first])
+        self.take_linked(together, Rung.BOUGHT_TOGETHER, lambda place: given[place])
+
+    def _left(self, linked: Linked) -> Linked:
+        """What may be shown and is not shown yet."""
+        left = self.selection.allows(linked.item_nos) & ~np.isin(linked.item_nos, self.taken)
+        return Linked(linked.item_nos[left], linked.scores[left], linked.causes[left])
+
+    def _query_of(self, items: I32) -> F32 | None:
+        """The query vector of the subject's items, as a basket or as purchases; None where the model ranks the same for
+        everybody."""
+        if not self.bundle.personal or not len(items):
+            return None
+        kind = EventType.PURCHASE if self._subject.company and self._subject.causes else EventType.CART
+        return Evidence.of_session(self.bundle, tuple(SessionItem(no, kind) for no in items.tolist())).query(
+            self.bundle
+        )
 
     def neighbours(self) -> None:
         """The lists of what is like the causes, as one."""

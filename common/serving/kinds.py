@@ -35,6 +35,7 @@ class Listing(StrEnum):
     OWN = "own"
     BOUGHT_TOGETHER = "bought_together"
     COMPLEMENTS = "complements"
+    MIXED = "mixed"
     NEIGHBOURS = "neighbours"
     RELATED = "related"
     DUE = "due"
@@ -105,13 +106,13 @@ DECLARATIONS: Final[Mapping[Kind, Declaration]] = MappingProxyType(
         Kind.BOUGHT_TOGETHER: Declaration(
             Need.ITEM,
             (Listing.BOUGHT_TOGETHER, Listing.RELATED, *GENERAL),
-            contenders=(Listing.BOUGHT_TOGETHER, Listing.LINKED),
+            contenders=(Listing.BOUGHT_TOGETHER, Listing.LINKED, Listing.MIXED),
         ),
         Kind.BASKET: Declaration(
             Need.BASKET,
             (Listing.LINKED, Listing.COMPLEMENTS, Listing.OWN),
             otherwise=GENERAL,
-            contenders=(Listing.LINKED, Listing.COMPLEMENTS, Listing.OWN),
+            contenders=(Listing.LINKED, Listing.COMPLEMENTS, Listing.OWN, Listing.MIXED),
         ),
         Kind.FOR_YOU: Declaration(
             Need.PERSON,
@@ -126,7 +127,7 @@ DECLARATIONS: Final[Mapping[Kind, Declaration]] = MappingProxyType(
             Need.PERSON,
             (Listing.COMPLEMENTS, Listing.NEIGHBOURS, Listing.RELATED),
             Purchased.HIDE,
-            contenders=(Listing.COMPLEMENTS, Listing.LINKED, Listing.NEIGHBOURS),
+            contenders=(Listing.COMPLEMENTS, Listing.LINKED, Listing.NEIGHBOURS, Listing.MIXED),
         ),
         Kind.BECAUSE_YOU_VIEWED: Declaration(
             Need.VIEWED, (Listing.LINKED, Listing.RELATED), contenders=(Listing.LINKED, Listing.RELATED, Listing.OWN)

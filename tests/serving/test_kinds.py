@@ -41,12 +41,13 @@ BOUGHT_TODAY = {BOUGHT[3]}
 SOLD_OUT, FEW_KNOW = {2, 9, 33}, [39, 38, 36, 35]
 ON_SALE = [5, 2, 17, 33, 20, 11]
 ONE_IN = 4
-WORLDS = ("links", "no links", "impersonal", "later", "other order")
+WORLDS = ("links", "no links", "impersonal", "later", "other order", "mixed")
 FIRST = {
     Kind.BASKET: Listing.OWN, Kind.BOUGHT_TOGETHER: Listing.LINKED, Kind.BECAUSE_YOU_BOUGHT: Listing.LINKED,
     Kind.BECAUSE_YOU_VIEWED: Listing.RELATED, Kind.SESSION: Listing.OWN,
 }  # fmt: skip
 """What stands first in the world "other order"."""
+OF_COMPANY = (Kind.BASKET, Kind.BOUGHT_TOGETHER, Kind.BECAUSE_YOU_BOUGHT)
 
 
 def world(name: str, directory: Path) -> ServedBundle:
@@ -68,7 +69,7 @@ def world(name: str, directory: Path) -> ServedBundle:
         ),
         BEN: History((8, 12, 13, 7, 6), None if own is None else own[1]),
     }  # fmt: skip
-    links = {place: _links(random) for place in Place} if name in ("links", "other order") else {}
+    links = {place: _links(random) for place in Place} if name in ("links", "other order", "mixed") else {}
     base = layer_content(
         goods, people, {"gram": (vectors.T @ vectors + np.eye(width)).astype(np.float32)},
         popular=np.array([5, 4, 3, 14, 0], np.int32), newest=_without_sold_out(range(N - 1, -1, -1)),
@@ -96,6 +97,8 @@ def _due(name: str) -> DueSettings | None:
 
 
 def _first(name: str) -> dict[str, str]:
+    if name == "mixed":
+        return dict.fromkeys(OF_COMPANY, Listing.MIXED)
     return {kind.value: listing.value for kind, listing in FIRST.items()} if name == "other order" else {}
 
 
@@ -200,7 +203,7 @@ def similar(bundle: ServedBundle, asked: Question, request: RankingRequest, pick
     together = asked.kind is Kind.BOUGHT_TOGETHER
     alone = request._replace(person=None, session=(), bought_together=together, hide=np.append(request.hide, basket))
     of_path = rank(bundle, alone)
-    if asked.world == "other order" and together:
+    if asked.world in ("other order", "mixed") and together:
         linked = [pick for pick in picks if pick.rung is Rung.BOUGHT_TOGETHER]
         assert {pick.cause for pick in linked} <= {(Reason.BOUGHT_TOGETHER, request.page)}
         assert asked.most is not None or len(picks) == len(of_path)
@@ -356,7 +359,8 @@ def test_every_kind_is_declared_and_promises_something() -> None:
     assert {kind for kind in Kind if DECLARATIONS[kind].is_filled} == {
         Kind.SIMILAR, Kind.BOUGHT_TOGETHER, Kind.FOR_YOU, Kind.SESSION, Kind.POPULAR,
     }  # fmt: skip
-    assert {listing for declared in DECLARATIONS.values() for listing in declared.lists} == set(Listing)
+    declared = DECLARATIONS.values()
+    assert {listing for one in declared for listing in (*one.lists, *one.contenders)} == set(Listing)
 
 
 @pytest.mark.parametrize("name", WORLDS)
@@ -454,6 +458,37 @@ def test_what_a_fresh_order_leads_to_stands_in_fixed_places(
     scores = bundle.items.vectors(np.arange(N, dtype=np.int32)) @ bundle.encode(order, np.ones(2, np.float32))
     others = [no for no in range(N) if no not in {*BOUGHT, *SOLD_OUT, *numbers_of(plain)}]
     assert numbers_of(led_to) == sorted(others, key=lambda no: -scores[no])[:2]
+
+
+@pytest.mark.parametrize("kind", OF_COMPANY)
+def test_links_and_what_is_bought_together_are_mixed_and_the_model_has_a_say(
+    bundles: dict[str, ServedBundle], kind: Kind
+) -> None:
+    bundle, given = bundles["mixed"], [0] if kind is Kind.BOUGHT_TOGETHER else [0, 6]
+    event = EventType.CART if kind is Kind.BASKET else EventType.PURCHASE
+    session = () if kind is Kind.BOUGHT_TOGETHER else tuple(SessionItem(number, event) for number in given)
+    request = RankingRequest(N, session=session, page=0 if kind is Kind.BOUGHT_TOGETHER else None)
+    hidden = {*SOLD_OUT, *given}
+    links = bundle.linked(Place.BASKET)
+    assert links is not None
+    row = links.of(np.array(given, np.int32))
+    linked = dict(zip(row.item_nos.tolist(), row.scores.tolist(), strict=True))
+    together: dict[int, float] = {}
+    for number in given:
+        for place, other in enumerate(bundle.bought_together(number).tolist(), start=1):
+            together[other] = together.get(other, 0) + 1 / place
+    weight = bundle.event_weights[EventType.PURCHASE if kind is Kind.BECAUSE_YOU_BOUGHT else EventType.CART]
+    query = bundle.encode(np.array(given, np.int32), np.full(len(given), weight, np.float32))
+    of_model = {no: float(bundle.items.vectors(np.array([no]))[0] @ query) for no in {*linked, *together}}
+    points: dict[int, float] = {}
+    for listed, share in ((linked, 1.0), (together, 1.0), (of_model, 0.5)):
+        best = sorted((-score, no) for no, score in listed.items() if no not in hidden)
+        for place, (_, number) in enumerate(best, start=1):
+            points[number] = points.get(number, 0) + share / (5 + place)
+    picks = [pick for pick in rank_kind(bundle, kind, request) if pick.rung is Rung.BOUGHT_TOGETHER]
+    assert [pick.score for pick in picks] == pytest.approx(sorted(points.values(), reverse=True))
+    assert {pick.item_no: pick.score for pick in picks} == pytest.approx(points)
+    assert {pick.cause.item_no for pick in picks} <= set(given)
 
 
 def test_purchases_of_the_visit_are_causes_in_front_of_older_ones(bundles: dict[str, ServedBundle]) -> None:

@@ -17,12 +17,14 @@ from common.evaluation.kinds import (
     asked_of,
     judge_kind,
     lists_of,
+    mixed_lists,
     same_list,
 )
 from common.evaluation.split import Fold, temporal_split
 from common.models.artifact import Artifact
 from common.schemas.data import EventType
 from common.schemas.kind import Kind
+from common.schemas.mixing import mixed
 from common.serving.encoders import ENCODERS
 from tests.shops import Event, interactions
 from tests.unit.test_visits import of_links
@@ -180,9 +182,6 @@ def test_a_list_of_items_that_the_model_does_not_know_is_empty() -> None:
 def test_the_time_is_looked_at() -> None:
     found = asked(Kind.BASKET, order("b", "xy", 22, 1))
 
-    def spent() -> None:
-        raise TimeoutError
-
     with pytest.raises(TimeoutError):
         lists_of(of_links({"x": {"y": 1}}), found, None, spent)
 
@@ -193,3 +192,37 @@ def test_each_owner_counts_once() -> None:
     judged = judge_kind(found.wanted.items[:, None], found)
     assert judged.primary.tolist() == [1.0, 1.0], "a list of what is wanted"
     assert judged.metrics["asked"] == 2
+
+
+def test_mixed_lists_are_those_of_the_places_in_each() -> None:
+    found = asked(Kind.BASKET, order("b", "xyz", 22, 1))
+    ids = found.fold.past.item_ids
+    linked = of_links({"x": {"v": 2, "w": 1}, "y": {"w": 0.5}}, ids=ids)
+    together = of_links({"x": {"w": 1}, "z": {"w": 1}}, ids=ids)
+    model = Artifact(
+        family="als",
+        params={},
+        item_ids=("v", "w", "x", "y"),  # z is not known to it
+        item_vectors=np.array([[1], [2], [1], [1]], np.float32),
+        user_keys=np.empty((0, 2), np.uint64),
+        user_vectors=np.empty((0, 1), np.float32),
+        encoder="constant",
+    )
+    lists = mixed_lists(linked, together, model, ENCODERS["constant"], found)
+    # By y and z: w alone, of links; by x and z: v and w of links, w of the other, and w first by the model.
+    assert [[ids[item] for item in row if item >= 0] for row in lists] == [["w"], ["w", "v"], ["w", "v"]]
+    with pytest.raises(TimeoutError):
+        mixed_lists(linked, together, model, ENCODERS["constant"], found, spent)
+
+
+def spent() -> None:
+    raise TimeoutError
+
+
+def test_a_list_counts_by_its_places_and_its_share() -> None:
+    first = (np.array([3, 5, 9], np.int32), np.array([1, 7, 1], np.float32), 1.0)
+    second = (np.array([9], np.int32), np.array([-4], np.float32), 0.5)
+    items, scores = mixed([first, second])
+    assert items.tolist() == [3, 5, 9]
+    assert scores == pytest.approx([1 / 7, 1 / 6, 1 / 8 + 0.5 / 6])
+    assert [len(part) for part in mixed([])] == [0, 0]

@@ -156,6 +156,8 @@ def test_similar_items_and_the_model_are_judged_where_there_are_such_lists(tmp_p
     names = {kind: {row["name"] for row in figures["table"]} for kind, figures in night.figures.items()}
     assert names["because-you-bought"] == {"complements", "neighbours", "popular"}
     assert names["basket"] == {"complements", "own", "popular"}
+    with_links = found(tmp_path, links=linked(RIGHT), similar=similar, family="als")
+    assert {row["name"] for row in with_links.figures["basket"]["table"]} == {"linked", "mixed", *names["basket"]}
     by_vectors = found(tmp_path, similar=replace(similar, blend=None), family="als")
     assert by_vectors.figures["because-you-bought"]["table"] != night.figures["because-you-bought"]["table"]
 

@@ -71,6 +71,7 @@ LISTS: Final[Mapping[str, str]] = {
     "own": "the published model",
     "complements": "bought together more often than by chance",
     "bought_together": "bought together more often than by chance",
+    "mixed": "both of these and the model as one",
     "neighbours": "similar products",
     "related": "similar products",
     "popular": "what is popular",

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 
 from common.errors import RefusedError
-from common.evaluation.kinds import Asked, lists_of
+from common.evaluation.kinds import Asked, lists_of, mixed_lists
 from common.evaluation.split import Fold
 from common.models.artifact import Array, Artifact
 from common.models.base import FitOptions, TrainingData
@@ -72,8 +72,16 @@ class Contenders:
 
     def lists(self, listing: Listing, asked: Asked) -> I32 | None:
         """What a list shows for the questions; None where the shop has no such list."""
+        if listing is Listing.MIXED:
+            return self._mixed(asked)
         artifact = self._artifact(listing, asked)
         return None if artifact is None else lists_of(artifact, asked, ENCODERS.get(artifact.encoder), self.watch)
+
+    def _mixed(self, asked: Asked) -> I32 | None:
+        linked, model = self._artifact(Listing.LINKED, asked), self._artifact(Listing.OWN, asked)
+        if linked is None or model is None:
+            return None
+        return mixed_lists(linked, self._together, model, ENCODERS[model.encoder], asked, self.watch)
 
     def _artifact(self, listing: Listing, asked: Asked) -> Artifact | None:
         match listing:

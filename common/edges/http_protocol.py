@@ -68,10 +68,20 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._due is None:  # the first bytes of a request after another one
             self._due = self.loop.time() + REQUEST_S
             self._in_head, self._head_bytes = True, 0
+        if self._in_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > MAX_HEAD_BYTES:
+                self._receive_long(data)
+                return
+        super().data_received(data)
+
+    def _receive_long(self, data: bytes) -> None:
+        """What is within the bound goes to the parser: the head may end there, and a body or another request follow."""
+        self._head_bytes -= len(data)
         while self._in_head and self._head_bytes + len(data) > MAX_HEAD_BYTES:
-            # What is within the bound goes to the parser: the head may end there, and a body follow.
             allowed = MAX_HEAD_BYTES - self._head_bytes
-            self._feed(data[:allowed])
+            self._head_bytes += allowed
+            super().data_received(data[:allowed])
             data = data[allowed:]
             if self.transport.is_closing():
                 return
@@ -79,12 +89,9 @@ class BoundedProtocol(HttpToolsProtocol):
                 self._refuse(431, "headers_too_large", f"the headers have more than {MAX_HEAD_BYTES} bytes")
                 return
         if data:
-            self._feed(data)
-
-    def _feed(self, data: bytes) -> None:
-        if self._in_head:
-            self._head_bytes += len(data)
-        super().data_received(data)
+            if self._in_head:
+                self._head_bytes += len(data)
+            super().data_received(data)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()

@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Final
+from typing import Final, TypeVar
 
 from common.bounded_cache import BoundedCache
 from common.config import Settings
@@ -32,6 +32,8 @@ from common.serving.kinds import DECLARATIONS, Need
 from common.serving.stages import Stage, StageTimer
 from common.usecases.recommend.answer_cache import Answer
 from common.usecases.recommend.service import Query, RecommendService
+
+T = TypeVar("T")
 
 # Some 10,000 tokens of 250 bytes: a shopper sends the same token with every page.
 REMEMBERED_BYTES: Final = 8 << 20
@@ -136,17 +138,19 @@ class Storefront:
     ) -> Answer:
         if route.endpoint is Endpoint.ITEMS:
             item_ids = read_query_string(CardFields, request.query_string).item_id
-            return await self._asked(partial(self._service.cards, item_ids), quick=True)
+            return self._asked(self._service.cards, item_ids)
         query = self._query(request, route, body, subject)
         timer.end(Stage.PARSE)
         self._metrics.stages.add(timer)
-        return await self._asked(partial(self._use_case(route), query), self._service.is_quick(query))
+        # An answer that is not quick is made in a thread, so that other requests need not wait. All other work takes
+        # less time than passing it to a thread.
+        if self._service.is_quick(query):
+            return self._asked(self._use_case(route), query)
+        return await self._turns.run(partial(self._asked, self._use_case(route), query))
 
-    async def _asked(self, ask: Callable[[], Answer], quick: bool) -> Answer:
-        """The answer; one that is not quick is made in a thread, so that other requests need not wait. All other work
-        takes less time than passing it to a thread."""
+    def _asked(self, ask: Callable[[T], Answer], question: T) -> Answer:
         try:
-            return ask() if quick else await self._turns.run(ask)
+            return ask(question)
         except FAULTS as error:
             raise self._service.failed(error) from error
 

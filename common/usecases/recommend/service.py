@@ -4,7 +4,6 @@ background."""
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -25,7 +24,7 @@ from common.serving.people import Person
 from common.serving.precomputed import precomputed_picks
 from common.serving.promotions import Promotion, promoted
 from common.serving.purchased import decide, with_purchased
-from common.serving.ranking import Pick, RankingRequest, rank
+from common.serving.ranking import Pick, RankingRequest, Rung, rank
 from common.serving.stages import Stage, Stages, StageTimer
 from common.serving.variety import ANY, Variety
 from common.usecases.recommend.answer_cache import Answer, AnswerCache, CacheKey, Extent
@@ -61,10 +60,14 @@ class Query(NamedTuple):
     variety: Variety = ANY
     promotions: tuple[Promotion, ...] = ()
 
+    def is_unfiltered(self) -> bool:
+        """Whether it allows every available item, and promotes none."""
+        return not self.promotions and (self.wanted is AVAILABLE or self.wanted == AVAILABLE)
+
     def is_plain(self) -> bool:
         """Whether it only asks for `n` items for a person, so that a precomputed answer can be used."""
-        narrowed = self.session or self.page is not None or self.exclude or self.promotions
-        return not narrowed and self.wanted == AVAILABLE and self.variety == ANY
+        narrowed = self.session or self.page is not None or self.exclude
+        return not narrowed and self.is_unfiltered() and self.variety == ANY
 
 
 class RecommendService:
@@ -97,7 +100,7 @@ class RecommendService:
         Raises `BadRequest` for a question that costs too much in this catalogue.
         """
         bundle = self.watch.current
-        if bundle is None:
+        if bundle is None or query.is_unfiltered():
             return True
         check_cost(query.wanted, query.promotions, bundle.items.n)
         filters = [query.wanted, *(those for those, _ in promoted(query.wanted, query.promotions))]
@@ -216,8 +219,10 @@ class RecommendService:
         return precomputed_picks(bundle, person, query.n) if same_treatment else None
 
     def _written(self, bundle: ServedBundle, picks: list[Pick], timer: StageTimer, kind: Kind | None = None) -> Answer:
-        rungs = tuple(Counter([pick.rung for pick in picks]).items())
-        answer = Answer(render(bundle, picks, kind), rungs, bundle.opening)
+        rungs: dict[Rung, int] = {}
+        for pick in picks:
+            rungs[pick.rung] = rungs.get(pick.rung, 0) + 1
+        answer = Answer(render(bundle, picks, kind), tuple(rungs.items()), bundle.opening)
         timer.end(Stage.WRITE)
         self._stages.add(timer)
         return answer

@@ -7,7 +7,21 @@ from typing import Annotated
 
 import typer
 
-from common.cli import doctor, erase, export, gc, recommend, report, rollback, setup, status, sweep, train, upload
+from common.cli import (
+    doctor,
+    erase,
+    evaluate,
+    export,
+    gc,
+    recommend,
+    report,
+    rollback,
+    setup,
+    status,
+    sweep,
+    train,
+    upload,
+)
 
 EXIT_STATUS = (
     "Exit status: 0 done; 1 something unforeseen; 2 wrong usage; 3 a setting is missing or wrong; 4 wrong input; "
@@ -46,6 +60,7 @@ for command in (
     status.status,
     train.train,
     report.report,
+    evaluate.eval,
     recommend.recommend,
     recommend.similar,
     recommend.bought_together,

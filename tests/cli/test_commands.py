@@ -14,7 +14,12 @@ from typer.testing import CliRunner, Result
 from common.bucket.s3 import S3Bucket
 from common.cli.app import app
 from common.usecases.shared.context import Context
-from common.usecases.shared.report_files import save_page
+from common.usecases.shared.report_files import save_figures, save_page
+
+
+def spread(mean: float) -> dict[str, float]:
+    return {"mean": mean, "low": mean - 0.125, "high": mean + 0.125}
+
 
 RUNNER = CliRunner()
 COMMANDS = [info.callback.__name__.replace("_", "-") for info in app.registered_commands if info.callback]
@@ -189,6 +194,79 @@ def test_report_is_named_after_its_version_and_opened_on_demand(
     assert opened == []
     assert run("report", "--open").exit_code == 0
     assert opened == [path.as_uri()]
+
+
+FIGURES = {
+    "family": "als",
+    "refusal": None,
+    "window": {"people": 1234},
+    "table": [
+        {"kind": kind, "name": name, "intervals": {"all": {"ndcg@10": spread(ndcg), "lead": spread(lead)}, "new": None}}
+        for kind, name, ndcg, lead in (("champion", "als", 0.25, 0.0), ("baseline", "[popular]", 0.125, 0.125))
+    ]
+    + [{"kind": "baseline", "name": "EASE", "intervals": None}],
+    "similar": {
+        "what": "interchange",
+        "table": [{"name": "blend", "ndcg@10": spread(0.5), "lead": spread(0.0), "metrics": {"questions": 99.0}}],
+    },
+    "due": {
+        "table": [
+            {"name": "buy-again", "horizons": {"7": {"people": 5, "ndcg@10": spread(0.5), "lead": spread(0.0)}}},
+        ]
+    },
+    "kinds": {
+        "basket": {
+            "first": "mixed",
+            "usual": "linked",
+            "questions": 77,
+            "asked": 33,
+            "table": [
+                {"name": "mixed", "ndcg@10": spread(0.5), "lead": spread(0.0)},
+                {"name": "linked", "ndcg@10": spread(0.25), "lead": spread(0.25)},
+            ],
+        }
+    },
+}
+
+
+def test_eval_shows_the_figures_of_the_report(shop: Context) -> None:
+    missing = run("eval")
+    assert missing.exit_code == 4
+    assert "`recsys train` makes them" in missing.output
+    save_figures(shop, "20261121T020000Z-aa", {"family": None, "refusal": "als is worse than popular", "reason": "few"})
+    save_figures(shop, "20261122T020000Z-bb", FIGURES)
+    found = answer("eval")
+    assert found["version"] == "20261122T020000Z-bb"
+    assert [table["title"] for table in found["tables"]] == [
+        "models, all purchases",
+        "similar",
+        "buy-again, 7 days",
+        "basket",
+    ]
+    assert found["tables"][3]["lines"][1] == {"name": "linked", "ndcg@10": spread(0.25), "lead": spread(0.25)}
+    assert found["not_judged"] == ["bought-together", "session", "because-you-viewed", "because-you-bought"]
+    text = run("eval").output
+    for said in (
+        "published als",
+        "[popular] (baseline)",
+        "0.1250 (0.0000 to 0.2500)",
+        "+0.1250 (+0.0000 to +0.2500)",
+        "basket: 77 questions of 33; first stands mixed",
+        "similar: 99 questions, interchange",
+    ):
+        assert said in text
+    older = run("eval", "--version", "20261121T020000Z-aa").output
+    assert "refused: als is worse than popular" in older
+    assert "nothing was judged" in older
+    assert run("eval", "--version", "20200101T000000Z-cc").exit_code == 4
+
+
+@pytest.mark.parametrize("damage", [{"kinds": {"basket": {}}}, {"kinds": []}, {"table": [1]}, {"due": {"table": [{}]}}])
+def test_eval_says_what_is_damaged(shop: Context, damage: dict[str, Any]) -> None:
+    save_figures(shop, "20261122T020000Z-bb", {**FIGURES, **damage})
+    assert run("eval").exit_code == 7
+    shop.bucket.put(shop.keys.model_file("20261122T020000Z-bb", "metrics.json"), b"{")
+    assert run("eval").exit_code == 7
 
 
 def test_doctor_finds_what_is_missing_and_what_is_wrong(shop: Context, monkeypatch: pytest.MonkeyPatch) -> None:

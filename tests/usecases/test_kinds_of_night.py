@@ -26,6 +26,7 @@ from common.schemas.pairs import PairRule
 from common.serving.kinds import DECLARATIONS, Listing
 from common.store.segments.co_purchases import CoPurchases
 from common.usecases.publish.layers.together import StoredCoPurchases
+from common.usecases.shared.figure_tables import tables_of
 from common.usecases.train import kinds as kinds_module
 from common.usecases.train.co_purchases import co_purchases_of
 from common.usecases.train.contenders import Contenders
@@ -296,6 +297,8 @@ def test_a_night_publishes_what_stands_first(tmp_path: Path) -> None:
     assert run.state is RunState.DONE
     blob = ctx.bucket.get(ctx.keys.model_file(run.run_id, "metrics.json"))
     assert blob is not None
+    titles = {table.title for table in tables_of(json.loads(blob.data))}
+    assert titles >= {"models, all purchases", "similar", "basket", "bought-together", "because-you-bought"}
     figures = json.loads(blob.data)["kinds"]
     assert figures.keys() == {"basket", "bought-together", "because-you-bought"}
     first = {kind: found["first"] for kind, found in figures.items() if found["first"] != found["usual"]}

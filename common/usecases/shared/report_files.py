@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from common import logs
-from common.errors import NotFound
+from common.errors import CorruptError, NotFound
 from common.store.segments.tombstones import Tombstones
 from common.usecases.shared.context import Context
 
@@ -23,6 +23,29 @@ class Page(NamedTuple):
 
     version: str
     html: bytes
+
+
+class RunFigures(NamedTuple):
+    """The figures of one training, as in `metrics.json`."""
+
+    version: str
+    figures: dict[str, Any]
+
+
+def fetch_figures(ctx: Context, version: str | None = None) -> RunFigures:
+    """The figures of `version`, or the newest ones. Raises `NotFound` if there are none, and `CorruptError` if they are
+    damaged."""
+    known = versions_with(ctx, METRICS_FILE)
+    if not known:
+        raise NotFound("there are no figures yet: `recsys train` makes them")
+    chosen = version or known[-1]
+    if chosen not in known:
+        raise NotFound(f"there are no figures of version {chosen}; the newest are {', '.join(known[-5:])}")
+    key = ctx.keys.model_file(chosen, METRICS_FILE)
+    figures = _read_json(ctx, key)
+    if not figures:
+        raise CorruptError(f"{key} is damaged")
+    return RunFigures(chosen, figures)
 
 
 def save_figures(ctx: Context, version: str, figures: Mapping[str, Any]) -> None:

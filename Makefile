@@ -125,7 +125,7 @@ sizing: setup ## what a shop's size costs, in one table and build/sizing.json; S
 	$(PY) -m infra.sizing $(if $(SIZES),--sizes $(SIZES))
 
 eval: setup ## accuracy on public data against published figures; DATA=name MODEL=name run one, SHOP=grocer|gift|sparse a shop
-	$(PY) -m tests.eval $(if $(SHOP),--floor $(SHOP)) $(if $(DATA),--data $(DATA)) $(if $(MODEL),--model $(MODEL))
+	$(PY) -m tests.eval $(if $(SHOP),--tables $(SHOP)) $(if $(DATA),--data $(DATA)) $(if $(MODEL),--model $(MODEL))
 
 docs: setup ## the documentation as a site, into build/site
 	$(PY) -m sphinx -q -E -W --keep-going -c docs -b html . build/site

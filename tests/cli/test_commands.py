@@ -13,7 +13,9 @@ from typer.testing import CliRunner, Result
 
 from common.bucket.s3 import S3Bucket
 from common.cli.app import app
+from common.evaluation.cases import Relevance
 from common.usecases.shared.context import Context
+from common.usecases.shared.figure_tables import RELEVANCES
 from common.usecases.shared.report_files import save_figures, save_page
 
 
@@ -201,7 +203,11 @@ FIGURES = {
     "refusal": None,
     "window": {"people": 1234},
     "table": [
-        {"kind": kind, "name": name, "intervals": {"all": {"ndcg@10": spread(ndcg), "lead": spread(lead)}, "new": None}}
+        {
+            "kind": kind,
+            "name": name,
+            "intervals": {Relevance.ALL: {"ndcg@10": spread(ndcg), "lead": spread(lead)}, Relevance.NEW: None},
+        }
         for kind, name, ndcg, lead in (("champion", "als", 0.25, 0.0), ("baseline", "[popular]", 0.125, 0.125))
     ]
     + [{"kind": "baseline", "name": "EASE", "intervals": None}],
@@ -230,6 +236,7 @@ FIGURES = {
 
 
 def test_eval_shows_the_figures_of_the_report(shop: Context) -> None:
+    assert set(RELEVANCES) == set(Relevance)
     missing = run("eval")
     assert missing.exit_code == 4
     assert "`recsys train` makes them" in missing.output

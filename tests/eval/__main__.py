@@ -9,6 +9,8 @@
     python -m tests.eval --similar completejourney         similar items there: the blend beside vectors and yardsticks
     python -m tests.eval --due online_retail                what is bought again there, beside what is most frequent
     python -m tests.eval --kinds gift                       what goes with baskets, visits and orders there
+    python -m tests.eval --popular gift                     what is popular there, beside other ways to count
+    python -m tests.eval --tables gift                      all tables of a shop, as `make eval SHOP=gift`
     python -m tests.eval --cold --models '{"lightfm": {}}'   the grocer, a fifth of the items unseen
     python -m tests.eval --train a.parquet --test b.csv --models '{"als": {"factors": 128}}'
     python -m tests.eval --train-sessions a.txt --test-prefixes b.tsv --tune 600 --models '{"gru4rec": {}}'
@@ -26,12 +28,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from common.cpus import usable_cpus
 from common.evaluation.judge import PRIMARY
 from common.models.registry import families_for_people
-from tests.eval import due, kinds, visits
+from tests.eval import due, kinds, popular, visits
 from tests.eval.champion import evaluate_champion, lines
 from tests.eval.cold import evaluate_cold
 from tests.eval.configs import read_configs
@@ -69,6 +71,10 @@ def main() -> int:
         return _print_due(options)
     if options.kinds:
         return _print_kinds(options)
+    if options.popular:
+        return _print_popular(options)
+    if options.tables:
+        return _print_tables(options)
     if options.cold:
         for model, params in json.loads(options.models).items():
             _evaluate_cold(model, params, options)
@@ -174,6 +180,44 @@ def _print_kinds(options: argparse.Namespace) -> int:
     return 0
 
 
+def _print_popular(options: argparse.Namespace) -> int:
+    found = popular.evaluate_popular(SHOPS[CALLED[options.popular]](options.data_dir))
+    for line_of_table in popular.lines(found):
+        print(line_of_table, flush=True)
+    BUILD.mkdir(parents=True, exist_ok=True)
+    (BUILD / f"{options.popular}-popular.json").write_text(json.dumps(found, indent=1))
+    return 0
+
+
+NO_SUCH_CELL: Final = {
+    "grocer": ("session and because-you-viewed: there are no views, and lines of one order have no order",),
+    "gift": (
+        "session and because-you-viewed: there are no views",
+        "same category: there are no categories; of similar items the last word of a description stands for one",
+    ),
+    "sparse": (
+        "session and because-you-viewed: there are no views",
+        "similar: of each person only four weeks are known, too few for what was bought instead within 60 days",
+    ),
+}
+"""What a shop's data cannot say. What needs views is measured on sessions: `--data yoochoose1_64`, `--similar
+yoochoose1_64`."""
+
+
+def _print_tables(options: argparse.Namespace) -> int:
+    """A process each, so that peak memory is one table's."""
+    shop, own = options.tables, ["--data-dir", str(options.data_dir)]
+    calls = [["--floor", shop], ["--popular", shop], ["--kinds", shop], ["--due", CALLED[shop]]]
+    calls += [["--similar", CALLED[shop]]] if CALLED[shop] in SIMILAR_SHOPS else []
+    codes = []
+    for call in calls:
+        print(f"\n{' '.join(call)}", flush=True)
+        codes.append(subprocess.run([sys.executable, "-m", "tests.eval", *call, *own], check=False).returncode)
+    for cell in NO_SUCH_CELL[shop]:
+        print(f"no such cell: {cell}", flush=True)
+    return max(codes)
+
+
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.eval", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
@@ -187,6 +231,8 @@ def _options() -> argparse.Namespace:
     known.add_argument("--similar", choices=SIMILAR_SHOPS, help="similar items of a real shop's last 28 days")
     known.add_argument("--due", choices=SHOPS, help="what is bought again in a real shop's last 28 days")
     known.add_argument("--kinds", choices=CALLED, help="what goes with baskets, products, visits and orders of a shop")
+    known.add_argument("--popular", choices=CALLED, help="what is popular in a real shop's last 28 days")
+    known.add_argument("--tables", choices=CALLED, help="all tables of a real shop, each into build/eval")
     known.add_argument("--people", type=int, default=5, help="of --visits: whom a pair of items needs")
     known.add_argument("--budget", type=float, default=900, metavar="SECONDS", help="of that night's training")
     known.add_argument("--data-dir", type=Path, default=Path(os.environ.get("EVAL_DATA", "../shared/data")))

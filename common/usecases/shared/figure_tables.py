@@ -24,7 +24,11 @@ JUDGED: Final = (
 )
 """The kinds with a table of their own; `for-you` and `popular` are rows of the models."""
 
-_RELEVANCES: Final = {"all": "models, all purchases", "new": "models, purchases new to the person (for-you, popular)"}
+RELEVANCES: Final = {
+    "all_purchases": "models, all purchases",
+    "new_purchases": "models, purchases new to the person (for-you, popular)",
+}
+"""The titles by `Relevance`, whose module needs more than the command line has."""
 
 Json = Mapping[str, Any]
 
@@ -80,7 +84,7 @@ def not_judged(tables: list[FigureTable]) -> list[str]:
 
 
 def _tables(figures: Json) -> Iterator[FigureTable]:
-    for relevance, title in _RELEVANCES.items():
+    for relevance, title in RELEVANCES.items():
         yield _of_models(figures, relevance, title)
     similar = figures.get("similar")
     if similar:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from functools import lru_cache
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from itertools import accumulate
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -21,7 +22,7 @@ from common.usecases.recommend.answer_cache import Answer, Extent
 from common.usecases.recommend.service import RecommendService
 
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST.encode()
-_SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
+_SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 
 
 class _StageTimes(Collector):
@@ -35,9 +36,48 @@ class _StageTimes(Collector):
             labels=["stage"],
         )
         for stage, histogram in self._stages:
-            upper = [*map(str, BOUNDS_S), "+Inf"]
-            family.add_metric([stage], list(zip(upper, accumulate(histogram.counts), strict=True)), histogram.sum_s)
+            family.add_metric([stage], _cumulated(BOUNDS_S, histogram.counts), histogram.sum_s)
         yield family
+
+
+class _Answered(Collector):
+    """The requests and the items in their answers.
+
+    They are counted here, because each count of the library's own takes a lock and a microsecond, and every answer has
+    four. Only the event loop counts and collects, so nothing is locked.
+    """
+
+    def __init__(self) -> None:
+        self._requests: defaultdict[tuple[str, int], int] = defaultdict(int)
+        self._buckets: defaultdict[str, list[int]] = defaultdict(lambda: [0] * (len(_SECONDS) + 1))
+        self._sums_s: defaultdict[str, float] = defaultdict(float)
+        self._items: defaultdict[str, int] = defaultdict(int)
+
+    def add_request(self, endpoint: str, status: int, seconds: float) -> None:
+        self._requests[endpoint, status] += 1
+        self._buckets[endpoint][bisect_left(_SECONDS, seconds)] += 1
+        self._sums_s[endpoint] += seconds
+
+    def add_items(self, rungs: Iterable[tuple[str, int]]) -> None:
+        for rung, n_items in rungs:
+            self._items[rung] += n_items
+
+    def collect(self) -> Iterable[Metric]:
+        requests = CounterMetricFamily("recsys_requests", "Requests.", labels=["endpoint", "status"])
+        for (endpoint, status), number in self._requests.items():
+            requests.add_metric([endpoint, str(status)], number)
+        times = HistogramMetricFamily("recsys_request_seconds", "Time to an answer.", labels=["endpoint"])
+        for endpoint, counts in self._buckets.items():
+            times.add_metric([endpoint], _cumulated(_SECONDS, counts), self._sums_s[endpoint])
+        items = CounterMetricFamily("recsys_items", "Items in answers, by rung.", labels=["rung"])
+        for rung in Rung:
+            items.add_metric([rung], self._items[rung])
+        yield from (requests, times, items)
+
+
+def _cumulated(bounds_s: Sequence[float], counts: Sequence[int]) -> list[tuple[str, float]]:
+    """The buckets of a histogram as Prometheus has them: each with all entries up to its upper bound."""
+    return list(zip([*map(str, bounds_s), "+Inf"], accumulate(counts), strict=True))
 
 
 class _BucketActivity(Collector):
@@ -87,11 +127,8 @@ class Metrics:
         registry.register(_RefusedByServer())
         self._activity = _BucketActivity()
         registry.register(self._activity)
-        self._requests = Counter("recsys_requests", "Requests.", ["endpoint", "status"], registry=registry)
-        self._seconds = Histogram(
-            "recsys_request_seconds", "Time to an answer.", ["endpoint"], buckets=_SECONDS, registry=registry
-        )
-        self._items = Counter("recsys_items", "Items in answers, by rung.", ["rung"], registry=registry)
+        self._answered = _Answered()
+        registry.register(self._answered)
         self._lists = Counter(
             "recsys_lists", "Lists of a kind that pages asked for.", ["kind", "extent"], registry=registry
         )
@@ -103,21 +140,12 @@ class Metrics:
         self._refused = Gauge("recsys_bundle_refused", "1 while a newer version is refused.", registry=registry)
         self._store = Gauge("recsys_store_answers", "1 while the bucket answers.", registry=registry)
         # Finding the child of a label takes longer than counting in it, so children are kept.
-        self._requests_of = lru_cache(maxsize=256)(
-            lambda endpoint, status: self._requests.labels(endpoint, str(status))
-        )
-        self._seconds_of = lru_cache(maxsize=64)(self._seconds.labels)
         self._lists_of = {(kind, extent): self._lists.labels(kind, extent) for kind in Kind for extent in Extent}
-        self._items_of = {rung: self._items.labels(rung) for rung in Rung}
-
-    def answered(self, endpoint: str, status: int, seconds: float) -> None:
-        self._requests_of(endpoint, status).inc()
-        self._seconds_of(endpoint).observe(seconds)
+        self.answered = self._answered.add_request
 
     def recommended(self, answer: Answer) -> None:
         """Counts the items of an answer by their rung, and the list by its kind."""
-        for rung, n_items in answer.rungs:
-            self._items_of[rung].inc(n_items)
+        self._answered.add_items(answer.rungs)
         if answer.kind is not None and answer.extent is not None:
             self._lists_of[answer.kind, answer.extent].inc()
 

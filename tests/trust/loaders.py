@@ -35,9 +35,10 @@ from common.store.segments.tombstones import Tombstones
 from common.usecases.erase.erase import _read_request, erase, read_receipt
 from common.usecases.ingest.quarantine import read_report
 from common.usecases.shared.context import Context
+from common.usecases.shared.figure_tables import tables_of
 from common.usecases.shared.key_check import check_key
 from common.usecases.shared.manifests import read_manifest
-from common.usecases.shared.report_files import PEOPLE_FILE, REPORT_FILE, delete_reports
+from common.usecases.shared.report_files import METRICS_FILE, PEOPLE_FILE, REPORT_FILE, delete_reports, fetch_figures
 from common.usecases.shared.run_watch import recent_runs
 from common.usecases.train.train import TrainOptions
 from tests.bundles import Goods, layer_content
@@ -56,6 +57,19 @@ CLOUD: Final = {
     "ce-subject": "incoming/events/a.csv",
 }
 NOW: Final = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+_SPREAD: Final = {"mean": 0.5, "low": 0.25, "high": 0.75}
+_ROW: Final = {"name": "a", "kind": "champion", "ndcg@10": _SPREAD, "lead": _SPREAD, "metrics": {"questions": 9.0}}
+FIGURES: Final = json.dumps(
+    {
+        "window": {"people": 9},
+        "table": [{**_ROW, "intervals": {"all_purchases": _ROW, "new_purchases": None}}],
+        "similar": {"what": "interchange", "table": [_ROW]},
+        "due": {"table": [{"name": "a", "horizons": {"7": {**_ROW, "people": 9}}}]},
+        "kinds": {"basket": {"first": "a", "questions": 9, "asked": 9, "table": [_ROW, _ROW]}},
+    }
+).encode()
 
 
 @dataclass(frozen=True)
@@ -105,8 +119,14 @@ def _documents(directory: Path) -> list[Loader]:
         document("quarantine report", *_quarantined(ctx)),
         document("request", "request", _request, CorruptError, valid=request),
         document("receipt", receipt, lambda ctx: read_receipt(ctx, run), CorruptError, valid=_receipt(after)),
+        document("metrics.json", keys.model_file("1", METRICS_FILE), _figures, CorruptError, valid=FIGURES),
         document("people of a report", marks, lambda ctx: delete_reports(ctx, stones), valid=b'{"shown": ["a"]}'),
     ]
+
+
+def _figures(ctx: Context) -> object:
+    """As `recsys eval` reads them."""
+    return [table.as_dict() for table in tables_of(fetch_figures(ctx, "1").figures)]
 
 
 def _content(ctx: Context, key: str) -> bytes:

@@ -73,7 +73,7 @@ def tables_of(figures: Json) -> list[FigureTable]:
     damaged."""
     try:
         return [table for table in _tables(figures) if table.lines]
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise CorruptError(f"the figures of the training cannot be read: {error!r}") from None
 
 
@@ -96,7 +96,7 @@ def _tables(figures: Json) -> Iterator[FigureTable]:
         yield FigureTable(f"{Kind.BUY_AGAIN}, {int(days)} days", f"{of_days[0]['people']:,} people", _lines(of_days))
     for kind, found in figures.get("kinds", {}).items():
         asked = f"{found['questions']:,} questions of {found['asked']:,}; first stands {found['first']}"
-        yield FigureTable(Kind(kind), asked, _lines(found["table"]))
+        yield FigureTable(str(kind), asked, _lines(found["table"]))
 
 
 def _of_models(figures: Json, relevance: str, title: str) -> FigureTable:

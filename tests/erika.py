@@ -15,7 +15,7 @@ from tests.memory import memory_context
 from tests.store.shop import csv_of, events_csv, ingest
 from tests.stored import fit, open_served, publish
 
-ERIKA = "erika.mustermann@example.org"
+ERIKA = "erika.mustermann"
 OTHERS = tuple(f"person {number}" for number in range(16))
 GOODS = tuple(f"{kind}-{number}" for kind in ("tea", "shoe") for number in range(6))
 ITEMS = csv_of("item_id,category,brand,price,img_url,title", *(f"{item},{item[:3]},b,5,,{item}" for item in GOODS))

@@ -120,15 +120,17 @@ def parsed_items(table: Table, columns: Columns, fields: Fields, now: datetime) 
     )
 
 
-def refused_items(table: Table, parsed: str) -> str:
-    """SQL of the refused rows with all of their columns, for correction. Items hold no data of people."""
+def refused_items(table: Table, columns: Columns, parsed: str) -> str:
+    """SQL of the refused rows with their columns of the contract, for correction.
+
+    Others are left out: nobody knows what stands in them, and a file may be another one than its sender meant."""
     shapes = " ".join(
         f"WHEN starts_with(problem, '{name}_') THEN {shape(name + '_text')}" for name in (*_PRICES, "available")
     )
     negative = " ".join(f"WHEN problem = '{name}_negative' THEN {name}::VARCHAR" for name in _PRICES)
     value = f"CASE {negative} {shapes} END"
     refused = f"SELECT row, problem AS code, {value} AS value FROM ({parsed}) WHERE problem IS NOT NULL"
-    originals = ", ".join(f"{column.raw} AS {quoted(_free_name(column.name))}" for column in table.columns)
+    originals = ", ".join(f"{column.raw} AS {quoted(column.name)}" for column in columns.found.values())
     return (
         f"SELECT refused.*, {originals} FROM {table.relation} JOIN ({refused}) AS refused ON refused.row = {table.row}"
     )
@@ -163,10 +165,6 @@ def _any_too_long(others: tuple[Column, ...]) -> str:
     return f"greatest({', '.join(lengths)}) > {MAX_TEXT_BYTES}" if lengths else "false"
 
 
-def _free_name(name: str) -> str:
-    return f"{name}_" if fold(name) in _OWN_NAMES else name
-
-
 def _refusal_code(fields: Fields) -> str:
     branches = (
         "WHEN row_problem <> '' THEN row_problem",
@@ -195,5 +193,5 @@ def read_items(source: Source, work: Path, options: ReadOptions) -> Draft:
         flags = ", ".join(f"{name}_emptied" for name in EMPTIED)
         good = f"SELECT row, {ITEM_COLUMNS}, {flags} FROM ({rows}) WHERE problem IS NULL"
         kept = number(connection, f"CREATE TABLE scratch.parsed AS {good}")
-        refused = write_refused_rows(connection, refused_items(table, rows)) if kept < table.rows else 0
+        refused = write_refused_rows(connection, refused_items(table, columns, rows)) if kept < table.rows else 0
     return Draft(work / "draft.duckdb", work / "scratch.duckdb", kept + refused, refused, notices=source.notices)

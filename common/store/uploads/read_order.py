@@ -7,6 +7,7 @@ from typing import Final, Literal
 
 from pydantic import TypeAdapter
 
+from common.store.uploads.personal import PersonalJob, Traces
 from common.store.uploads.reading import ReadJob, ReadUpload
 from common.store.uploads.reading_together import ReadTogether, TogetherJob
 
@@ -28,21 +29,22 @@ class ReadLimits:
 
 @dataclass(frozen=True)
 class ReadOrder:
-    """One upload to read, or several small ones, within limits."""
+    """One upload to read, several small ones, or one to be searched for people, within limits."""
 
-    job: ReadJob | TogetherJob
+    job: ReadJob | TogetherJob | PersonalJob
     limits: ReadLimits
 
 
 @dataclass(frozen=True)
 class ReadAnswer:
-    """How the reading ended: `upload`, or `together` for several, is there if it ended well.
+    """How the reading ended: `upload`, `together` for several, or `traces` of people, is there if it ended well.
 
     Otherwise `limit` names a limit that was reached, `unavailable` says why a later try may succeed, and `died` what
     ended the process. `peak_bytes` is the most memory that the process had."""
 
     upload: ReadUpload | None = None
     together: ReadTogether | None = None
+    traces: Traces | None = None
     limit: Limit = ""
     unavailable: str = ""
     died: str = ""

@@ -18,6 +18,7 @@ from common.cpus import usable_cpus
 from common.errors import FileRejected, ReaderDied, UnavailableError
 from common.memory_limit import usable_memory
 from common.store.uploads.files import DISK_PROBLEM, MEMORY_PROBLEM, TIME_PROBLEM
+from common.store.uploads.personal import PersonalJob, Traces
 from common.store.uploads.read_order import ANSWERS, ORDERS, READY, Limit, ReadAnswer, ReadLimits, ReadOrder
 from common.store.uploads.reading import ReadJob, ReadUpload
 from common.store.uploads.reading_together import ReadTogether, TogetherJob
@@ -52,7 +53,14 @@ def read_together_apart(job: TogetherJob, seconds: float) -> tuple[ReadTogether,
     return answer.together, answer.peak_bytes
 
 
-def _answer(job: ReadJob | TogetherJob, seconds: float) -> ReadAnswer:
+def traces_apart(job: PersonalJob, seconds: float) -> Traces:
+    """What an upload that was refused whole shows of people, looked for in another process. Raises as `read_apart`."""
+    answer = _answer(job, seconds)
+    assert answer.traces is not None
+    return answer.traces
+
+
+def _answer(job: ReadJob | TogetherJob | PersonalJob, seconds: float) -> ReadAnswer:
     started = time.monotonic()
     if not _lock.acquire(timeout=max(0.0, seconds)):
         raise UnavailableError("other uploads were read until the deadline; this one waits")
@@ -74,7 +82,7 @@ def start_reading_process() -> None:
             _lock.release()
 
 
-def _limits(job: ReadJob | TogetherJob, seconds: float) -> ReadLimits:
+def _limits(job: ReadJob | TogetherJob | PersonalJob, seconds: float) -> ReadLimits:
     most = max(_LEAST, usable_memory() - _OTHERS)
     return ReadLimits(
         memory_bytes=min(job.memory_bytes + _BESIDE_DUCKDB, most),
@@ -85,7 +93,7 @@ def _limits(job: ReadJob | TogetherJob, seconds: float) -> ReadLimits:
 
 
 def _check(answer: ReadAnswer) -> None:
-    if answer.upload is not None or answer.together is not None:
+    if answer.upload is not None or answer.together is not None or answer.traces is not None:
         return
     if answer.limit:
         raise FileRejected(_PROBLEMS[answer.limit], peak_bytes=answer.peak_bytes)

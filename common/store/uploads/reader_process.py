@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Final
 
 from common.errors import UnavailableError
+from common.store.uploads.personal import PersonalJob, traces_of
 from common.store.uploads.read_order import ANSWERS, ORDERS, READY, Limit, ReadAnswer, ReadLimits, ReadOrder
 from common.store.uploads.reading import ReadJob, read_upload
 from common.store.uploads.reading_together import read_together
@@ -74,6 +75,8 @@ def _read(order: ReadOrder) -> ReadAnswer:
     try:
         if isinstance(order.job, ReadJob):
             return ReadAnswer(upload=read_upload(order.job))
+        if isinstance(order.job, PersonalJob):
+            return ReadAnswer(traces=traces_of(order.job))
         return ReadAnswer(together=read_together(order.job))
     except MemoryError:
         return ReadAnswer(limit="memory")

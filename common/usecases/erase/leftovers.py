@@ -99,13 +99,7 @@ def _empty(ctx: Context, key: str, path: Path) -> None:
 
 def _delete_quarantined(ctx: Context) -> int:
     """Deletes files that were refused whole, since it is unknown whom they name. Their reports stay."""
-    kinds = (ctx.keys.incoming_events, ctx.keys.incoming_erasures)
-    files = [
-        info.key
-        for kind in kinds
-        for info in ctx.bucket.list(ctx.keys.quarantined(kind))
-        if not info.key.endswith((".json", ".rows.csv"))
-    ]
+    files = [info.key for info in ctx.bucket.list(ctx.keys.quarantine) if not info.key.endswith((".json", ".rows.csv"))]
     for key in files:
         ctx.bucket.delete(key)
     return len(files)

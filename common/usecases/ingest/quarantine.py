@@ -1,8 +1,9 @@
 """The quarantine: refused rows and files with the reasons, kept for an admin until `quarantine_days` have passed.
 
 Of a refused row of events only data that identifies nobody is kept: its number, the column, the reason, and the shape
-of the value. A file that is refused whole is kept unchanged, because it could not be read or its columns are unknown.
-Such files are the only objects in the bucket that can hold user ids for long.
+of the value; of a refused row of items the columns that are known. A file that is refused whole is kept unchanged,
+because it could not be read or its columns are unknown, unless it shows people: of that one only the report is kept.
+Whole files are the only objects in the bucket that can hold user ids for long.
 """
 
 from __future__ import annotations
@@ -35,6 +36,11 @@ def quarantine_file(
 ) -> str:
     """Stores a refused upload whole, with its refused rows if they are known. Returns the key of the report."""
     return _keep(ctx, upload, problem=problem, file=file, rows_read=rows_read, refusals=refusals)
+
+
+def quarantine_personal(ctx: Context, upload: Upload, problem: str, rows_read: int) -> str:
+    """Stores that an upload was refused, and nothing of what was in it. Returns the key of the report."""
+    return _keep(ctx, upload, problem=problem, file=None, rows_read=rows_read, refusals=None)
 
 
 def report_key(ctx: Context, upload: Upload) -> str:

@@ -14,18 +14,19 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from common.bucket.port import ObjectInfo
-from common.errors import FileRejected, RefusedError
+from common.errors import FileRejected, ReaderDied, RefusedError, UnavailableError
 from common.schemas.documents import FileRef, RunRecord, Upload
 from common.store.uploads.batch import Batch, ItemBatch, event_batch
 from common.store.uploads.bounds import Bounds
 from common.store.uploads.erasure_list import people_of
-from common.store.uploads.reader import read_apart, start_reading_process
+from common.store.uploads.personal import PersonalJob, Traces, traces_of_bytes
+from common.store.uploads.reader import read_apart, start_reading_process, traces_apart
 from common.store.uploads.reading import Contents, ReadJob, ReadUpload
 from common.store.uploads.settle import Settled
 from common.usecases.erase.erase import erase_people
 from common.usecases.ingest.attempts import MAX_DEATHS, Attempts, counted
 from common.usecases.ingest.commit_batch import BatchCommit, is_known
-from common.usecases.ingest.quarantine import quarantine_file, quarantine_rows
+from common.usecases.ingest.quarantine import quarantine_file, quarantine_personal, quarantine_rows
 from common.usecases.shared.context import Context
 from common.usecases.shared.deadline import Deadline
 from common.usecases.shared.runs import RunLog
@@ -33,6 +34,9 @@ from common.usecases.shared.workspace import workspace
 
 SMALL_BYTES: Final = 64 << 10
 """The most bytes of an upload that is taken in with others, and whose steps are too short to be shown all."""
+
+LOOKING_S: Final = 60.0
+"""Seconds in which a refused upload is searched for people."""
 
 # The part of an upload's time that reading may take; the rest is for the commit.
 READING: Final = 0.8
@@ -107,17 +111,37 @@ class Intake:
         raise self.refused(info, path, problem, found)
 
     def refused(self, info: ObjectInfo, path: Path, problem: str, found: ReadUpload) -> FileRejected:
-        """Moves the upload to the quarantine. Returns the error that says so."""
-        report = quarantine_file(self.ctx, upload_of(info), path, problem, found.rows_read, found.refusals)
+        """Moves the upload to the quarantine, or deletes it if it shows people. Returns the error that says so."""
+        traces = self._traces(info, path)
+        if traces:
+            problem = f"{problem}. {traces.told()}"
+            report = quarantine_personal(self.ctx, upload_of(info), problem, found.rows_read or traces.rows)
+            _forget(self.ctx, info)
+            where = f"See {report}"
+        else:
+            report = quarantine_file(self.ctx, upload_of(info), path, problem, found.rows_read, found.refusals)
+            _delete(self.ctx, info)
+            where = f"It is in the quarantine, see {report}"
         self.run.note(details={"quarantine": report})
-        _delete(self.ctx, info)
-        return FileRejected(f"{info.key}: {problem}. It is in the quarantine, see {report}")
+        return FileRejected(f"{info.key}: {problem}. {where}")
+
+    def _traces(self, info: ObjectInfo, path: Path) -> Traces:
+        """What the upload shows of people. If looking for it fails, its bytes are looked at as they are."""
+        settings = self.ctx.settings
+        job = PersonalJob(path, info.key, path.parent, settings.ingest_memory_bytes, self._bounds())
+        try:
+            return traces_apart(job, min(LOOKING_S, self.deadline.left_s))
+        except (FileRejected, ReaderDied, UnavailableError):
+            return traces_of_bytes(path)
+
+    def _bounds(self) -> Bounds:
+        settings = self.ctx.settings
+        return Bounds(
+            settings.max_upload_rows, settings.max_upload_columns, settings.max_line_bytes, settings.max_unpacked_bytes
+        )
 
     def job(self, info: ObjectInfo, path: Path, work: Path) -> ReadJob:
         settings = self.ctx.settings
-        bounds = Bounds(
-            settings.max_upload_rows, settings.max_upload_columns, settings.max_line_bytes, settings.max_unpacked_bytes
-        )
         return ReadJob(
             path=path,
             name=info.key,
@@ -128,7 +152,7 @@ class Intake:
             pseudonym_key=settings.pseudonym_key.get_secret_value(),
             memory_bytes=settings.ingest_memory_bytes,
             max_bad_rows=settings.max_bad_rows,
-            bounds=bounds,
+            bounds=self._bounds(),
         )
 
     def _batch(self, settled: Settled, info: ObjectInfo, work: Path) -> AbstractContextManager[Batch]:

@@ -51,6 +51,9 @@ from tests.eval.tuning import tune
 
 BUILD = Path("build/eval")
 
+CLICKS = "clicks"
+"""Yoochoose 1/64, where there is no shop's data with views."""
+
 COLD_SHOP = "completejourney"
 """Whose items have features."""
 
@@ -172,7 +175,10 @@ def _print_due(options: argparse.Namespace) -> int:
 
 
 def _print_kinds(options: argparse.Namespace) -> int:
-    found = kinds.evaluate_kinds(SHOPS[CALLED[options.kinds]](options.data_dir))
+    if options.kinds == CLICKS:
+        found = kinds.evaluate_clicks(options.data_dir)
+    else:
+        found = kinds.evaluate_kinds(SHOPS[CALLED[options.kinds]](options.data_dir))
     for line_of_table in kinds.lines(found):
         print(line_of_table, flush=True)
     BUILD.mkdir(parents=True, exist_ok=True)
@@ -200,8 +206,8 @@ NO_SUCH_CELL: Final = {
         "similar: of each person only four weeks are known, too few for what was bought instead within 60 days",
     ),
 }
-"""What a shop's data cannot say. What needs views is measured on sessions: `--data yoochoose1_64`, `--similar
-yoochoose1_64`."""
+"""What a shop's data cannot say. What needs views is measured on sessions: `--kinds clicks`, `--similar yoochoose1_64`,
+and as published `--data yoochoose1_64 --model cooccurrence`."""
 
 
 def _print_tables(options: argparse.Namespace) -> int:
@@ -230,7 +236,7 @@ def _options() -> argparse.Namespace:
     known.add_argument("--visits", choices=SHOPS, help="visits and baskets of a real shop's last 28 days")
     known.add_argument("--similar", choices=SIMILAR_SHOPS, help="similar items of a real shop's last 28 days")
     known.add_argument("--due", choices=SHOPS, help="what is bought again in a real shop's last 28 days")
-    known.add_argument("--kinds", choices=CALLED, help="what goes with baskets, products, visits and orders of a shop")
+    known.add_argument("--kinds", choices=[*CALLED, CLICKS], help="what goes with baskets, products, visits and orders")
     known.add_argument("--popular", choices=CALLED, help="what is popular in a real shop's last 28 days")
     known.add_argument("--tables", choices=CALLED, help="all tables of a real shop, each into build/eval")
     known.add_argument("--people", type=int, default=5, help="of --visits: whom a pair of items needs")

@@ -7,7 +7,9 @@ and VS-KNN stand beside them; VS-KNN takes seconds for a thousand questions.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -15,7 +17,7 @@ import numpy as np
 from common.errors import RefusedError
 from common.evaluation.baselines.vs_knn import VSKNN
 from common.evaluation.judge import PRIMARY
-from common.evaluation.kinds import DEPTH, KINDS, OTHER_CATEGORIES, SAME_CATEGORY, Asked, lists_of
+from common.evaluation.kinds import DEPTH, KINDS, MAX_ASKED, OTHER_CATEGORIES, SAME_CATEGORY, Asked, Rows, lists_of
 from common.evaluation.split import Fold, temporal_split
 from common.models.artifact import Artifact
 from common.models.base import FitOptions, Model, ModelConfig, TrainingData
@@ -23,22 +25,26 @@ from common.models.cooccurrence import Cooccurrence
 from common.models.popularity import WINDOW_DAYS as POPULAR_DAYS
 from common.models.registry import make
 from common.models.sessions import sessions_of
-from common.schemas.data import I32, Weighting
+from common.schemas.data import EVENT_TYPES, I32, EventType, Weighting
 from common.schemas.documents import DEFAULT_BLEND
 from common.schemas.kind import Kind
-from common.schemas.links import Place
+from common.schemas.links import RECENT, Place
 from common.schemas.pairs import PairRule
 from common.serving.encoders import ENCODERS
 from common.usecases.train.contenders import Contenders
-from common.usecases.train.kinds import categories_before, judged_figures
+from common.usecases.train.kinds import categories_before, figures_of, judged_figures
 from common.usecases.train.selected_model import SelectedModel
 from common.usecases.train.similar_shelf import judged_shelf
 from common.usecases.train.workbench import Order, Workbench
+from tests.eval.known import known_task
+from tests.eval.similar import without_categories
+from tests.eval.tasks import SessionTask
 
 SEED: Final = 1
 WINDOW_DAYS: Final = 28.0
 PEOPLE: Final = 5
 BASKETS: Final = Cooccurrence.starts[0].model_dump()
+VIEW: Final = EVENT_TYPES.index(EventType.VIEW)
 VISITS: Final = (Kind.SESSION, Kind.BECAUSE_YOU_VIEWED)
 
 Json = dict[str, Any]
@@ -104,6 +110,43 @@ def evaluate_kinds(data: TrainingData) -> dict[str, Json]:
     return {kind: figures for kind, figures in found.items() if figures}
 
 
+def evaluate_clicks(data_dir: Path) -> dict[str, Json]:
+    """What needs views, on public clicks of nobody known: the next item of a visit by those before it, and by the last
+    alone. What the visit has is not shown, as in serving, so a return to it is no question."""
+    task = known_task("yoochoose1_64", data_dir)
+    assert isinstance(task, SessionTask)
+    past = replace(task.train, event_types=np.full(len(task.train), VIEW, dtype=np.int8))
+    fold = Fold(int(past.ts[-1]) + 1, past, past.where(np.zeros(len(past), dtype=np.bool_)))
+    catalogue = without_categories(past)
+    selected = SelectedModel(Workbench(TrainingData(past), Order(WINDOW_DAYS, WINDOW_DAYS, SEED, 1)), make("popular"))
+    known = Contenders(
+        fold=fold,
+        selected=selected,
+        links={Place.VISIT: make(Cooccurrence.family).fit(TrainingData(past), FitOptions(SEED, 1, fold.cut_s))},
+        shelf=judged_shelf(fold, catalogue, selected.before(fold, np.inf), POPULAR_DAYS, PairRule(PEOPLE)),
+        blend=DEFAULT_BLEND,
+        categories=np.full(past.n_items, -1, dtype=np.int64),
+        rule=PairRule(PEOPLE),
+        popular_days=POPULAR_DAYS,
+        deadline=np.inf,
+    )
+    beside = Beside(fold, None)
+    found = {kind.value: figures_of(_next_clicks(kind, task, fold), known, SEED, beside.lists) for kind in VISITS}
+    return {kind: figures for kind, figures in found.items() if figures}
+
+
+def _next_clicks(kind: Kind, task: SessionTask, fold: Fold) -> Asked:
+    """Of a sample of the prefixes, or of the last items of them."""
+    prefixes = [task.items[start:end][-RECENT:] for start, end in pairwise(task.offsets.tolist())]
+    given = [prefix if kind is Kind.SESSION else prefix[-1:] for prefix in prefixes]
+    asks = np.flatnonzero([target not in own for own, target in zip(given, task.targets, strict=True)])
+    chosen = np.sort(np.random.default_rng(SEED).choice(asks, MAX_ASKED, replace=False)).tolist()
+    rows = Rows.of([given[at].astype(np.int32) for at in chosen])
+    wanted = Rows.of([task.targets[at : at + 1].astype(np.int32) for at in chosen])
+    nothing = np.zeros(len(chosen), dtype=np.bool_)
+    return Asked(kind, fold, rows, wanted, rows, nothing, np.arange(len(chosen)))
+
+
 def _fitted(model: Model[ModelConfig], past: TrainingData, fold: Fold) -> Artifact | None:
     try:
         return model.fit(past, FitOptions(SEED, 1, fold.cut_s, pairs=PairRule(PEOPLE)))
@@ -116,7 +159,7 @@ def lines(found: Mapping[str, Json]) -> Iterator[str]:
     for kind in KINDS:
         figures = found.get(kind)
         if figures is None:
-            yield f"{kind}: the shop's last weeks ask nothing of it"
+            yield f"{kind}: the data ask nothing of it"
             continue
         yield f"{kind}: {figures['questions']} questions of {figures['asked']}; first {figures['first']}"
         yield from (_line(row) for row in figures["table"])

@@ -87,7 +87,7 @@ def _clicks(data_dir: Path) -> Rows:
     assert isinstance(task, SessionTask)
     past = replace(task.train, event_types=np.full(len(task.train), _VIEW, dtype=np.int8))
     fold = Fold(int(past.ts[-1]) + 1, past, _last_steps(task, past))
-    catalogue = _without_categories(past)
+    catalogue = without_categories(past)
     artifact = make("item2vec").fit(TrainingData(past), FitOptions(SEED, 1, fold.cut_s))
     shelf = judged_shelf(fold, catalogue, artifact, POPULAR_DAYS, PairRule(PEOPLE))
     # Vectors as they are: where nobody is known, those of a base are the group's, and there is no group.
@@ -116,7 +116,7 @@ def _last_steps(task: SessionTask, past: Interactions) -> Interactions:
     )
 
 
-def _without_categories(data: Interactions) -> Catalogue:
+def without_categories(data: Interactions) -> Catalogue:
     """Nothing is known of any item."""
     n, times = data.n_items, np.zeros(data.n_items, dtype=np.int64)
     blank = ("",) * n

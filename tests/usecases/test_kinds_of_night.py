@@ -50,7 +50,7 @@ from tests.store.shop import reading
 from tests.stored import Item, add_batch, open_served, served_document
 from tests.unit.test_visits import of_links
 
-PAIRS = 8
+PAIRS = 24
 CATALOGUE = catalogue([(f"{kind}{number}", kind, "", 1.0) for kind in ("cup", "tea") for number in range(PAIRS)])
 
 
@@ -109,7 +109,7 @@ def linked(rows: dict[str, dict[str, float]]) -> LinksOfNight:
 RIGHT = {f"cup{number}": {f"tea{number}": 1.0} for number in range(PAIRS)} | {
     f"tea{number}": {f"cup{number}": 1.0} for number in range(PAIRS)
 }
-WRONG = {item: {f"cup{(int(item[-1]) + 1) % PAIRS}": 1.0} for item in RIGHT}
+WRONG = {item: {f"cup{(int(item[3:]) + 1) % PAIRS}": 1.0} for item in RIGHT}
 
 
 def test_each_kind_has_a_table_of_its_own(tmp_path: Path) -> None:
@@ -203,6 +203,16 @@ def test_a_kind_that_cannot_be_judged_holds_back_no_other(tmp_path: Path, monkey
     night = found(tmp_path)
     assert night.figures.keys() == {"bought-together"}
     assert night.notices == ("basket was not judged: no", "because-you-bought was not judged: no")
+
+
+def test_a_few_baskets_decide_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = found(tmp_path).figures["basket"]["asked"]
+    monkeypatch.setattr(kinds_module, "FEWEST", asked)
+    assert "basket" in found(tmp_path).figures
+    monkeypatch.setattr(kinds_module, "FEWEST", asked + 1)
+    night = found(tmp_path)
+    assert "basket" not in night.figures
+    assert night.first["basket"] == "own", "what is served stays"
 
 
 def test_it_takes_its_share_of_the_night() -> None:

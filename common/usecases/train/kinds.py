@@ -35,6 +35,9 @@ from common.usecases.train.similar import SimilarOfNight
 BUDGET_SHARE: Final = 0.05
 """Share of a night's time that the judgement may take, where the selected model was fitted already for the others."""
 
+FEWEST: Final = 20
+"""Visits, baskets or people below which nothing is judged: an interval of fewer means nothing."""
+
 POPULAR: Final = "popular"
 LAST_ITEM: Final = "most often with the last item"
 """What every list is held against, and what is never served."""
@@ -118,16 +121,20 @@ def _no_more(_: Asked) -> Mapping[str, I32]:
 
 
 def judged_figures(kind: Kind, known: Contenders, seed: int, more: More = _no_more) -> Json | None:
-    """The figures of a kind for metrics.json; None where the window asks nothing of it, or the shop has no list for it.
-
-    In the table the list that is to stand first is the first row; `lead` is by how much it is better. `more` are never
-    served."""
+    """The figures of a kind for metrics.json; None where the window asks too little of it, or the shop has no list for
+    it. `more` are never served."""
     asked = asked_of(kind, known.fold, known.categories, seed)
-    if asked is None:
-        return None
-    found = {listing: known.lists(listing, asked) for listing in DECLARATIONS[kind].contenders}
+    return figures_of(asked, known, seed, more) if asked and asked.n_owners >= FEWEST else None
+
+
+def figures_of(asked: Asked, known: Contenders, seed: int, more: More = _no_more) -> Json | None:
+    """The figures of the questions of a kind.
+
+    In the table the list that is to stand first is the first row; `lead` is by how much it is better."""
+    declared = DECLARATIONS[asked.kind]
+    found = {listing: known.lists(listing, asked) for listing in declared.contenders}
     judged = {listing: judge_kind(lists, asked) for listing, lists in found.items() if lists is not None}
-    usual = next((listing for listing in DECLARATIONS[kind].lists if listing in judged), None)
+    usual = next((listing for listing in declared.lists if listing in judged), None)
     if usual is None:
         return None
     first = _first(judged, usual, seed)

@@ -38,6 +38,9 @@ NO_USER: Final = -1
 DAY_S: Final = 86_400
 
 
+_COLUMNS: Final = ("users", "items", "ts", "qty", "event_types", "orders", "sessions", "prices")
+
+
 @dataclass(frozen=True)
 class Interactions:
     """Events as columns, oldest first, with people and items as codes.
@@ -79,9 +82,13 @@ class Interactions:
 
     def where(self, mask: Bools) -> Interactions:
         """The events that `mask` (n_events,) bool selects. People and items keep their codes."""
-        columns = ("users", "items", "ts", "qty", "event_types", "orders", "sessions", "prices")
-        chosen = {name: getattr(self, name)[mask] for name in columns}
+        chosen = {name: getattr(self, name)[mask] for name in _COLUMNS}
         return Interactions(user_keys=self.user_keys, item_ids=self.item_ids, **chosen)
+
+    def plus(self, other: Interactions) -> Interactions:
+        """The events of both, this one's first; `other` has the same codes of people and items."""
+        both = {name: np.concatenate([getattr(self, name), getattr(other, name)]) for name in _COLUMNS}
+        return Interactions(user_keys=self.user_keys, item_ids=self.item_ids, **both)
 
 
 REGULAR_PRICE: Final = "regular_price"

@@ -30,6 +30,7 @@ from common.schemas.pairs import PairRule
 from common.serving.items import Items
 from common.serving.similar import similar_items
 from common.store.segments.co_purchases import CoPurchases
+from common.store.segments.interactions import unique_keys
 from common.store.segments.reader import Reader
 from common.usecases.publish.layers.cards import cards_of
 from common.usecases.publish.layers.described import described
@@ -105,8 +106,7 @@ class DeltaData:
     catalogue: items that are new or described differently, as they are now
     people: all events, old ones included, of people with events in the batches
     sold: the events of all batches since the base
-    buyers, before: the events, within the window of what is popular, of the people in `sold`, and those of them that
-    the base covers
+    before: the events that the base covers of the people in `sold`, within the window of what is popular
     co_purchases: the pairs in `sold`
     touched: the items of the new events
     """
@@ -114,7 +114,6 @@ class DeltaData:
     catalogue: Catalogue
     people: Interactions
     sold: Interactions
-    buyers: Interactions
     before: Interactions
     co_purchases: CoPurchases
     touched: tuple[str, ...]
@@ -135,7 +134,6 @@ def read_news(
         catalogue=aligned(reader.catalogue(item_ids), item_ids, unlisted_available=not has_catalogue),
         people=reader.interactions(user_keys=changes.user_keys),
         sold=sold,
-        buyers=reader.interactions(user_keys=sold.user_keys, since_s=window_s),
         before=reader.interactions(user_keys=sold.user_keys, since_s=window_s, until_seq=base_seq),
         co_purchases=reader.co_purchases(PairRule(1, guests), since_seq=base_seq),
         touched=changes.event_item_ids,
@@ -218,15 +216,23 @@ def _shelf(overlay: DeltaItems, news: DeltaData, popular_days: float) -> RankedI
 
 def _counts(overlay: DeltaItems, news: DeltaData, popular_days: float) -> PopularCounts:
     """The counts of the base with what came since: a person of both counts once, since the window of the base began."""
-
-    def counted(data: Interactions) -> PopularCounts:
-        counts = counts_of(data, overlay.extras.now_s, popular_days)
-        return counts.placed(overlay.numbers_of(data.item_ids), overlay.n_all)
-
-    base, sold = overlay.extras.counts, counted(news.sold)
+    base, now_s = overlay.extras.counts, overlay.extras.now_s
     base = base.placed(np.arange(len(base.people), dtype=np.int32), overlay.n_all)
-    new_people = counted(news.buyers).people - counted(news.before).people
-    return base.plus(replace(sold, people=new_people))
+    before = _with_codes_of(news.sold, news.before)
+    with_before = counts_of(news.sold.plus(before), now_s, popular_days).people
+    new_people = with_before - counts_of(before, now_s, popular_days).people
+    since = replace(counts_of(news.sold, now_s, popular_days), people=new_people)
+    return base.plus(since.placed(overlay.numbers_of(news.sold.item_ids), overlay.n_all))
+
+
+def _with_codes_of(sold: Interactions, before: Interactions) -> Interactions:
+    """The events of `before` with items of `sold`, by the codes that `sold` has; it has all people of `before`."""
+    places = {item_id: code for code, item_id in enumerate(sold.item_ids)}
+    item_codes = np.array([places.get(item_id, -1) for item_id in before.item_ids], np.int32)
+    kept = before.where(item_codes[before.items] >= 0)
+    _, user_codes = unique_keys(np.concatenate([sold.user_keys, before.user_keys]))
+    users = user_codes[sold.n_users :][kept.users]
+    return replace(kept, user_keys=sold.user_keys, item_ids=sold.item_ids, users=users, items=item_codes[kept.items])
 
 
 def _created_at(overlay: DeltaItems) -> I64:

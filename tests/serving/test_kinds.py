@@ -236,7 +236,7 @@ def filled(bundle: ServedBundle, asked: Question, request: RankingRequest, picks
     seen = {item.item_no for item in asked.session} | {request.page}
     if asked.most is None:
         assert len(picks) == min(asked.n, len(set(may) - seen - {*request.hide.tolist()}))
-    plain = rank_kind(bundle, asked.kind, request, 0)
+    plain = rank_kind(bundle, asked.kind, request, one_fresh_in=asked.one_fresh_in)
     moved = [pick for pick in picks if pick not in plain]
     assert len(moved) <= (asked.n // asked.one_in if asked.one_in else 0)
     assert {pick.item_no for pick in moved} <= set(FEW_KNOW)

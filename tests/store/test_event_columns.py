@@ -126,7 +126,8 @@ REFUSED: list[tuple[str, str | Callable[[], str], str]] = [
     ("consent", "perhaps", "consent_unreadable"),
     ("price", "-0.01", "price_negative"),
     ("price", "free", "price_not_a_number"),
-    ("price", "12 EUR", "price_not_a_number"),
+    ("price", "12 apples", "price_not_a_number"),
+    ("price", "12 EUR each", "price_not_a_number"),
     ("price", '"1,234"', "price_ambiguous"),
     ("order_id", "x" * 257, "order_id_too_long"),
     ("session_id", "x" * 257, "session_id_too_long"),
@@ -178,6 +179,7 @@ def test_every_reason_of_an_event_was_seen(refused_together: tuple[Context, Any]
     elsewhere = {
         "wrong_number_of_fields",
         "broken_quotes",
+        "open_quote",
         "not_utf8",
         "available_unreadable",
         "qty_ambiguous",
@@ -260,6 +262,47 @@ def test_a_decimal_comma_elsewhere_tells_what_a_comma_means(shop: Context) -> No
     assert sorted(stored(shop).interactions.prices.tolist()) == pytest.approx([1.234, 12.5])
 
 
-def test_without_a_decimal_comma_a_dot_is_a_decimal_point(shop: Context) -> None:
-    ingest(shop, "events/a.csv", b"user_id;item_id;ts;qty;price\nu;c;2026-01-01;1;1.234\n")
-    assert stored(shop).interactions.prices.tolist() == pytest.approx([1.234])
+def priced(*prices: str) -> bytes:
+    rows = (f"u;i{place};2026-01-01;1;{price}" for place, price in enumerate(prices))
+    return "\n".join(("user_id;item_id;ts;qty;price", *rows)).encode()
+
+
+@pytest.mark.parametrize("other", ["12.50", "0.5", "1234.5", "1,234.50"])
+def test_another_value_tells_that_a_dot_is_a_decimal_point(shop: Context, other: str) -> None:
+    ingest(shop, "events/a.csv", priced("1.234", other))
+    assert pytest.approx(1.234) in stored(shop).interactions.prices.tolist()
+
+
+def test_where_nothing_tells_what_a_dot_means_it_is_refused(shop_with: Callable[..., Context]) -> None:
+    shop = shop_with(max_bad_rows=1)
+    for number, other in enumerate(("", "899", "1.299", "12 EUR")):
+        run = ingest(shop, f"events/{number}.csv", priced("1.234", other))
+        assert run.reasons["price_ambiguous"] == 1 + (other == "1.299")
+
+
+def test_pieces_with_three_decimals_each_are_decimals(shop: Context) -> None:
+    ingest(shop, "events/a.csv", events_csv("u,i,2026-01-01,1.000", "u,j,2026-01-01,2.000"))
+    assert stored(shop).interactions.qty.tolist() == [1, 2]
+
+
+def test_a_currency_beside_a_price_is_passed_over(shop: Context) -> None:
+    texts = (
+        "24.90EUR",
+        "EUR24.90",
+        "24.90\u00a0€",
+        "€ 24.90",
+        "24.90 zł",
+        "24.90 Kč",
+        "$24.90",
+        "24.90 kr.",
+        "24.90 Fr.",
+    )
+    run = ingest(shop, "events/a.csv", priced(*texts))
+    assert run.reasons == {}
+    assert stored(shop).interactions.prices.tolist() == pytest.approx([24.9] * len(texts))
+
+
+def test_a_dash_stands_for_no_cents(shop: Context) -> None:
+    run = ingest(shop, "events/a.csv", priced("12,-", "12.–", "12,-- €"))
+    assert run.reasons == {}
+    assert stored(shop).interactions.prices.tolist() == [12, 12, 12]

@@ -27,15 +27,6 @@ SECONDS = int(datetime(2026, 1, 1, 12, tzinfo=UTC).timestamp())
 MakeShop = Callable[..., Context]
 
 STILL_WRONG: dict[str, str] = {
-    "02": "the separator's line",
-    "03": "blank rows and columns",
-    "04": "lost leading zeros",
-    "05": "thousands with a dot",
-    "06": "currencies",
-    "07": "rows in another encoding",
-    "08": "Windows-1250",
-    "09": "UTF-16",
-    "10": "two marks",
     "16": "addresses",
     "17": "entities",
     "18": "one id of many guests",
@@ -46,7 +37,6 @@ STILL_WRONG: dict[str, str] = {
     "30": "markers",
     "35": "full feeds",
     "38": "words of availability",
-    "39": "long texts",
     "44": "partial files",
 }
 """The cases that are not right yet, by number, with what is missing."""

@@ -120,21 +120,29 @@ class EventBatch:
         """Returns a notice if there are events of items that no upload has described yet."""
         described = self._described([segment for segment in segments if segment.items], path_of)
         found = self._connection.execute(
-            "SELECT count(*), count(DISTINCT item_no) FROM draft.events JOIN draft.item_ids USING (item_no) "
-            f"WHERE item_id NOT IN ({described})"
+            f"SELECT count(*), count(DISTINCT item_no), {ZEROS_LOST} FROM draft.events "
+            f"JOIN draft.item_ids USING (item_no) WHERE item_id NOT IN ({described})"
         ).fetchone()
         assert found is not None
-        events, items = found
+        events, items, zeros_lost = found
         if not events:
             return ()
-        return (undescribed(events, items),)
+        return (undescribed(events, items, zeros_lost),)
 
     def _described(self, segments: Sequence[Segment], path_of: PathOf) -> str:
+        """SQL of those of the draft's items that the segments describe. Makes the table `near`: the ids of items
+        that they describe and that are those of the draft's but for leading zeros."""
         self._connection.execute("CREATE OR REPLACE TEMP TABLE described (item_id VARCHAR)")
+        self._connection.execute("CREATE OR REPLACE TEMP TABLE near (bare VARCHAR)")
         for segment in segments:
             attach_read_only(self._connection, "held", path_of(segment.file))
             self._connection.execute(
                 "INSERT INTO described SELECT item_id FROM held.items SEMI JOIN draft.item_ids USING (item_id)"
+            )
+            self._connection.execute(
+                "INSERT INTO near SELECT DISTINCT ltrim(item_id, '0') AS bare FROM held.items "
+                "ANTI JOIN draft.item_ids USING (item_id) "
+                "WHERE bare <> '' AND bare IN (SELECT ltrim(item_id, '0') FROM draft.item_ids)"
             )
             self._connection.execute("DETACH held")
         return "SELECT item_id FROM described"
@@ -164,11 +172,21 @@ class EventBatch:
         return finish(self._connection, "delta", path)
 
 
-def undescribed(events: int, items: int) -> str:
+ZEROS_LOST: Final = "count(DISTINCT CASE WHEN ltrim(item_id, '0') IN (SELECT bare FROM near) THEN item_id END)"
+"""SQL of the number of items that would be known with other leading zeros."""
+
+
+def undescribed(events: int, items: int, zeros_lost: int) -> str:
     """The notice of so many events of so many items that nobody has described."""
-    return (
+    notice = (
         f"events of items that no items upload has described: {events} ({items} items). They count, and the items "
         "are recommended once they are described"
+    )
+    if not zeros_lost:
+        return notice
+    return (
+        f"{notice}. {zeros_lost} of them are known with other leading zeros, as 412 and 00412: export the ids as text "
+        "in both files"
     )
 
 

@@ -20,7 +20,7 @@ from common.store.segments.catalogue import CONTENT, newest
 from common.store.segments.compaction import fold_events
 from common.store.segments.segment import EVENT_COLUMNS, Part, SegmentFile, finish, new_segment
 from common.store.segments.tombstones import Tombstones
-from common.store.uploads.batch import EventBatch, PathOf, comparing, undescribed
+from common.store.uploads.batch import ZEROS_LOST, EventBatch, PathOf, comparing, undescribed
 from common.store.uploads.reading_together import ReadTogether
 from common.store.uploads.settle import Settled
 
@@ -145,11 +145,12 @@ class _Events(EventBatch):
         """The notices of `EventBatch.notices_beside`, by place; `here` is a table of the items of these uploads."""
         stored = self._described([segment for segment in segments if segment.items], path_of)
         found = self._connection.execute(
-            "SELECT seq, count(*), count(DISTINCT item_no) FROM whole.events JOIN whole.item_ids USING (item_no) "
+            f"SELECT seq, count(*), count(DISTINCT item_no), {ZEROS_LOST.replace('item_id', 'item_ids.item_id')} "
+            "FROM whole.events JOIN whole.item_ids USING (item_no) "
             f"LEFT JOIN {here} AS here ON here.item_id = item_ids.item_id AND here.place < seq "
             f"WHERE here.item_id IS NULL AND item_ids.item_id NOT IN ({stored}) GROUP BY seq"
         ).fetchall()
-        return {place: (undescribed(events, items),) for place, events, items in found}
+        return {place: (undescribed(events, items, zeros),) for place, events, items, zeros in found}
 
 
 def _segment(file: SegmentFile) -> Segment:

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Final
 
 from common.errors import FileRejected
+from common.plain import SPACES
 from common.schemas.data import REGULAR_PRICE
 
 _SHOWN_NAMES: Final = 30
@@ -55,7 +56,7 @@ _ALIASES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 
 def fold(name: str) -> str:
     """Returns a name in the form in which names are compared: in lower case, without spaces around it."""
-    return name.strip().casefold()
+    return name.strip(SPACES).casefold()
 
 
 def match(found: Sequence[str], contract: Contract) -> dict[str, int]:
@@ -65,7 +66,8 @@ def match(found: Sequence[str], contract: Contract) -> dict[str, int]:
     """
     positions: defaultdict[str, list[int]] = defaultdict(list)
     for position, name in enumerate(found):
-        positions[fold(name)].append(position)
+        if fold(name):
+            positions[fold(name)].append(position)
     missing = [name for name in contract.required if name not in positions]
     if len(missing) == len(contract.required):
         # The names are not quoted, since they may be data: a file without a header begins with a row and its user id.

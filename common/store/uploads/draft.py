@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from common.errors import FileRejected
 from common.ids import Pseudonymizer
 from common.store.engine import Connection, connect_hardened, number
 from common.store.segments.segment import create_tables
@@ -54,6 +55,15 @@ def drafting(source: Source, work: Path, memory_bytes: int) -> Iterator[tuple[Co
             yield connection, source.table(connection)
     finally:
         connection.close()
+
+
+def check_account(table: Table, kept: int, refused: int) -> None:
+    """Raises `FileRejected` unless each row of the file is kept or refused."""
+    if kept + refused != table.rows:
+        raise FileRejected(
+            f"the file has {table.rows} rows, and {kept} were kept and {refused} refused: the account does not "
+            "balance. Export it anew"
+        )
 
 
 def write_refused_rows(connection: Connection, refused: str) -> int:

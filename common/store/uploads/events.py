@@ -11,8 +11,8 @@ from common.schemas.data import EVENT_TYPES, EventType
 from common.store.engine import Connection, number
 from common.store.segments.segment import EVENT_COLUMNS
 from common.store.uploads.columns import EVENTS, match
-from common.store.uploads.decimals import decimal, decimal_problems, has_comma_decimals
-from common.store.uploads.draft import Draft, ReadOptions, drafting, write_refused_rows
+from common.store.uploads.decimals import NumberStyle, decimal, decimal_problems, number_style
+from common.store.uploads.draft import Draft, ReadOptions, check_account, drafting, write_refused_rows
 from common.store.uploads.fields import Field, absent, boolean, event_type, identifier, matches, shape, unreadable
 from common.store.uploads.files import Column, Source, Table
 from common.store.uploads.places import PLACE, place_of
@@ -38,17 +38,17 @@ _KEYED: Final = (("order_id", "order_key", "orders"), ("session_id", "session_ke
 def event_fields(connection: Connection, table: Table, found: dict[str, Column]) -> Fields:
     """Returns the fields of all columns of the contract. Columns that the file does not have get their defaults."""
     fields = {name: absent(name, default) for name, default in _ABSENT.items()}
-    comma_decimals = has_comma_decimals(connection, table, [found[name] for name in ("qty", "price") if name in found])
+    style = number_style(connection, table, [found[name] for name in ("qty", "price") if name in found])
     for name, column in found.items():
-        fields[name] = _field(name, column, comma_decimals)
+        fields[name] = _field(name, column, style)
     return fields
 
 
-def _field(name: str, column: Column, comma_decimals: bool) -> Field:
+def _field(name: str, column: Column, style: NumberStyle) -> Field:
     if name == "ts":
         return time_field(name, column.raw, column.kind)
     if name in ("qty", "price"):
-        return decimal(name, column.raw, column.kind, comma_decimals)
+        return decimal(name, column.raw, column.kind, style)
     if name == "event_type":
         return event_type(name, column.raw, column.kind)
     if name == "consent":
@@ -167,6 +167,7 @@ def read_events(source: Source, work: Path, options: ReadOptions) -> Draft:
         refused = 0
         if kept < table.rows:
             refused = write_refused_rows(connection, refused_events(parsed_events(table, fields, options.now)))
+        check_account(table, kept, refused)
         write_users(connection, options.pseudonymizer, everybody=not (refused or unattributed))
         connection.execute(
             "INSERT INTO draft.item_ids SELECT item_no, plain FROM item_ids WHERE is_first AND problem IS NULL"

@@ -11,8 +11,9 @@ from common.errors import FileRejected
 from common.schemas.data import REGULAR_PRICE
 from common.store.engine import Connection, literal, number, quoted, timestamp
 from common.store.uploads.columns import ITEMS, fold, match
-from common.store.uploads.decimals import decimal, decimal_problems, has_comma_decimals
-from common.store.uploads.draft import Draft, ReadOptions, drafting, write_refused_rows
+from common.store.uploads.currencies import code_of, currency_beside
+from common.store.uploads.decimals import NumberStyle, decimal, decimal_problems, number_style
+from common.store.uploads.draft import Draft, ReadOptions, check_account, drafting, write_refused_rows
 from common.store.uploads.fields import (
     Field,
     absent,
@@ -26,7 +27,7 @@ from common.store.uploads.fields import (
 )
 from common.store.uploads.files import Column, Source, Table
 from common.store.uploads.reasons import CLOCK_SKEW, EARLIEST
-from common.store.uploads.texts import plain_id_sql, plain_text_sql
+from common.store.uploads.texts import plain_id_sql, plain_text_sql, trimmed
 from common.store.uploads.timestamps import time_field
 
 MAX_TEXT_BYTES: Final = 4096
@@ -79,17 +80,17 @@ def item_fields(connection: Connection, table: Table, columns: Columns) -> Field
     fields |= {"available": absent("available", "true"), "created_at": absent("created_at", "NULL::TIMESTAMP")}
     fields |= {REGULAR_PRICE: absent(REGULAR_PRICE, "NULL::DOUBLE")}
     prices = [columns.found[name] for name in _PRICES if name in columns.found]
-    comma_decimals = has_comma_decimals(connection, table, prices)
+    style = number_style(connection, table, prices)
     for name, column in columns.found.items():
-        fields[name] = _field(name, column, comma_decimals)
+        fields[name] = _field(name, column, style)
     return fields
 
 
-def _field(name: str, column: Column, comma_decimals: bool) -> Field:
+def _field(name: str, column: Column, style: NumberStyle) -> Field:
     if name == "item_id":
         return identifier(name, column.raw, column.kind)
     if name in _PRICES:
-        return decimal(name, column.raw, column.kind, comma_decimals)
+        return decimal(name, column.raw, column.kind, style)
     if name == "available":
         return boolean(name, column.raw, column.kind)
     if name == "created_at":
@@ -103,11 +104,12 @@ def parsed_items(table: Table, columns: Columns, fields: Fields, now: datetime) 
     inner = (
         f"SELECT {table.row} AS row, {table.problem} AS row_problem, {typed}, "
         f"{id_problem('item_id', plain_id_sql(fields['item_id'].value))} AS item_id_problem, "
-        f"{_extra(columns.others, fields[REGULAR_PRICE])} AS extra, "
+        f"{_currency(columns, 'price')} AS price_currency, "
+        f"{_extra(columns, fields[REGULAR_PRICE])} AS extra, "
         f"{_any_too_long(columns.others)} AS extra_emptied FROM {table.relation}"
     )
     flags = ", ".join(f"{condition} AS {name}_emptied" for name, condition in _unusable(now).items())
-    usable = {name: "upper(currency)" if name == "currency" else name for name in _TEXTS}
+    usable = {name: _CURRENCY_KEPT if name == "currency" else name for name in _TEXTS}
     emptied = ", ".join(
         f"CASE WHEN {name}_emptied THEN '' ELSE {value} END AS {name}" for name, value in usable.items()
     )
@@ -141,17 +143,31 @@ def _unusable(now: datetime) -> dict[str, str]:
     too_long = {name: f"strlen({name}) > {MAX_TEXT_BYTES}" for name in ("category", "brand", "title")}
     wrong_form = {
         name: f"({name} <> '' AND NOT {matches(name, form)})"
-        for name, form in (("img_url", _ADDRESS), ("url", _ADDRESS), ("currency", _CURRENCY))
+        for name, form in (("img_url", _ADDRESS), ("url", _ADDRESS))
     }
+    wrong_form["currency"] = f"({_CURRENCY_KEPT} NOT IN ('') AND NOT {matches(_CURRENCY_KEPT, _CURRENCY)})"
     past = f"created_at BETWEEN {timestamp(EARLIEST)} AND {timestamp(now + CLOCK_SKEW)}"
     return too_long | wrong_form | {"created_at": f"(created_at_given AND NOT coalesce({past}, false))"}
 
 
-def _extra(others: tuple[Column, ...], regular_price: Field) -> str:
-    """SQL of a JSON object as text: the other columns without empty and too long values, and the regular price."""
-    members = [f"{literal(fold(column.name))}, {_own_value(column)}" for column in others]
+_CURRENCY_KEPT: Final = f"CASE WHEN price_currency <> '' THEN price_currency ELSE {code_of('currency')} END"
+
+
+def _currency(columns: Columns, name: str) -> str:
+    """SQL of the currency that stands beside the price in this column."""
+    column = columns.found.get(name)
+    beside = currency_beside(trimmed(column.raw)) if column and column.kind == "VARCHAR" else "''"
+    return f"coalesce({beside}, '')"
+
+
+def _extra(columns: Columns, regular_price: Field) -> str:
+    """SQL of a JSON object as text: the other columns without empty and too long values, and the regular price, unless
+    it has another currency than the price."""
+    members = [f"{literal(fold(column.name))}, {_own_value(column)}" for column in columns.others]
     if not regular_price.is_absent:
-        members.append(f"{literal(REGULAR_PRICE)}, ({regular_price.value})::VARCHAR")
+        own, other = _currency(columns, REGULAR_PRICE), _currency(columns, "price")
+        comparable = f"{own} IN ('', {other}) OR {other} = ''"
+        members.append(f"{literal(REGULAR_PRICE)}, CASE WHEN {comparable} THEN ({regular_price.value})::VARCHAR END")
     return f"json_merge_patch('{{}}', json_object({', '.join(members)}))::VARCHAR" if members else "'{}'"
 
 
@@ -194,4 +210,5 @@ def read_items(source: Source, work: Path, options: ReadOptions) -> Draft:
         good = f"SELECT row, {ITEM_COLUMNS}, {flags} FROM ({rows}) WHERE problem IS NULL"
         kept = number(connection, f"CREATE TABLE scratch.parsed AS {good}")
         refused = write_refused_rows(connection, refused_items(table, columns, rows)) if kept < table.rows else 0
+        check_account(table, kept, refused)
     return Draft(work / "draft.duckdb", work / "scratch.duckdb", kept + refused, refused, notices=source.notices)

@@ -119,8 +119,10 @@ def _read_alike(
     except FileRejected:
         return
     except MixedDecimals as mixed:
-        for number, wanted in enumerate((True, False)):
-            some = {place: source for place, source in sources.items() if (place in mixed.places) is wanted}
+        # An upload without numbers has no style; it goes with the first.
+        own = {place: mixed.styles.get(place, next(iter(mixed.styles.values()))) for place in sources}
+        for number, style in enumerate(dict.fromkeys(own.values())):
+            some = {place: source for place, source in sources.items() if own[place] == style}
             yield from _read_alike(job, contents, some, work / str(number))
 
 

@@ -24,7 +24,7 @@ TS_FORMS: Final = (
     "a timestamp with or without zone (UTC then), a date, ISO text such as 2026-11-23T18:15:00+01:00, "
     "or epoch seconds or milliseconds"
 )
-NUMBER_FORMS: Final = "a number such as 1234.50 or 1234,50, without currency"
+NUMBER_FORMS: Final = "a number such as 1234.50 or 1234,50, with or without a currency such as EUR or €"
 BOOL_FORMS: Final = "true or false, yes or no, 1 or 0"
 
 
@@ -75,7 +75,7 @@ def _number_reasons(column: str) -> Iterable[RefusalReason]:
     yield RefusalReason(
         f"{column}_ambiguous",
         column,
-        f"{column} can be read in two ways: 1,234 may be 1234 or 1.234",
+        f"{column} can be read in two ways: 1,234 and 1.234 may be 1234 or 1.234",
         "write a dot before decimals and no separator of thousands",
     )
 
@@ -98,6 +98,12 @@ _ALL: Final = (
         "",
         "a quotation mark stands within a quoted value",
         "double quotation marks that belong to a value",
+    ),
+    RefusalReason(
+        "open_quote",
+        "",
+        "a quotation mark is opened in this row and not closed",
+        "double quotation marks that belong to a value, or leave them out",
     ),
     *_id_reasons("user_id"),
     RefusalReason(

@@ -192,17 +192,17 @@ def linked_scores(artifact: Artifact, given: list[int], own: float) -> dict[int,
 def test_scores_of_links_are_sums_over_the_items_of_a_visit(
     own: float, memory: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In blocks of four visits, the last of which is not full; one visit is longer than what counts, one is empty."""
+    """In blocks of four visits, the last of which has one; one visit is longer than what counts, one is empty."""
     monkeypatch.setattr(links, "VISITS_AT_ONCE", 4)
     rng = np.random.default_rng(5)
     artifact = make_links(rng, memory, 0.2)
-    asked = [rng.integers(0, 71, length).tolist() for length in (2, 0, RECENT + 8, 1, 5, 3, 1)]
+    asked = [rng.integers(0, 71, length).tolist() for length in (2, 0, RECENT + 8, 1, 5, 3, 1, 4, 2)]
     offsets = np.cumsum([0, *map(len, asked)])
     items = np.array([item for visit in asked for item in visit])
     blocks = list(
         scores_of_links(artifact, offsets, items, own=True) if own else scores_of_links(artifact, offsets, items)
     )
-    assert [(part.start, part.stop) for part, _ in blocks] == [(0, 4), (4, 7)]
+    assert [(part.start, part.stop) for part, _ in blocks] == [(0, 4), (4, 8), (8, 9)]
     for part, scores in blocks:
         assert scores.dtype == np.float32
         assert scores.shape == (part.stop - part.start, 71)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from common.evaluation.baselines.lift import SHRINKAGE, fit_lift
+from common.evaluation.links import scores_of_links
 from common.evaluation.split import temporal_split
 from common.evaluation.visits import MAX_BASKET, Questions, judge_visits, questions_of
 from common.models.artifact import Artifact
@@ -152,3 +153,12 @@ def test_lift_divides_what_was_together_by_what_chance_would_give() -> None:
     # Of six links three leave x, two arrive at y and one at z.
     expected = [2 / (3 * 2 / 6 + SHRINKAGE), 1 / (3 * 1 / 6 + SHRINKAGE)]
     assert lift.weights[lift.span(0) or slice(0)] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("visits", [0, 1, 3])
+def test_each_visit_has_its_scores(visits: int) -> None:
+    links = of_links({"x": {"y": 2}})
+    items = np.full(visits, "vwxyz".index("x"), np.int32)
+    parts = list(scores_of_links(links, np.arange(visits + 1), items))
+    assert [(part.start, part.stop) for part, _ in parts] == ([(0, visits)] if visits else [])
+    assert [scores.toarray()[:, 3].tolist() for _, scores in parts] == ([[2.0] * visits] if visits else [])

@@ -14,7 +14,8 @@ from rich.console import Console
 from rich.table import Table
 
 from common.schemas.documents import Bundle, RunRecord
-from infra.demo.steps import CARDS, BasketChange, Change
+from infra.demo.checkout import CARDS
+from infra.demo.steps import BasketChange, Change
 from infra.demo.visitors import Visit
 
 METRIC = "ndcg@10"
@@ -77,13 +78,13 @@ class Report:
 
 
 def _model(bundle: Bundle) -> str:
-    """The metric of the model and of the popular baseline, for each task of the evaluation."""
+    """The metric of the model as it is served and of the popular baseline, for each task of the evaluation."""
     figures = bundle.model.metrics
     if figures.get("judged_by") is None:
         return f"{bundle.model.family}, not judged: {figures.get('reason')}"
     parts = [
         f"{question.replace('_', ' ')} {metrics[METRIC]:.4f} (popular {figures['popular'][question][METRIC]:.4f})"
-        for question, metrics in figures["model"].items()
+        for question, metrics in (figures["as_served"] or figures["model"]).items()
     ]
     return f"{bundle.model.family}; {METRIC} of {', of '.join(parts)}"
 

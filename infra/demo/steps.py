@@ -17,7 +17,7 @@ from common.schemas.kind import Kind
 from common.usecases.ingest.upload import UploadKind, upload
 from common.usecases.shared.context import Context
 from common.usecases.shared.run_watch import describe_failure, find_run, follow, of_function, of_upload
-from infra.demo.checkout import Checkout
+from infra.demo.checkout import CARDS, Checkout
 from infra.demo.checks import require
 from infra.demo.recommend_client import RecommendClient
 from infra.demo.shop import Item, Person, Shop
@@ -31,8 +31,6 @@ a trial may take of that, a fifth of the time left; a nightly training has hours
 INGEST_S = 300.0
 VISIBLE_S = 60.0
 POLL_S = 0.05
-CARDS = 12
-"""Cards of a carousel."""
 BASKET = 4
 
 

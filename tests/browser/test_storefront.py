@@ -190,7 +190,8 @@ def test_what_was_viewed_is_forgotten_with_the_consent_and_the_visitor(visit: Vi
 def test_a_purchase_changes_the_carousel_by_itself(visit: Visit) -> None:
     visit.become(BUYER)
     visit.switch_consent(True)
-    chosen = visit.titles("for-you")[0]
+    shown = visit.titles("for-you")
+    chosen = shown[0]
     cards = visit.carousel("for-you").get_by_role("listitem")
     before = cards.all_inner_texts()
     visit.carousel("for-you").get_by_role("link").first.click()
@@ -199,7 +200,11 @@ def test_a_purchase_changes_the_carousel_by_itself(visit: Visit) -> None:
     visit.page.get_by_role("button", name="Buy now").click()
     expect(visit.page.locator(".news")).to_contain_text("Your purchase is in", timeout=DEADLINE_S * 1000)
     expect(cards).not_to_have_text(before, timeout=DEADLINE_S * 1000)
-    assert len(visit.titles("for-you")) == 12
+    after = visit.titles("for-you")
+    assert len(after) == 12
+    fresh = visit.carousel("for-you").locator("[part~=fresh]")
+    expect(fresh).to_have_count(len(set(after) - set(shown)))
+    expect(visit.page.locator(".news")).to_contain_text(f"{fresh.count()} of 12 cards are new")
 
 
 def test_each_place_has_its_own_list(visit: Visit) -> None:

@@ -11,6 +11,7 @@
     python -m tests.eval --kinds gift                       what goes with baskets, visits and orders there
     python -m tests.eval --popular gift                     what is popular there, beside other ways to count
     python -m tests.eval --tables gift                      all tables of a shop, as `make eval SHOP=gift`
+    python -m tests.eval --for-you grocer                   first purchases there: for-you as served, beside plain lists
     python -m tests.eval --cold --models '{"lightfm": {}}'   the grocer, a fifth of the items unseen
     python -m tests.eval --train a.parquet --test b.csv --models '{"als": {"factors": 128}}'
     python -m tests.eval --train-sessions a.txt --test-prefixes b.tsv --tune 600 --models '{"gru4rec": {}}'
@@ -33,7 +34,7 @@ from typing import Any, Final
 from common.cpus import usable_cpus
 from common.evaluation.judge import PRIMARY
 from common.models.registry import families_for_people
-from tests.eval import due, kinds, popular, visits
+from tests.eval import due, for_you, kinds, popular, visits
 from tests.eval.champion import evaluate_champion, lines
 from tests.eval.cold import evaluate_cold
 from tests.eval.configs import read_configs
@@ -78,6 +79,8 @@ def main() -> int:
         return _print_popular(options)
     if options.tables:
         return _print_tables(options)
+    if options.for_you:
+        return _print_for_you(options)
     if options.cold:
         for model, params in json.loads(options.models).items():
             _evaluate_cold(model, params, options)
@@ -132,6 +135,17 @@ def _print_floor(options: argparse.Namespace) -> int:
         found.append(row)
     BUILD.mkdir(parents=True, exist_ok=True)
     (BUILD / f"{options.floor}-floor.json").write_text(json.dumps(found, indent=1))
+    return 0
+
+
+def _print_for_you(options: argparse.Namespace) -> int:
+    found = []
+    print(f"{options.for_you}, last 28 days, new purchases: {PRIMARY}, then of twelve cards", flush=True)
+    for row in for_you.for_you_rows(options.for_you, options.data_dir, compare=not options.as_begun):
+        print(for_you.line_of(row), flush=True)
+        found.append(row)
+    BUILD.mkdir(parents=True, exist_ok=True)
+    (BUILD / f"{options.for_you}-for-you.json").write_text(json.dumps(found, indent=1))
     return 0
 
 
@@ -213,7 +227,7 @@ and as published `--data yoochoose1_64 --model cooccurrence`."""
 def _print_tables(options: argparse.Namespace) -> int:
     """A process each, so that peak memory is one table's."""
     shop, own = options.tables, ["--data-dir", str(options.data_dir)]
-    calls = [["--floor", shop], ["--popular", shop], ["--kinds", shop], ["--due", CALLED[shop]]]
+    calls = [["--floor", shop], ["--for-you", shop], ["--popular", shop], ["--kinds", shop], ["--due", CALLED[shop]]]
     calls += [["--similar", CALLED[shop]]] if CALLED[shop] in SIMILAR_SHOPS else []
     codes = []
     for call in calls:
@@ -239,6 +253,8 @@ def _options() -> argparse.Namespace:
     known.add_argument("--kinds", choices=[*CALLED, CLICKS], help="what goes with baskets, products, visits and orders")
     known.add_argument("--popular", choices=CALLED, help="what is popular in a real shop's last 28 days")
     known.add_argument("--tables", choices=CALLED, help="all tables of a real shop, each into build/eval")
+    known.add_argument("--for-you", choices=CALLED, help="for-you of a shop through recommend, by first purchases")
+    known.add_argument("--as-begun", action="store_true", help="of --for-you: als with its defaults, not compared")
     known.add_argument("--people", type=int, default=5, help="of --visits: whom a pair of items needs")
     known.add_argument("--budget", type=float, default=900, metavar="SECONDS", help="of that night's training")
     known.add_argument("--data-dir", type=Path, default=Path(os.environ.get("EVAL_DATA", "../shared/data")))

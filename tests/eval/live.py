@@ -43,8 +43,9 @@ class LiveShop:
         for run in self._call("ingest", {}):
             _require_done(run)
 
-    def train(self, budget_s: float) -> RunRecord:
-        [run] = self._call("train", {"budget_s": budget_s})
+    def train(self, budget_s: float, **options: object) -> RunRecord:
+        """`options` as the body of the function has them."""
+        [run] = self._call("train", {"budget_s": budget_s, **options})
         _require_done(run)
         return run
 
@@ -67,6 +68,12 @@ class LiveShop:
         answer = self._recommend.call("GET", f"/v1/recommendations?{asked}")
         assert answer.status == 200, answer.body
         return [item["item_id"] for item in answer.json()["items"]]
+
+    def serve_with(self, **settings: object) -> None:
+        """Has recommend begin anew with other settings, by name."""
+        self.close()
+        self._recommend = None
+        os.environ.update({f"RECSYS_{name.upper()}": str(value) for name, value in settings.items()})
 
     def close(self) -> None:
         if self._recommend is not None:
@@ -144,5 +151,7 @@ def _item_table(items: Catalogue) -> pyarrow.Table:
             "brand": list(items.brands),
             "price": items.prices,
             "img_url": list(items.img_urls),
+            "title": list(items.titles),
+            "created_at": items.created_at,
         }
     )

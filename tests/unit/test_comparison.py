@@ -107,6 +107,9 @@ def test_a_model_that_knows_people_wins_where_tastes_differ() -> None:
     assert choice.refusal is None
     assert choice.summary["model"][Relevance.NEW][PRIMARY] > choice.summary["popular"][Relevance.NEW][PRIMARY]
     assert choice.summary["gain_over_popular"][Relevance.NEW]["low"] > 0
+    served, model = choice.summary["as_served"], choice.summary["model"]
+    assert served[Relevance.ALL]["people"] == model[Relevance.ALL]["people"]
+    assert served != model
 
 
 def test_the_relevance_follows_the_treatment_of_repeat_purchases() -> None:

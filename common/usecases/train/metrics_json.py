@@ -21,12 +21,14 @@ Json = dict[str, Any]
 
 
 def summary(comparison: Comparison, published: Trial, seed: int) -> Json:
-    """The published model and popular on the test window, as `Bundle.model.metrics` stores it."""
+    """The published model and popular on the test window, as `Bundle.model.metrics` stores it. `as_served` are the
+    figures of the model with its trend and its treatment of repeat purchases; None where they are not known."""
     popular = comparison.final.popular
     return {
         "judged_by": f"{PRIMARY} of {comparison.relevance}",
         "window": _window(comparison.final.evaluator),
         "model": published.judgement.metrics,
+        "as_served": published.as_served.metrics if published.as_served else None,
         "popular": popular.judgement.metrics,
         "gain_over_popular": {"level": LEVEL, **{r: _gain(published, popular, r, seed) for r in Relevance}},
     }

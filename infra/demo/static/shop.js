@@ -22,8 +22,24 @@ async function watch({ dataset }) {
     dataset.bundle = bundle;
     dataset.state = "done";
     for (const carousel of document.querySelectorAll("recsys-carousel")) carousel.replaceWith(carousel.cloneNode(true));
+    if (dataset.shown) markFresh(document.querySelector("recsys-carousel[kind=for-you]"), dataset.shown.split(" "));
   }
   if (dataset.state === "waiting") dataset.state = "late";
+}
+
+/** Marks the cards that were not `shown` before the purchase, as part "fresh", and says how many they are. */
+function markFresh(carousel, shown) {
+  const mark = () => {
+    const cards = [...carousel.shadowRoot.querySelectorAll("a[part~=card]")];
+    const fresh = cards.filter((card) => !shown.includes(decodeURIComponent(card.pathname.split("/").at(-1))));
+    for (const card of fresh) card.part.add("fresh");
+    if (cards.length) {
+      const words = fresh.length ? ` ${fresh.length} of ${cards.length} cards are new, and have a green edge.` : "";
+      document.querySelector("[data-fresh]").textContent = words;
+    }
+  };
+  new MutationObserver(mark).observe(carousel.shadowRoot, { childList: true, subtree: true });
+  mark();
 }
 
 async function servedBundle(endpoint) {

@@ -226,9 +226,10 @@ def ring_neighbours(item_id: str) -> set[str]:
     return {f"i{(int(item_id[1:]) + step) % 24:02}" for step in (-2, -1, 1, 2)}
 
 
-@pytest.mark.parametrize("family", ["popular", "item2vec"])
 @pytest.mark.parametrize(
-    "items", [(), tuple(Item(f"i{number:02}", "") for number in range(24))], ids=["bare", "listed"]
+    ("family", "items"),
+    [("item2vec", ()), ("popular", tuple(Item(f"i{number:02}", "") for number in range(24)))],
+    ids=["bare", "listed"],
 )
 def test_a_shop_that_knows_nobody_has_similar_items(tmp_path: Path, family: str, items: tuple[Item, ...]) -> None:
     """Those of the same visits first, with a catalogue that says nothing, or without one."""

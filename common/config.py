@@ -6,12 +6,14 @@ An entry point calls `Shop.from_env(os.environ)`; nothing is read at import. A m
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
+from zoneinfo import available_timezones
 
 from pydantic import (
     BaseModel,
@@ -125,6 +127,11 @@ class Settings(BaseModel):
     retention_days: float | None = Field(
         None, gt=0, description="Age in days at which compaction drops events; empty keeps all."
     )
+    timezone: str = Field(
+        "UTC",
+        description="Zone of times without one in uploads, such as Europe/Berlin: most shop systems write the time of "
+        "their own clock.",
+    )
     ingest_memory_bytes: int = Field(768 << 20, gt=0, description="Memory limit of DuckDB while it reads an upload.")
 
     # Training
@@ -226,6 +233,15 @@ class Settings(BaseModel):
     def n_threads(self) -> int:
         """The number of threads: `threads`, or the number of cores that this process may use."""
         return self.threads or usable_cpus()
+
+    @field_validator("timezone")
+    @classmethod
+    def _is_a_zone(cls, value: str) -> str:
+        known = available_timezones()
+        # A system without the list of zones can only look at the form.
+        if value not in known if known else not re.fullmatch(r"[A-Z][A-Za-z_]+(/[A-Za-z0-9_+-]+)*", value):
+            raise ValueError("must be the name of a time zone, such as Europe/Berlin or UTC")
+        return value
 
     @field_validator("s3_endpoint")
     @classmethod

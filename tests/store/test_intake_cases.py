@@ -27,13 +27,9 @@ SECONDS = int(datetime(2026, 1, 1, 12, tzinfo=UTC).timestamp())
 MakeShop = Callable[..., Context]
 
 STILL_WRONG: dict[str, str] = {
-    "16": "addresses",
-    "17": "entities",
     "18": "one id of many guests",
     "19": "guests without an id",
     "20": "words for nothing in files of guests",
-    "22": "pieces by weight",
-    "24": "forms of times",
     "30": "markers",
     "35": "full feeds",
     "38": "words of availability",

@@ -17,11 +17,13 @@ from common.store.uploads.files import Source, Table, damage_is_refused
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """Options for reading an upload. `now` is an aware time; times after it are refused as future ones."""
+    """Options for reading an upload. `now` is an aware time; times after it are refused as future ones. `timezone` is
+    the zone of times without one."""
 
     pseudonymizer: Pseudonymizer
     now: datetime
     memory_bytes: int
+    timezone: str = "UTC"
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ _WESTERN: Final = (
 _CENTRAL: Final = ("ąćęłńóśźż", "áčďéěíňóřšťúůýž", "áäčďéíĺľňóôŕšťúýž", "áéíóöőúüű", "ăâîşţșț", "čćđšž")
 _CYRILLIC: Final = ("абвгдежзийклмнопрстуфхцчшщъыьэюяё", "абвгґдеєжзиіїйклмнопрстуфхцчшщьюя")
 _CANDIDATES: Final = {
-    "cp1252": ("Windows-1252", _WESTERN),
+    "cp1252": ("Windows-1252 (Latin-1)", _WESTERN),
     "iso8859-15": ("ISO-8859-15", _WESTERN),
     "cp1250": ("Windows-1250", _CENTRAL),
     "iso8859-2": ("ISO-8859-2", _CENTRAL),

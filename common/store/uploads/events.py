@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from secrets import token_bytes
@@ -35,25 +36,33 @@ _TYPED: Final = ("ts", "qty", "event_type", "consent", "price")
 _KEYED: Final = (("order_id", "order_key", "orders"), ("session_id", "session_key", "sessions"))
 
 
-def event_fields(connection: Connection, table: Table, found: dict[str, Column]) -> Fields:
-    """Returns the fields of all columns of the contract. Columns that the file does not have get their defaults."""
+def event_fields(connection: Connection, table: Table, found: dict[str, Column], zone: str) -> Fields:
+    """Returns the fields of all columns of the contract. Columns that the file does not have get their defaults.
+    `zone` is that of times without one."""
     fields = {name: absent(name, default) for name, default in _ABSENT.items()}
     style = number_style(connection, table, [found[name] for name in ("qty", "price") if name in found])
     for name, column in found.items():
-        fields[name] = _field(name, column, style)
+        fields[name] = _field(name, column, style, zone)
     return fields
 
 
-def _field(name: str, column: Column, style: NumberStyle) -> Field:
+def _field(name: str, column: Column, style: NumberStyle, zone: str) -> Field:
     if name == "ts":
-        return time_field(name, column.raw, column.kind)
-    if name in ("qty", "price"):
+        return time_field(name, column.raw, column.kind, zone)
+    if name == "qty":
+        return _pieces(decimal(name, column.raw, column.kind, style))
+    if name == "price":
         return decimal(name, column.raw, column.kind, style)
     if name == "event_type":
         return event_type(name, column.raw, column.kind)
     if name == "consent":
         return boolean(name, column.raw, column.kind)
     return identifier(name, column.raw, column.kind)
+
+
+def _pieces(field: Field) -> Field:
+    """The quantity, of which a part of a piece, as of goods by weight, is one purchase."""
+    return replace(field, value=f"CASE WHEN {field.value} > 0 THEN greatest({field.value}, 1) ELSE {field.value} END")
 
 
 def parsed_events(table: Table, fields: Fields, now: datetime, secrets: str = "") -> str:
@@ -159,7 +168,7 @@ def read_events(source: Source, work: Path, options: ReadOptions) -> Draft:
     with drafting(source, work, options.memory_bytes) as (connection, table):
         names = [column.name for column in table.columns]
         found = {name: table.columns[place] for name, place in match(names, EVENTS).items()}
-        fields = event_fields(connection, table, found)
+        fields = event_fields(connection, table, found, options.timezone)
         _prepare(connection, table, fields, options)
         kept = _insert(connection, table, fields, options)
         unattributed = _set_aside(connection, table, fields, options) if "consent" in found else 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -27,7 +27,8 @@ from common.store.uploads.fields import (
 )
 from common.store.uploads.files import Column, Source, Table
 from common.store.uploads.reasons import CLOCK_SKEW, EARLIEST
-from common.store.uploads.texts import plain_id_sql, plain_text_sql, trimmed
+from common.store.uploads.shown_texts import register, shown_address, shown_text
+from common.store.uploads.texts import plain_id_sql, trimmed
 from common.store.uploads.timestamps import time_field
 
 MAX_TEXT_BYTES: Final = 4096
@@ -50,6 +51,7 @@ EMPTIED: Final = {
 """Columns with the reason for which a value is left empty. `extra` stands for columns outside the contract."""
 
 _TEXTS: Final = ("category", "brand", "title", "img_url", "url", "currency")
+_ADDRESSES: Final = ("img_url", "url")
 _PRICES: Final = ("price", REGULAR_PRICE)
 _OWN_NAMES: Final = {"row", "code", "column", "problem", "remedy", "value"}
 
@@ -74,7 +76,7 @@ class Columns:
         return cls({name: table.columns[place] for name, place in places.items()}, others)
 
 
-def item_fields(connection: Connection, table: Table, columns: Columns) -> Fields:
+def item_fields(connection: Connection, table: Table, columns: Columns, zone: str) -> Fields:
     """Returns the fields of all columns of the contract. Missing columns are empty; a missing `available` is true."""
     fields = {name: absent(name, "''") for name in _TEXTS}
     fields |= {"available": absent("available", "true"), "created_at": absent("created_at", "NULL::TIMESTAMP")}
@@ -82,11 +84,11 @@ def item_fields(connection: Connection, table: Table, columns: Columns) -> Field
     prices = [columns.found[name] for name in _PRICES if name in columns.found]
     style = number_style(connection, table, prices)
     for name, column in columns.found.items():
-        fields[name] = _field(name, column, style)
+        fields[name] = _field(name, column, style, zone)
     return fields
 
 
-def _field(name: str, column: Column, style: NumberStyle) -> Field:
+def _field(name: str, column: Column, style: NumberStyle, zone: str) -> Field:
     if name == "item_id":
         return identifier(name, column.raw, column.kind)
     if name in _PRICES:
@@ -94,8 +96,12 @@ def _field(name: str, column: Column, style: NumberStyle) -> Field:
     if name == "available":
         return boolean(name, column.raw, column.kind)
     if name == "created_at":
-        return time_field(name, column.raw, column.kind)
-    return plain_text(name, column.raw)
+        return time_field(name, column.raw, column.kind, zone)
+    field = plain_text(name, column.raw)
+    if name == "currency":
+        return field
+    shown = shown_address if name in _ADDRESSES else shown_text
+    return replace(field, value=f"coalesce({shown(f'{column.raw}::VARCHAR')}, '')")
 
 
 def parsed_items(table: Table, columns: Columns, fields: Fields, now: datetime) -> str:
@@ -172,7 +178,7 @@ def _extra(columns: Columns, regular_price: Field) -> str:
 
 
 def _own_value(column: Column) -> str:
-    text = plain_text_sql(f"{column.raw}::VARCHAR")
+    text = shown_text(f"{column.raw}::VARCHAR")
     return f"CASE WHEN {text} <> '' AND strlen({text}) <= {MAX_TEXT_BYTES} THEN {text} END"
 
 
@@ -204,8 +210,9 @@ def read_items(source: Source, work: Path, options: ReadOptions) -> Draft:
     Good rows go into `scratch.parsed`. `settle_items` sorts them later, with a connection that may spill to the disk.
     """
     with drafting(source, work, options.memory_bytes) as (connection, table):
+        register(connection)
         columns = Columns.of(table, match([column.name for column in table.columns], ITEMS))
-        rows = parsed_items(table, columns, item_fields(connection, table, columns), options.now)
+        rows = parsed_items(table, columns, item_fields(connection, table, columns, options.timezone), options.now)
         flags = ", ".join(f"{name}_emptied" for name in EMPTIED)
         good = f"SELECT row, {ITEM_COLUMNS}, {flags} FROM ({rows}) WHERE problem IS NULL"
         kept = number(connection, f"CREATE TABLE scratch.parsed AS {good}")

@@ -24,7 +24,8 @@ Contents = Literal["events", "items", "erasures"]
 
 @dataclass(frozen=True)
 class ReadJob:
-    """The order to read the upload at `path`, whose object is called `name`, in the directory `work`.
+    """The order to read the upload at `path`, whose object is called `name`, in the directory `work`. `timezone` is the
+    zone of times without one.
 
     `modified` is the time of the upload, `now` an aware time: times after it are refused as future ones. A file of
     which more than the share `max_bad_rows` is refused is refused whole."""
@@ -39,6 +40,7 @@ class ReadJob:
     memory_bytes: int
     max_bad_rows: float
     bounds: Bounds
+    timezone: str = "UTC"
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,8 @@ def read_upload(job: ReadJob) -> ReadUpload:
 
 
 def _draft(job: ReadJob) -> Draft:
-    options = ReadOptions(Pseudonymizer(bytes.fromhex(job.pseudonym_key)), job.now, job.memory_bytes)
+    key = Pseudonymizer(bytes.fromhex(job.pseudonym_key))
+    options = ReadOptions(key, job.now, job.memory_bytes, job.timezone)
     if job.contents == "erasures":
         return read_erasures(prepare(job.path, job.name, ERASURES, job.bounds), job.work, options)
     if job.contents == "events":
@@ -99,5 +102,5 @@ def _settled(job: ReadJob, draft: Draft, found: ReadUpload) -> ReadUpload:
     if job.contents == "erasures":
         return replace(found, people=draft.segment)
     if job.contents == "events":
-        return replace(found, settled=settle_events(draft, job.work, job.memory_bytes))
+        return replace(found, settled=settle_events(draft, job.work, job.now, job.memory_bytes))
     return replace(found, settled=settle_items(draft, job.work, job.modified, job.memory_bytes))

@@ -31,7 +31,7 @@ from common.store.uploads.places import PLACE, before
 from common.store.uploads.reading import Contents, ReadJob, ReadUpload, check_bad_rows
 from common.store.uploads.refused_rows import refusals_at
 from common.store.uploads.settle import emptied
-from common.store.uploads.unattributed import add_unattributed, empty_consents
+from common.store.uploads.unattributed import add_unattributed, empty_consents, hours_ahead
 
 MOST_ROWS: Final = 20_000
 """Rows of all uploads that are read together. The upload that comes to more is the last one."""
@@ -111,7 +111,8 @@ def _read_alike(
     whole: which of them is at fault shows when each is read alone."""
     work.mkdir()
     source = _joined(sources, work / "joined.csv", job.bounds)
-    options = ReadOptions(Pseudonymizer(bytes.fromhex(job.jobs[0].pseudonym_key)), _now(job), job.memory_bytes)
+    key = Pseudonymizer(bytes.fromhex(job.jobs[0].pseudonym_key))
+    options = ReadOptions(key, _now(job), job.memory_bytes, job.jobs[0].timezone)
     try:
         with damage_is_refused():
             draft = (read_events if contents == "events" else read_items)(source, work, options)
@@ -151,7 +152,7 @@ def _settled(
         attach_existing(connection, "scratch", draft.scratch)
         if draft.rows_unattributed:
             add_unattributed(connection)
-        uploads = _accounts(connection, job, sources, draft, _notices(connection, contents, draft))
+        uploads = _accounts(connection, job, sources, draft, _notices(connection, contents, draft, _now(job)))
         out = [place for place, found in uploads.items() if found is None or found.rejected]
         if contents == "events":
             return uploads, _events(connection, work / "settled.duckdb", draft.rows_read, out)
@@ -186,12 +187,15 @@ def _accounts(
     return uploads
 
 
-def _notices(connection: Connection, contents: Contents, draft: Draft) -> Mapping[int, list[str]]:
+def _notices(connection: Connection, contents: Contents, draft: Draft, now: datetime) -> Mapping[int, list[str]]:
     if contents == "items":
         return emptied(connection)
-    if not draft.rows_unattributed:
-        return {}
-    return {place: [notice] for place, notice in empty_consents(connection).items()}
+    notices: defaultdict[int, list[str]] = defaultdict(list)
+    of_consents = empty_consents(connection) if draft.rows_unattributed else {}
+    of_times = hours_ahead(connection, now) if draft.rows_refused else {}
+    for place, notice in (*of_consents.items(), *of_times.items()):
+        notices[place].append(notice)
+    return notices
 
 
 def _events(connection: Connection, path: Path, rows: int, out: Sequence[int]) -> SegmentFile:

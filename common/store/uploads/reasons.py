@@ -21,8 +21,8 @@ CLOCK_SKEW: Final = timedelta(minutes=10)
 EARLIEST: Final = datetime(1990, 1, 1, tzinfo=UTC)
 
 TS_FORMS: Final = (
-    "a timestamp with or without zone (UTC then), a date, ISO text such as 2026-11-23T18:15:00+01:00, "
-    "or epoch seconds or milliseconds"
+    "a timestamp or ISO text such as 2026-11-23T18:15:00+01:00, without a zone in that of RECSYS_TIMEZONE, a date, or "
+    "epoch seconds, milliseconds or microseconds"
 )
 NUMBER_FORMS: Final = "a number such as 1234.50 or 1234,50, with or without a currency such as EUR or €"
 BOOL_FORMS: Final = "true or false, yes or no, 1 or 0"
@@ -126,7 +126,8 @@ _ALL: Final = (
         "ts_in_future",
         "ts",
         f"ts is more than {CLOCK_SKEW.seconds // 60} minutes in the future",
-        "a time without zone is read as UTC: add the zone (…+01:00), or export UTC",
+        "a shop that writes local time without a zone is hours ahead: set RECSYS_TIMEZONE to its zone, such as "
+        "Europe/Berlin, or add the zone (…+01:00)",
     ),
     RefusalReason("ts_too_old", "ts", f"ts is before {EARLIEST.year}", f"write {TS_FORMS}"),
     RefusalReason("qty_empty", "qty", "qty is empty", "write 1 where the shop does not count pieces"),
@@ -134,7 +135,7 @@ _ALL: Final = (
     RefusalReason(
         "qty_below_one",
         "qty",
-        "qty is less than 1",
+        "qty is 0 or less",
         "for a return or cancellation write event_type return and the number of pieces; leave other such rows out",
     ),
     RefusalReason(

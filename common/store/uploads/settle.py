@@ -20,7 +20,7 @@ from common.store.segments.segment import EVENT_COLUMNS, SegmentFile, finish, ne
 from common.store.uploads.draft import Draft
 from common.store.uploads.items import EMPTIED, ITEM_COLUMNS
 from common.store.uploads.places import PLACE, ROW
-from common.store.uploads.unattributed import add_unattributed, empty_consents
+from common.store.uploads.unattributed import add_unattributed, empty_consents, hours_ahead
 
 # Rows whose hashes are in memory at a time, with a copy while they are sorted: 256 MB.
 _SLICE_ROWS: Final = 16_000_000
@@ -39,21 +39,22 @@ class Settled:
     notices: tuple[str, ...]
 
 
-def settle_events(draft: Draft, work: Path, memory_bytes: int) -> Settled:
-    """Makes the segment of a draft of `read_events`."""
+def settle_events(draft: Draft, work: Path, now: datetime, memory_bytes: int) -> Settled:
+    """Makes the segment of a draft of `read_events`, which took times after `now` for future ones."""
     connection = connect_trusted(work, memory_bytes)
     try:
         attach_existing(connection, "draft", draft.segment)
         attach_existing(connection, "scratch", draft.scratch)
         repeats = add_unattributed(connection) if draft.rows_unattributed else 0
         notices = empty_consents(connection).values() if draft.rows_unattributed else ()
+        ahead = hours_ahead(connection, now).values() if draft.rows_refused else ()
         rows = number(connection, "SELECT count(*) FROM draft.events")
         suspects = _repeated_hashes(connection, rows)
         if len(suspects):
             segment = _distinct(connection, work / "distinct.duckdb", rows, suspects)
         else:
             segment = finish(connection, "draft", draft.segment)
-        return Settled(segment, rows + repeats, (*draft.notices, *notices))
+        return Settled(segment, rows + repeats, (*draft.notices, *notices, *ahead))
     finally:
         connection.close()
 

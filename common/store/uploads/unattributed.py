@@ -7,15 +7,19 @@ the upload only.
 
 from __future__ import annotations
 
+from datetime import datetime
 from secrets import token_bytes
 from typing import Final
 
-from common.store.engine import Connection, number
+from common.store.engine import Connection, number, timestamp
 from common.store.orders import ORDER_GAP
 from common.store.segments.segment import EVENT_COLUMNS
+from common.store.uploads.places import PLACE
 from common.store.uploads.pseudonyms import keyed_hash, set_secret
 
 _COLUMNS: Final = ", ".join(EVENT_COLUMNS)
+_MOST_AHEAD_S: Final = 14 * 3_600
+"""No zone is further ahead of UTC."""
 
 
 def add_unattributed(connection: Connection) -> int:
@@ -40,6 +44,23 @@ def empty_consents(connection: Connection) -> dict[int, str]:
         "SELECT coalesce(seq, 0), count(*) FROM scratch.unattributed WHERE empty GROUP BY 1"
     ).fetchall()
     return {place: f"rows with an empty consent: {rows}. They count without a person" for place, rows in found}
+
+
+def hours_ahead(connection: Connection, now: datetime) -> dict[int, str]:
+    """A notice of refused rows whose times are ahead by hours, as local times without a zone are, by the place of their
+    upload. `scratch.refused` is there."""
+    ahead = f"max(epoch(try_cast(value AS TIMESTAMP)) - epoch({timestamp(now)}))"
+    found = connection.execute(
+        f"SELECT {PLACE}, count(*), {ahead} FROM scratch.refused WHERE code = 'ts_in_future' GROUP BY 1"
+    ).fetchall()
+    return {place: _ahead(rows, -(-seconds // 3600)) for place, rows, seconds in found if seconds <= _MOST_AHEAD_S}
+
+
+def _ahead(rows: int, hours: float) -> str:
+    return (
+        f"rows in the future: {rows}, the newest within {hours:.0f} h. That looks like local time without a zone: set "
+        "RECSYS_TIMEZONE to the shop's zone, such as Europe/Berlin, and upload the file again"
+    )
 
 
 _DISTINCT: Final = f"SELECT DISTINCT {_COLUMNS}, seq FROM scratch.unattributed"

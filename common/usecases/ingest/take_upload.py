@@ -153,6 +153,7 @@ class Intake:
             memory_bytes=settings.ingest_memory_bytes,
             max_bad_rows=settings.max_bad_rows,
             bounds=self._bounds(),
+            timezone=settings.timezone,
         )
 
     def _batch(self, settled: Settled, info: ObjectInfo, work: Path) -> AbstractContextManager[Batch]:

@@ -96,6 +96,16 @@ def _clock(ctx: Context) -> Finding:
     return Finding("clock", CheckState.OK, "agrees with the object store")
 
 
+def _time_zone(ctx: Context) -> Finding:
+    message = f"times without a zone are read as those of {ctx.settings.timezone} (RECSYS_TIMEZONE)"
+    ahead = [run for run in recent_runs(ctx, RUNS_LOOKED_AT) if run.reasons.get("ts_in_future")]
+    if not ahead:
+        return Finding("time zone", CheckState.OK, message)
+    rows = sum(run.reasons["ts_in_future"] for run in ahead)
+    message += f"; {rows} rows of the last uploads were refused, because they lay in the future"
+    return Finding("time zone", CheckState.WARNING, message, "Set RECSYS_TIMEZONE to the zone of the shop's clock.")
+
+
 def _secrets(ctx: Context) -> Finding:
     missing = [name for name in ("trigger_token", "token_key") if getattr(ctx.settings, name) is None]
     if missing:
@@ -241,6 +251,7 @@ CHECKS: Final[dict[str, Check]] = {
     "object store": _object_store,
     "conditional put": _conditional_put,
     "clock": _clock,
+    "time zone": _time_zone,
     "secrets": _secrets,
     "pseudonym key": _pseudonym_key,
     "cache": _cache,

@@ -25,7 +25,7 @@ from common.serving.variety import POOL, Quota
 
 FRESH_DAYS: Final = 1
 """An order is fresh on its day and on as many days after it. Places for the last order of whatever age would cost a
-grocer six times as much (docs/models.md)."""
+grocer four times as much (docs/models.md)."""
 
 _NO_ITEMS: Final = np.empty(0, np.int32)
 _BOUGHT: Final = 1

@@ -10,8 +10,8 @@ from common.serving.kinds import NewItems
 EVENT_COLUMNS = {
     "user_id": "the customer's id; replaced by a pseudonym before anything is written",
     "item_id": "the product's id",
-    "ts": "the time: a timestamp or ISO text, with a zone or without (then that of `RECSYS_TIMEZONE`), or epoch seconds "
-    "or finer",
+    "ts": "the time: a timestamp or ISO text, with a zone or without (then that of `RECSYS_TIMEZONE`), or epoch "
+    "seconds or finer",
     "qty": "the number of pieces; less than one counts as one",
     "event_type": "`purchase`, `view`, `cart` or `return`; if it is missing: a purchase",
     "order_id": "the order's id; if it is missing, what one person bought within 30 minutes is one order",

@@ -10,6 +10,8 @@ import typer
 from common.cli.session import AsJson, session
 
 _AGES: Final = (("day", 86_400), ("hour", 3_600), ("minute", 60))
+_MOST_NEWS: Final = 10
+"""Sentences about uploads that are shown at most, the newest first."""
 _SIZES: Final = (("GB", 10**9), ("MB", 10**6), ("kB", 10**3))
 
 
@@ -66,6 +68,8 @@ def _show(console: Console, found: Status) -> None:
     console.print(_size_line(found), soft_wrap=True)
     if found.runs:
         console.print(_runs_table(found.runs))
+    for line in _news_lines(found.runs):
+        console.print(line, soft_wrap=True, markup=False)
     for line in _not_tried_lines(found.runs):
         console.print(line, style="yellow", soft_wrap=True)
 
@@ -124,6 +128,15 @@ def _refused_line(refused: QuarantineStatus, now: datetime) -> str:
 def _size_line(found: Status) -> str:
     parts = [f"{name} {size(count)}" for name, count in found.bytes.items() if count]
     return f"size      {', '.join(parts) or 'nothing'}"
+
+
+def _news_lines(runs: tuple[RunRecord, ...]) -> list[str]:
+    """What the newest uploads were refused for, and what their runs noticed."""
+    from common.usecases.shared.told import told
+
+    uploads = [run for run in runs if run.function == "ingest" and run.upload]
+    texts = [f"{run.upload.key}: {line}" for run in uploads if run.upload for line in told(run)]
+    return _listed("uploads", texts[:_MOST_NEWS])
 
 
 def _not_tried_lines(runs: tuple[RunRecord, ...]) -> list[str]:

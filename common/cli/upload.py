@@ -64,11 +64,13 @@ def _wait(current: Session, ctx: Context, item: Upload, since: datetime, timeout
 def _show(console: Console, uploads: list[Upload], runs: list[RunRecord]) -> None:
     for item in uploads:
         console.print(f"uploaded {item.key}", soft_wrap=True)
+    from common.usecases.shared.told import told
+
     for run in runs:
         figures = ", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in run.counts.items())
         console.print(f"{run.state}: {figures}", soft_wrap=True)
-        for reason, count in run.reasons.items():
-            console.print(f"  {count:,} refused: {reason}", soft_wrap=True)
+        for line in told(run):
+            console.print(f"  {line}", soft_wrap=True, markup=False)
 
 
 def _raise_first_failure(runs: list[RunRecord]) -> None:

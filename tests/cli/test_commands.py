@@ -18,6 +18,7 @@ from common.evaluation.cases import Relevance
 from common.usecases.shared.context import Context
 from common.usecases.shared.figure_tables import RELEVANCES, tables_of
 from common.usecases.shared.report_files import save_figures, save_page
+from tests.store.shop import events_csv, ingest
 
 
 def spread(mean: float) -> dict[str, float]:
@@ -293,3 +294,18 @@ def test_doctor_finds_what_is_missing_and_what_is_wrong(shop: Context, monkeypat
     result = run("doctor")
     assert result.exit_code == 1
     assert "RECSYS_S3_SECRET_KEY" in result.output
+
+
+@pytest.mark.s3
+def test_the_quarantine_is_listed_and_shown(shop: Context) -> None:
+    assert run("quarantine").stdout == "nothing is in the quarantine\n"
+    refused = ingest(shop, "events/[a] bad.csv", events_csv("u,i,2026-01-01,1", "u,i,2026-01-01,0"))
+    key = refused.details["quarantine"]
+    listed = run("quarantine").stdout
+    assert "1 of 2 rows: 1 qty_below_one" in listed
+    assert key in listed
+    shown = run("quarantine", key).stdout
+    assert "What to do: for a return or cancellation" in shown
+    assert "row 2, qty: qty_below_one" in shown
+    assert [one["report"] for one in answer("quarantine")] == [key]
+    assert run("quarantine", "quarantine/no.json").exit_code == 4

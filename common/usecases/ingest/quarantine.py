@@ -56,6 +56,14 @@ def read_report(ctx: Context, key: str) -> QuarantineReport | None:
         return None
 
 
+def list_reports(ctx: Context) -> list[tuple[str, QuarantineReport]]:
+    """The reports with their keys, newest first; those of another format are left out."""
+    infos = [info for info in ctx.bucket.list(ctx.keys.quarantine) if info.key.endswith(".json")]
+    newest_first = sorted(infos, key=lambda info: info.modified, reverse=True)
+    found = ((info.key, read_report(ctx, info.key)) for info in newest_first)
+    return [(key, report) for key, report in found if report]
+
+
 def sweep_quarantine(ctx: Context) -> list[str]:
     """Deletes the objects that are older than `quarantine_days` and returns their keys."""
     oldest = ctx.now() - timedelta(days=ctx.settings.quarantine_days)

@@ -22,6 +22,7 @@ from common.usecases.shared.context import Context
 from common.usecases.shared.key_check import check_key
 from common.usecases.shared.manifests import History, read_served
 from common.usecases.shared.run_watch import describe_failure, recent_runs
+from common.usecases.shared.told import told
 from common.usecases.shared.tombstones import reading_store
 from common.usecases.shared.waiting import waiting_uploads
 from common.usecases.shared.workspace import workspace
@@ -31,6 +32,8 @@ MAX_SKEW: Final = timedelta(minutes=5)
 
 WAITING_TOO_LONG: Final = timedelta(hours=1)
 RUNS_LOOKED_AT: Final = 20
+MOST_LINES: Final = 5
+"""Sentences about uploads in one finding."""
 MOST_CROWDS_NAMED: Final = 3
 _NOBODY: Final = ("0", "-1", "guest", "Guest", "GUEST", "anonymous", "NULL", "null", "None", "nan", "N/A")
 """What shops write where nobody has signed in."""
@@ -94,6 +97,18 @@ def _clock(ctx: Context) -> Finding:
         message = f"this machine and the object store are {skew.total_seconds():.0f} s apart"
         return Finding("clock", CheckState.WARNING, message, "Set the time by NTP on both.")
     return Finding("clock", CheckState.OK, "agrees with the object store")
+
+
+def _refused(ctx: Context) -> Finding:
+    """What the last uploads were refused for, and what their runs noticed."""
+    runs = [run for run in recent_runs(ctx, RUNS_LOOKED_AT) if run.function == "ingest" and run.upload]
+    lines = [line for run in runs for line in told(run)]
+    if not any(run.reasons or run.state is RunState.REFUSED for run in runs):
+        message = f"no row of the last {len(runs)} uploads was refused"
+        return Finding("refused rows", CheckState.OK, "; ".join((message, *lines[:MOST_LINES])))
+    whole = [f"{describe_failure(run)}" for run in runs if run.state is RunState.REFUSED]
+    message = "; ".join([*whole, *lines][:MOST_LINES])
+    return Finding("refused rows", CheckState.WARNING, message, "`recsys quarantine` lists what was refused and why.")
 
 
 def _time_zone(ctx: Context) -> Finding:
@@ -251,6 +266,7 @@ CHECKS: Final[dict[str, Check]] = {
     "object store": _object_store,
     "conditional put": _conditional_put,
     "clock": _clock,
+    "refused rows": _refused,
     "time zone": _time_zone,
     "secrets": _secrets,
     "pseudonym key": _pseudonym_key,

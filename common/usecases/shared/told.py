@@ -20,14 +20,16 @@ def told(run: RunRecord) -> list[str]:
 def refused(reasons: Mapping[str, int]) -> list[str]:
     """A sentence with the remedy for each of the most frequent reasons, and one for the rest."""
     ordered = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
-    told_of = [_because(code, rows) for code, rows in ordered[:MOST_REASONS]]
+    told_of = [because(code, rows) for code, rows in ordered[:MOST_REASONS]]
     rest = ordered[MOST_REASONS:]
     if rest:
-        told_of.append(f"{_rows(sum(rows for _, rows in rest))} refused for {len(rest)} other reasons")
+        others = f"{len(rest)} other reason{'' if len(rest) == 1 else 's'}"
+        told_of.append(f"{_rows(sum(rows for _, rows in rest))} refused for {others}")
     return told_of
 
 
-def _because(code: str, rows: int) -> str:
+def because(code: str, rows: int) -> str:
+    """A sentence about so many rows that were refused for this reason, with what to do."""
     reason = REASONS.get(code)
     if reason is None:
         return f"{_rows(rows)} refused: {code}"

@@ -79,7 +79,7 @@ def rank_kind(
     if declared.fresh_order:
         picks = with_last_order(bundle, subject.request, picks, ladder.hidden, one_fresh_in)
     if has_new_items(kind, request):
-        picks = with_new_items(bundle, subject.request, picks, ladder.hidden, ladder.query(), one_new_in)
+        picks = with_new_items(bundle, subject.request, picks, ladder.hidden, ladder.query, one_new_in)
     timer.end(Stage.RANK)
     return picks
 
@@ -120,12 +120,6 @@ class KindLadder(Ladder):
 
     def seeds(self) -> list[ItemReason]:
         return list(self._subject.causes) or super().seeds()
-
-    def query(self) -> F32 | None:
-        """The visitor's query vector; None where nothing is known of them."""
-        if not self.bundle.personal or (self.request.person is None and not self.request.session):
-            return None
-        return self.evidence().query(self.bundle)
 
     def linked(self) -> None:
         """The links of a visit or a basket; where the company of items is asked for, those of a basket of them."""
@@ -195,7 +189,7 @@ class KindLadder(Ladder):
     def on_sale(self) -> None:
         """What costs less than usual: for a known person by the model, then by popularity."""
         listed, cause = self.bundle.on_sale, ItemReason(Reason.ON_SALE)
-        query = self.query()
+        query = self.query if len(listed) else None
         if query is not None:
             allowed = listed[self.selection.allows(listed) & ~np.isin(listed, self.taken)][:RANKED_ON_SALE]
             scored = Linked(*_by_number(allowed, self.bundle.items.vectors(allowed) @ query))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
-from functools import partial
+from functools import cached_property, partial
 from itertools import islice, repeat
 from typing import Final, NamedTuple
 
@@ -132,7 +132,7 @@ class Ladder:
         links = self.bundle.linked(_place(request))
         if links is None:
             return
-        evidence = self.evidence()
+        evidence = self.evidence
         linked = links.of(evidence.items)
         self.timer.end(Stage.ENCODE)
         self.take_linked(linked, Rung.SESSION, evidence.cause)
@@ -153,14 +153,10 @@ class Ladder:
 
     def own(self) -> None:
         """The personal or session rung: the model's ranking for a person, a session, or both together."""
-        request = self.request
         if not self.bundle.personal:
             self.own_first()
             return
-        if request.person is None and not request.session:
-            return
-        evidence = self.evidence()
-        query = evidence.query(self.bundle)
+        query = self.query
         self.timer.end(Stage.ENCODE)
         if query is None:
             return
@@ -171,8 +167,8 @@ class Ladder:
             return  # the query is zero, for a person who has only returns
         if self.picks:
             scores = [None] * len(scores)  # behind the links, whose scores are of another kind
-        rung = Rung.SESSION if request.person is None else Rung.PERSONAL
-        causes = self._causes(evidence, hits.item_nos)
+        rung = Rung.SESSION if self.request.person is None else Rung.PERSONAL
+        causes = self._causes(self.evidence, hits.item_nos)
         self.picks += map(Pick, hits.item_nos.tolist(), repeat(rung), causes, scores)
         if self.missing:
             self.taken = np.append(self.taken, hits.item_nos)
@@ -238,6 +234,14 @@ class Ladder:
         again = ItemReason(Reason.BUY_AGAIN)
         return [again if item_no in bought else cause for item_no, cause in zip(numbers, causes, strict=True)]
 
+    @cached_property
+    def query(self) -> F32 | None:
+        """The visitor's query vector; None where nothing is known of them. It takes as long as a search."""
+        if not self.bundle.personal or (self.request.person is None and not self.request.session):
+            return None
+        return self.evidence.query(self.bundle)
+
+    @cached_property
     def evidence(self) -> Evidence:
         """The evidence of the person and the session; the open page counts as a view."""
         person, session = self.request.person, self.request.session

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import cycle, product
 from urllib.parse import urlencode
@@ -11,9 +12,12 @@ from urllib.parse import urlencode
 import jwt
 import numpy as np
 
+from common.schemas.kind import Kind
+from common.serving.kinds import DECLARATIONS, Need
 from tests.bench.grocer import Shop
 
 N = 10
+LENGTHS = (10, 11, 9, 12, 8)
 N_FILTERS = 200
 PAGES = 5
 _AT_A_TIME = 200
@@ -50,13 +54,34 @@ def baskets(shop: Shop) -> list[bytes]:
     """Five items of a real basket each; nobody is named."""
     large = [basket for basket in shop.baskets if len(basket) >= 5][:20_000]
     picked = [[shop.item_ids[item] for item in basket[:5].tolist()] for basket in large]
-    bodies = (json.dumps({"n": N, "basket": items}) for items in picked)
-    return [
-        request(
-            "POST", "/v1/recommendations", f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n", body
-        )
-        for body in bodies
-    ]
+    return [_post({"n": N, "basket": items}) for items in picked]
+
+
+@dataclass(frozen=True)
+class Asking:
+    """Who asks, and about what. `baskets`: lists of five items of a basket each."""
+
+    user_ids: Sequence[str]
+    baskets: Sequence[Sequence[str]]
+    token_key: str
+
+
+def asked_of_kind(kind: Kind, asking: Asking) -> list[bytes]:
+    """What the place of a kind on a page asks, each question once: each person, item or basket as often as there are
+    `LENGTHS` of a list, since no more are different. What is about a visit or a basket has five items."""
+    return [question for n in LENGTHS for question in _of_length(kind, n, asking)]
+
+
+def _of_length(kind: Kind, n: int, asking: Asking) -> list[bytes]:
+    needs = DECLARATIONS[kind].needs
+    target = f"/v1/recommendations?n={n}&kind={kind}"
+    if needs in (Need.PERSON, Need.NOTHING):
+        return [request("GET", target, header) for header in _tokens(asking.user_ids, asking.token_key)]
+    if needs is Need.ITEM:
+        items = dict.fromkeys(item for basket in asking.baskets for item in basket)
+        return [request("GET", f"{target}&{urlencode({'item_id': item})}", "") for item in items]
+    field = "basket" if needs is Need.BASKET else "viewed"
+    return [_post({"n": n, "kind": kind.value, field: list(basket)}) for basket in asking.baskets]
 
 
 def token_request(user_id: str, token_key: str) -> bytes:
@@ -67,6 +92,12 @@ def token_request(user_id: str, token_key: str) -> bytes:
 
 def request(method: str, target: str, headers: str, body: str = "") -> bytes:
     return f"{method} {target} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n{body}".encode()
+
+
+def _post(fields: Mapping[str, object]) -> bytes:
+    body = json.dumps(fields)
+    headers = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+    return request("POST", "/v1/recommendations", headers, body)
 
 
 def _tokens(user_ids: Sequence[str], token_key: str, hours: float = 1) -> list[str]:

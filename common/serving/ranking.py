@@ -156,6 +156,8 @@ class Ladder:
         if not self.bundle.personal:
             self.own_first()
             return
+        if self.request.person is None and not self.request.session:
+            return
         query = self.query
         self.timer.end(Stage.ENCODE)
         if query is None:

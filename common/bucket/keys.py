@@ -168,6 +168,14 @@ def is_folder(key: str) -> bool:
     return key.endswith("/")
 
 
+def is_no_upload(key: str) -> bool:
+    """Whether an object under `incoming/` is no upload: a folder's marker, or what data tools leave beside their files,
+    such as `_SUCCESS`, `_metadata`, hidden files and checksums."""
+    name = key.rpartition("/")[2]
+    is_data = name.lower().endswith((".csv", ".parquet"))
+    return is_folder(key) or name.startswith(".") or name.endswith(".crc") or (name.startswith("_") and not is_data)
+
+
 def key_problem(key: str) -> str | None:
     """What is wrong with a key that no object can have; None for one that an object may have.
 

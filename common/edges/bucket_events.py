@@ -25,7 +25,7 @@ from urllib.parse import unquote, unquote_plus
 
 from pydantic import BaseModel, Field, ValidationError
 
-from common.bucket.keys import is_folder, key_problem
+from common.bucket.keys import is_no_upload, key_problem
 from common.errors import BadRequest
 
 _CREATED_BY = frozenset({"Put", "Post", "Copy", "CompleteMultipartUpload"})
@@ -81,7 +81,7 @@ def parse(headers: Mapping[str, str], body: bytes) -> list[ObjectEvent]:
 def _checked_key(event: ObjectEvent) -> ObjectEvent:
     if event.kind is not EventKind.CREATED:
         return event
-    if is_folder(event.key):
+    if is_no_upload(event.key):
         return replace(event, kind=EventKind.OTHER)
     problem = key_problem(event.key)
     return replace(event, kind=EventKind.UNUSABLE, problem=problem) if problem else event

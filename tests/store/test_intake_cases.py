@@ -30,7 +30,6 @@ STILL_WRONG: dict[str, str] = {
     "18": "one id of many guests",
     "19": "guests without an id",
     "20": "words for nothing in files of guests",
-    "30": "markers",
     "35": "full feeds",
     "38": "words of availability",
     "44": "partial files",

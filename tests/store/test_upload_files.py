@@ -15,6 +15,7 @@ from common.schemas.documents import RunState
 from common.usecases.ingest.ingest import drain, ingest_object
 from common.usecases.shared.context import Context
 from common.usecases.shared.deadline import Deadline
+from common.usecases.shared.waiting import waiting_uploads
 from tests.store.shop import csv_of, events_csv, ingest, keys_under, parquet_of, report_of, rows_of, stored
 
 HEADER = "user_id,item_id,ts,qty"
@@ -268,6 +269,29 @@ def test_a_failing_upload_does_not_hold_back_the_others(shop: Context, monkeypat
         drain(shop)
     assert len(rows_of(shop)) == 2
     assert keys_under(shop, "incoming/") == ["incoming/events/first.csv"]
+
+
+@pytest.mark.parametrize("folder", ["event_type=view", "consent=false", "ITEM_ID=7"])
+def test_a_folder_that_gives_a_column_refuses_the_file(shop: Context, folder: str) -> None:
+    run = ingest(shop, f"events/export/{folder}/a.csv", events_csv(*ROWS))
+    assert run.error is not None
+    assert f"write the column {folder.partition('=')[0].lower()} into the file" in run.error["message"]
+
+
+def test_a_folder_of_a_day_is_read_past(shop: Context) -> None:
+    assert ingest(shop, "events/dt=2026-01-01/a.csv", events_csv(*ROWS)).counts["rows_kept"] == 2
+
+
+@pytest.mark.parametrize("name", ["_SUCCESS", "_metadata", ".a.csv.crc", ".DS_Store", "a.csv.crc", ".hidden.csv"])
+def test_what_data_tools_leave_beside_is_no_upload(shop: Context, name: str) -> None:
+    shop.bucket.put(f"incoming/events/{name}", b"x")
+    assert drain(shop) == []
+    assert waiting_uploads(shop) == []
+    assert shop.bucket.head(f"incoming/events/{name}") is not None
+
+
+def test_a_name_that_begins_with_an_underscore_may_be_an_upload(shop: Context) -> None:
+    assert ingest(shop, "events/_sales.csv", events_csv(*ROWS)).counts["rows_kept"] == 2
 
 
 def test_a_folder_marker_is_no_upload(shop: Context) -> None:

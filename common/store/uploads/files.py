@@ -91,6 +91,7 @@ def prepare(path: Path, name: str, contract: Contract, bounds: Bounds, after: in
     Raises `FileRejected` if the file is empty, neither Parquet nor CSV, or over one of the `bounds`."""
     if path.stat().st_size == 0:
         raise FileRejected("the file is empty (0 bytes): upload it again")
+    _check_folders(name, contract)
     suffix = Path(name).suffix.lower()
     if suffix == PARQUET:
         check_ends(path)
@@ -99,6 +100,17 @@ def prepare(path: Path, name: str, contract: Contract, bounds: Bounds, after: in
         table = normalise(path, path.with_name("normalised.csv"), contract, bounds, after)
         return Source(table.path, bounds, contract, table)
     raise FileRejected(f"the name of an upload ends in {PARQUET} or {CSV}")
+
+
+def _check_folders(name: str, contract: Contract) -> None:
+    """Raises `FileRejected` if a folder of the upload says what its rows do not, as `event_type=view/` does."""
+    columns = [fold(folder.partition("=")[0]) for folder in name.split("/")[:-1] if "=" in folder]
+    meant = [column for column in columns if column in contract.names]
+    if meant:
+        raise FileRejected(
+            f"a folder of its path gives the value of {meant[0]}, which is not read from there: write the column "
+            f"{meant[0]} into the file"
+        )
 
 
 @contextmanager

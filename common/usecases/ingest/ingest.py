@@ -9,6 +9,7 @@ from functools import partial
 from typing import Final
 
 from common import logs
+from common.bucket.keys import is_no_upload
 from common.bucket.port import ObjectInfo
 from common.errors import FileRejected, RefusedError, UnavailableError
 from common.schemas.documents import RunRecord, Upload
@@ -153,6 +154,8 @@ def _ingest(
     with start_run(ctx, function, upload, at_once=False) as run:
         if info is None:
             return run.finish(notices=[f"{key} is gone, or was ingested by an earlier call"])
+        if is_no_upload(key):
+            return run.finish(notices=[f"{key} is no upload, and was left where it is"])
         try:
             return Intake(ctx, run, _deadline(ctx, call), last).take(info)
         except (FileRejected, RefusedError) as error:

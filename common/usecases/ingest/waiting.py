@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Final
 
-from common.bucket.keys import is_folder
+from common.bucket.keys import is_no_upload
 from common.bucket.port import ObjectInfo
 from common.store.uploads.files import CSV
 from common.usecases.ingest.attempts_together import tried_before
@@ -34,8 +34,8 @@ def waiting_for_ingest(ctx: Context, skipped: Collection[str] = ()) -> list[Obje
 def _needs_nothing(ctx: Context, known: KnownUploads, info: ObjectInfo) -> bool:
     """Whether nothing is to be done for this object.
 
-    That is a folder marker, a committed upload that is kept for some days, or a too large upload with a report."""
-    if is_folder(info.key):
+    That is no upload at all, a committed upload that is kept for some days, or a too large upload with a report."""
+    if is_no_upload(info.key):
         return True
     upload = upload_of(info)
     if known.has(upload):

@@ -31,6 +31,7 @@ ITEM_COLUMNS = {
     "url": "the address of the product's page",
     "currency": "such as EUR",
     "available": "`false` takes the item out of the recommendations",
+    "availability": "the same in words of feeds (`in stock`, `out_of_stock`, `preorder`), if there is no `available`",
     "regular_price": "the price when it is not on sale; the item is on sale while `price` is below it",
     "created_at": "since when the shop has it; if it is missing: since the first upload that names it",
 }

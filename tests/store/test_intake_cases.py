@@ -31,7 +31,6 @@ STILL_WRONG: dict[str, str] = {
     "19": "guests without an id",
     "20": "words for nothing in files of guests",
     "35": "full feeds",
-    "38": "words of availability",
     "44": "partial files",
 }
 """The cases that are not right yet, by number, with what is missing."""

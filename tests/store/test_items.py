@@ -292,3 +292,13 @@ def test_items_and_events_may_come_in_any_order(shop: Context) -> None:
     shop.bucket.put("incoming/items/a.csv", csv_of(HEADER, "i,c,b,1,"))
     assert [run.state for run in drain(shop)] == ["done", "done"]
     assert stored(shop).counts.items == stored(shop).counts.events == 1
+
+
+def test_availability_counts_where_there_is_no_available(shop: Context) -> None:
+    words = ("https://schema.org/InStock", "Sold out", "backorder", "yes", "no", "")
+    rows = (f"i{place},c,b,1,,{word}" for place, word in enumerate(words))
+    run = ingest(shop, "items/a.csv", csv_of(f"{HEADER},availability", *rows, "z,c,b,1,,perhaps"))
+    assert run.reasons == {"available_unreadable": 1}
+    assert stored(shop).catalogue.available.tolist() == [True, False, True, True, False, True]
+    ingest(shop, "items/b.csv", csv_of(f"{HEADER},availability,available", "i0,c,b,1,,in stock,no"))
+    assert not item(shop, "i0")["available"]

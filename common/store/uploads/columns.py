@@ -17,6 +17,10 @@ _SHOWN_NAMES: Final = 30
 _SHOWN_LENGTH: Final = 40
 
 
+AVAILABILITY: Final = "availability"
+"""The column in which product feeds say in words what `available` says; it counts where a file has only this one."""
+
+
 @dataclass(frozen=True)
 class Contract:
     """The column names of one kind of upload."""
@@ -35,7 +39,7 @@ EVENTS: Final = Contract(
 )
 ITEMS: Final = Contract(
     required=("item_id", "category", "brand", "price", "img_url"),
-    optional=("title", "url", "currency", "available", REGULAR_PRICE, "created_at"),
+    optional=("title", "url", "currency", "available", AVAILABILITY, REGULAR_PRICE, "created_at"),
 )
 ERASURES: Final = Contract(required=("user_id",), optional=())
 

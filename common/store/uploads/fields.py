@@ -16,6 +16,11 @@ FLOATING: Final = {"FLOAT", "DOUBLE"}
 _TRUE: Final = "('true', 't', 'yes', 'y', '1')"
 _FALSE: Final = "('false', 'f', 'no', 'n', '0')"
 
+_IN_STOCK: Final = (
+    "('instock', 'available', 'preorder', 'presale', 'backorder', 'limitedavailability', 'onlineonly', 'instoreonly')"
+)
+_SOLD_OUT: Final = "('outofstock', 'soldout', 'unavailable', 'discontinued')"
+
 NEVER: Final = "false"
 
 # The numbers below which a floating-point column holds each whole number.
@@ -86,6 +91,14 @@ def boolean(column: str, raw: str, kind: str) -> Field:
     return Field(
         column, f"CASE WHEN {word} IN {_TRUE} THEN true WHEN {word} IN {_FALSE} THEN false END", is_given, text=text
     )
+
+
+def availability(column: str, raw: str, kind: str) -> Field:
+    """Returns the field of a truth value that is written in the words of product feeds, or as one."""
+    plain = boolean(column, raw, kind)
+    word = f"regexp_replace(lower({plain_id_sql(f'{raw}::VARCHAR')}), '^https?://schema.org/|[ _-]', '', 'g')"
+    value = f"CASE WHEN {word} IN {_IN_STOCK} THEN true WHEN {word} IN {_SOLD_OUT} THEN false ELSE {plain.value} END"
+    return Field(column, value, plain.given, text=plain.text)
 
 
 def event_type(column: str, raw: str, kind: str) -> Field:

@@ -10,13 +10,14 @@ from typing import Final
 from common.errors import FileRejected
 from common.schemas.data import REGULAR_PRICE
 from common.store.engine import Connection, literal, number, quoted, timestamp
-from common.store.uploads.columns import ITEMS, fold, match
+from common.store.uploads.columns import AVAILABILITY, ITEMS, fold, match
 from common.store.uploads.currencies import code_of, currency_beside
 from common.store.uploads.decimals import NumberStyle, decimal, decimal_problems, number_style
 from common.store.uploads.draft import Draft, ReadOptions, check_account, drafting, write_refused_rows
 from common.store.uploads.fields import (
     Field,
     absent,
+    availability,
     boolean,
     id_problem,
     identifier,
@@ -84,7 +85,10 @@ def item_fields(connection: Connection, table: Table, columns: Columns, zone: st
     prices = [columns.found[name] for name in _PRICES if name in columns.found]
     style = number_style(connection, table, prices)
     for name, column in columns.found.items():
-        fields[name] = _field(name, column, style, zone)
+        if name != AVAILABILITY:
+            fields[name] = _field(name, column, style, zone)
+        elif "available" not in columns.found:
+            fields["available"] = availability("available", column.raw, column.kind)
     return fields
 
 

@@ -17,7 +17,8 @@ import numpy as np
 from common.errors import RefusedError
 from common.evaluation.baselines.vs_knn import VSKNN
 from common.evaluation.judge import PRIMARY
-from common.evaluation.kinds import DEPTH, KINDS, MAX_ASKED, OTHER_CATEGORIES, SAME_CATEGORY, Asked, Rows, lists_of
+from common.evaluation.kind_questions import KINDS, MAX_ASKED, Asked, Rows
+from common.evaluation.kinds import DEPTH, OTHER_CATEGORIES, SAME_CATEGORY, lists_of
 from common.evaluation.split import Fold, temporal_split
 from common.models.artifact import Artifact
 from common.models.base import FitOptions, Model, ModelConfig, TrainingData

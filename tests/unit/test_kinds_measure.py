@@ -8,18 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from common.evaluation import kinds as kinds_module
-from common.evaluation.kinds import (
-    KINDS,
-    OTHER_CATEGORIES,
-    SAME_CATEGORY,
-    Asked,
-    asked_of,
-    judge_kind,
-    lists_of,
-    mixed_lists,
-    same_list,
-)
+from common.evaluation import kind_questions
+from common.evaluation.kind_questions import KINDS, Asked, Rows, asked_of
+from common.evaluation.kinds import OTHER_CATEGORIES, SAME_CATEGORY, judge_kind, lists_of, mixed_lists, same_list
 from common.evaluation.split import Fold, temporal_split
 from common.models.artifact import Artifact
 from common.schemas.data import EventType
@@ -52,7 +43,7 @@ def words(questions: Asked) -> list[tuple[str, str, str, int]]:
     """What is given, wanted and hidden, by ids, and whose question it is."""
     ids = questions.fold.past.item_ids
 
-    def text(rows: kinds_module.Rows, at: int) -> str:
+    def text(rows: Rows, at: int) -> str:
         return "".join(ids[item] for item in rows.items[rows.offsets[at] : rows.offsets[at + 1]])
 
     parts = (questions.given, questions.wanted, questions.hidden)
@@ -116,7 +107,7 @@ def test_nothing_is_asked_of_an_empty_or_unknown_window(kind: Kind) -> None:
 
 
 def test_long_baskets_and_many_of_them_are_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kinds_module, "MAX_ASKED", 4)
+    monkeypatch.setattr(kind_questions, "MAX_ASKED", 4)
     events = [event for number in range(9) for event in order(f"u{number}", "xyzvw", 22 + number / 10, number)]
     found = asked(Kind.BASKET, events)
     assert (found.n_owners, len(found)) == (4, 12)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from common.evaluation.cases import Relevance
-from common.evaluation.kinds import KINDS
+from common.evaluation.kind_questions import KINDS
 from common.evaluation.report import words
 from common.evaluation.report.charts import Axis, bar_chart, line_chart, round_values
 from common.evaluation.report.document import (

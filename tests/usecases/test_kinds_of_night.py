@@ -12,7 +12,8 @@ import pytest
 
 from common.config import Settings
 from common.errors import RefusedError
-from common.evaluation.kinds import KINDS, OTHER_CATEGORIES, KindJudgement
+from common.evaluation.kind_questions import KINDS
+from common.evaluation.kinds import OTHER_CATEGORIES, KindJudgement
 from common.evaluation.split import temporal_split
 from common.models.artifact import Artifact
 from common.models.base import TrainingData

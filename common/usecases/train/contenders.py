@@ -11,7 +11,8 @@ from typing import Final
 import numpy as np
 
 from common.errors import RefusedError
-from common.evaluation.kinds import Asked, lists_of, mixed_lists
+from common.evaluation.kind_questions import Asked
+from common.evaluation.kinds import lists_of, mixed_lists
 from common.evaluation.split import Fold
 from common.models.artifact import Array, Artifact
 from common.models.base import FitOptions, TrainingData

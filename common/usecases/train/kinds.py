@@ -18,7 +18,8 @@ from common.config import Settings
 from common.errors import RefusedError
 from common.evaluation.bootstrap import LEVEL, interval, paired_interval, resampled_means
 from common.evaluation.judge import PRIMARY
-from common.evaluation.kinds import KINDS, Asked, KindJudgement, asked_of, judge_kind, lists_of, same_list
+from common.evaluation.kind_questions import KINDS, Asked, asked_of
+from common.evaluation.kinds import KindJudgement, judge_kind, lists_of, same_list
 from common.evaluation.split import Fold, temporal_split
 from common.models.base import TrainingData
 from common.models.similar.paths import leaf_groups

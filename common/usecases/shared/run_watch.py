@@ -14,6 +14,10 @@ from common.schemas.documents import RunRecord, RunState, Upload
 from common.usecases.shared.context import Context
 
 POLL_S: Final = 0.25
+OTHERS_S: Final = 3.0
+"""How long a run that found nothing to do is not believed: the run that has taken the upload may still write its
+record, which a short run does at its end."""
+
 CLOCK_SKEW: Final = timedelta(minutes=5)
 """The largest expected difference between the clocks of the writing and the watching machine."""
 
@@ -49,8 +53,13 @@ def follow(ctx: Context, matches: Matches, *, since: datetime, timeout_s: float)
     Raises `UnavailableError` after `timeout_s` seconds; the work goes on, and `recsys status` shows it.
     """
     deadline = time.monotonic() + timeout_s
+    idle_until: float | None = None
     while True:
         run = find_run(ctx, matches, since)
+        if run is not None and _telling(run) == _IDLE:
+            idle_until = idle_until or time.monotonic() + OTHERS_S
+            if time.monotonic() < idle_until:
+                run = None
         if run is not None:
             yield run
             if run.state is not RunState.RUNNING:
@@ -61,11 +70,24 @@ def follow(ctx: Context, matches: Matches, *, since: datetime, timeout_s: float)
 
 
 def find_run(ctx: Context, matches: Matches, since: datetime) -> RunRecord | None:
-    """The newest matching run that started after `since` - `CLOCK_SKEW`, preferably one that has ended."""
+    """The newest matching run that started after `since` - `CLOCK_SKEW`, preferably one that has ended.
+
+    A run that found nothing to do tells least: an upload's event may come twice, or after another run has taken it.
+    """
     first = ctx.keys.run(f"{since - CLOCK_SKEW:%Y%m%dT%H%M%SZ}")
     keys = [info.key for info in ctx.bucket.list(ctx.keys.runs) if info.key >= first]
     found = [run for key in reversed(keys) if (run := _read(ctx, key)) is not None and matches(run)]
-    return next((run for run in found if run.state is not RunState.RUNNING), found[0] if found else None)
+    return min(found, key=_telling, default=None)
+
+
+_IDLE: Final = 2
+
+
+def _telling(run: RunRecord) -> int:
+    """What the run tells of an upload, the most first: how it ended, that it is under way, or nothing."""
+    if run.state is RunState.RUNNING:
+        return 1
+    return 0 if run.counts or run.state is not RunState.DONE else _IDLE
 
 
 def _read(ctx: Context, key: str) -> RunRecord | None:

@@ -106,8 +106,10 @@ def _keyed(field: Field, key: str, secret: str, apart: str) -> str:
     if field.is_absent:
         return f"NULL::UBIGINT AS {key}"
     name, value = field.column, field.value
-    # A text that begins with a letter is no number.
-    lost = f"CASE WHEN {value} < ':' THEN {matches(trimmed(value), SCIENTIFIC)} ELSE false END"
+    # A text that begins with a letter is no number, and one without an e has all its digits: a look at letters takes a
+    # third of the time of a pattern.
+    may_be = f"{value} < ':' AND (contains({value}, 'e') OR contains({value}, 'E'))"
+    lost = f"CASE WHEN {may_be} THEN {matches(trimmed(value), SCIENTIFIC)} ELSE false END"
     columns = {
         key: f"CASE WHEN {field.given} THEN {keyed_hash(secret, apart + plain_id_sql(value))} END",
         f"{name}_given": field.given,

@@ -173,7 +173,8 @@ def is_no_upload(key: str) -> bool:
     such as `_SUCCESS`, `_metadata`, hidden files and checksums."""
     name = key.rpartition("/")[2]
     is_data = name.lower().endswith((".csv", ".parquet"))
-    return is_folder(key) or name.startswith(".") or name.endswith(".crc") or (name.startswith("_") and not is_data)
+    is_hidden = name.startswith(".") and name not in (".", "..")  # with these it is a key that no object can have
+    return is_folder(key) or is_hidden or name.endswith(".crc") or (name.startswith("_") and not is_data)
 
 
 def key_problem(key: str) -> str | None:

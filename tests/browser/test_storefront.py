@@ -184,6 +184,7 @@ def test_what_was_viewed_is_forgotten_with_the_consent_and_the_visitor(visit: Vi
     visit.titles("similar")
     assert visit.kept() == ({"session"}, ["recsys.session"])
     visit.switch_consent(False)
+    visit.page.wait_for_function("sessionStorage.length === 0")  # once the page that follows has run its script
     assert visit.kept() == ({"session"}, [])
 
 

@@ -12,8 +12,9 @@ from common.store.uploads.fields import FLOATING, NEVER, WHOLE, Field, given, ma
 from common.store.uploads.files import Column, Table
 from common.store.uploads.places import place_of
 from common.store.uploads.reasons import NUMBER_FORMS
-from common.store.uploads.texts import trimmed
+from common.store.uploads.texts import named, trimmed
 
+_SIMPLE: Final = r"[0-9]{1,15}(\.[0-9]{1,2})?"
 _PLAIN: Final = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,3})?"
 _COMMA: Final = r"[+-]?([0-9]+|[0-9]{1,3}(\.[0-9]{3})+),[0-9]+"
 _GROUPED_BY_COMMA: Final = r"[+-]?[0-9]{1,3}((,[0-9]{3})+\.[0-9]+|(,[0-9]{3}){2,})"
@@ -54,14 +55,26 @@ def decimal(column: str, raw: str, kind: str, style: NumberStyle) -> Field:
         return Field(column, f"CASE WHEN isfinite({raw}) THEN {raw}::DOUBLE END", is_given, text=text)
     if kind != "VARCHAR":
         raise wrong_type(column, kind, NUMBER_FORMS)
-    written = _bare(raw)
     unclear = _THREE_AFTER_DOT if style.comma or style.dots_unclear else _THREE_AFTER_COMMA
     if style.dots_unclear and not style.comma:
         unclear = f"({_THREE_AFTER_DOT})|({_THREE_AFTER_COMMA})"
-    ambiguous = matches(written, unclear)
-    number = f"try_cast({_with_dot(written)} AS DOUBLE)"
-    value = f"CASE WHEN {ambiguous} THEN NULL WHEN isfinite({number}) THEN {number} END"
+    # Most numbers are written so that nothing has to be looked for.
+    simple = matches(raw, _SIMPLE)
+    ambiguous = f"CASE WHEN {simple} THEN false ELSE {matches(_bare(raw), unclear)} END"
+    value = f"CASE WHEN {simple} THEN try_cast({raw} AS DOUBLE) ELSE {_slowly(raw, unclear)} END"
     return Field(column, value, is_given, ambiguous, text)
+
+
+def _slowly(raw: str, unclear: str) -> str:
+    """SQL of the number that a text holds in whatever form; NULL where there is none or it is unclear."""
+
+    def value(written: str) -> str:
+        number = named(
+            f"try_cast({_with_dot(written)} AS DOUBLE)", "n", lambda n: f"CASE WHEN isfinite({n}) THEN {n} END"
+        )
+        return f"CASE WHEN {matches(written, unclear)} THEN NULL ELSE {number} END"
+
+    return named(_bare(raw), "written", value)
 
 
 def number_style(connection: Connection, table: Table, columns: Sequence[Column]) -> NumberStyle:
@@ -101,7 +114,7 @@ def decimal_problems(field: Field) -> str:
 
 
 def _bare(raw: str) -> str:
-    return _without_spaces(without_currency(trimmed(raw)))
+    return named(trimmed(raw), "cut", lambda cut: named(without_currency(cut), "bare", _without_spaces))
 
 
 def _shows_comma(written: str) -> str:

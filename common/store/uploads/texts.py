@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from common.plain import NOTHING, SPACES, WHOLE_AS_FLOAT
@@ -14,6 +15,12 @@ _NOTHING: Final = ", ".join(map(literal, NOTHING))
 
 # A number of which the last digits are lost: 4.00638E+12, 4,00638E+12, 1e+16.
 SCIENTIFIC: Final = "[+-]?[0-9]([.,][0-9]+[eE][+-]?|[eE][+-][0-9])[0-9]{1,3}"
+
+
+def named(text: str, name: str, body: Callable[[str], str]) -> str:
+    """SQL of `body` of `text`, which stands in it once, under a name. What is put in several times, again and again,
+    becomes a query that takes longer to plan than a small upload to read. Takes longer for each row."""
+    return f"list_transform([{text}], lambda {name}: {body(name)})[1]"
 
 
 def trimmed(text: str) -> str:

@@ -62,10 +62,10 @@ def _wait(current: Session, ctx: Context, item: Upload, since: datetime, timeout
 
 
 def _show(console: Console, uploads: list[Upload], runs: list[RunRecord]) -> None:
-    for item in uploads:
-        console.print(f"uploaded {item.key}", soft_wrap=True)
     from common.usecases.shared.told import told
 
+    for item in uploads:
+        console.print(f"uploaded {item.key}", soft_wrap=True)
     for run in runs:
         figures = ", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in run.counts.items())
         console.print(f"{run.state}: {figures}", soft_wrap=True)

@@ -86,7 +86,7 @@ class Interactions:
         return Interactions(user_keys=self.user_keys, item_ids=self.item_ids, **chosen)
 
     def plus(self, other: Interactions) -> Interactions:
-        """The events of both, this one's first; `other` has the same codes of people and items."""
+        """The events of both, this one's first and so not in the order of time; `other` has the same codes."""
         both = {name: np.concatenate([getattr(self, name), getattr(other, name)]) for name in _COLUMNS}
         return Interactions(user_keys=self.user_keys, item_ids=self.item_ids, **both)
 

@@ -2,8 +2,7 @@
 
 Somebody with a long history stands on the map where all of it has put them, and one more basket hardly moves them. So
 until the day after an order, fixed places of the list are for what the model makes of the order as if nothing else were
-known.
-What such places cost at a grocer, a gift shop and a shop of few baskets is in docs/models.md.
+known. What such places cost at a grocer and a gift shop is in docs/models.md.
 """
 
 from __future__ import annotations

@@ -28,6 +28,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -61,26 +62,9 @@ COLD_SHOP = "completejourney"
 
 def main() -> int:
     options = _options()
-    if options.shop:
-        return _print_shop(options)
-    if options.floor:
-        return _print_floor(options)
-    if options.champion:
-        return _print_champion(options)
-    if options.visits:
-        return _print_visits(options)
-    if options.similar:
-        return _print_similar(options)
-    if options.due:
-        return _print_due(options)
-    if options.kinds:
-        return _print_kinds(options)
-    if options.popular:
-        return _print_popular(options)
-    if options.tables:
-        return _print_tables(options)
-    if options.for_you:
-        return _print_for_you(options)
+    for name, print_table in TABLES.items():
+        if getattr(options, name):
+            return print_table(options)
     if options.cold:
         for model, params in json.loads(options.models).items():
             _evaluate_cold(model, params, options)
@@ -116,97 +100,78 @@ def main() -> int:
     return 0
 
 
+def _shop_of(name: str, options: argparse.Namespace) -> Any:
+    return SHOPS[CALLED.get(name, name)](options.data_dir)
+
+
+def _told(found: Iterable[Any], line: Callable[[Any], object]) -> list[Any]:
+    """Prints the line of each row as soon as it is there; returns the rows."""
+    rows_found = []
+    for row in found:
+        print(line(row), flush=True)
+        rows_found.append(row)
+    return rows_found
+
+
+def _keep(name: str, found: object) -> int:
+    BUILD.mkdir(parents=True, exist_ok=True)
+    (BUILD / f"{name}.json").write_text(json.dumps(found, indent=1))
+    return 0
+
+
 def _print_shop(options: argparse.Namespace) -> int:
     print(f"{options.shop}, last 28 days\n{HEADER}", flush=True)
-    found = []
-    for row in rows(SHOPS[options.shop](options.data_dir), [options.model] if options.model else families_for_people()):
-        print(row, flush=True)
-        found.append(row.as_dict())
-    BUILD.mkdir(parents=True, exist_ok=True)
-    (BUILD / f"{options.shop}-all.json").write_text(json.dumps(found, indent=1))
-    return 0
+    families = [options.model] if options.model else families_for_people()
+    found = _told(rows(_shop_of(options.shop, options), families), str)
+    return _keep(f"{options.shop}-all", [row.as_dict() for row in found])
 
 
 def _print_floor(options: argparse.Namespace) -> int:
-    found = []
     print(f"{options.floor}, last 28 days, {PRIMARY}: all purchases   new to the person", flush=True)
-    for row in floor_rows(SHOPS[CALLED[options.floor]](options.data_dir)):
-        print(line_of(row), flush=True)
-        found.append(row)
-    BUILD.mkdir(parents=True, exist_ok=True)
-    (BUILD / f"{options.floor}-floor.json").write_text(json.dumps(found, indent=1))
-    return 0
+    return _keep(f"{options.floor}-floor", _told(floor_rows(_shop_of(options.floor, options)), line_of))
 
 
 def _print_for_you(options: argparse.Namespace) -> int:
-    found = []
     print(f"{options.for_you}, last 28 days, new purchases: {PRIMARY}, then of twelve cards", flush=True)
-    for row in for_you.for_you_rows(options.for_you, options.data_dir, compare=not options.as_begun):
-        print(for_you.line_of(row), flush=True)
-        found.append(row)
-    BUILD.mkdir(parents=True, exist_ok=True)
-    (BUILD / f"{options.for_you}-for-you.json").write_text(json.dumps(found, indent=1))
-    return 0
-
-
-def _print_champion(options: argparse.Namespace) -> int:
-    found = evaluate_champion(SHOPS[options.champion](options.data_dir), options.budget)
-    for line_of_table in lines(found):
-        print(line_of_table, flush=True)
-    BUILD.mkdir(parents=True, exist_ok=True)
-    (BUILD / f"{options.champion}-champion.json").write_text(json.dumps(found, indent=1))
-    return 0
+    found = for_you.for_you_rows(options.for_you, options.data_dir, compare=not options.as_begun)
+    return _keep(f"{options.for_you}-for-you", _told(found, for_you.line_of))
 
 
 def _print_visits(options: argparse.Namespace) -> int:
     families = [options.model] if options.model else ["cooccurrence", "als"]
-    found = []
-    for row in visits.rows(SHOPS[options.visits](options.data_dir), families, options.people):
-        print(json.dumps(row), flush=True)
-        found.append(row)
-    BUILD.mkdir(parents=True, exist_ok=True)
-    (BUILD / f"{options.visits}-visits.json").write_text(json.dumps(found, indent=1))
-    return 0
+    found = visits.rows(_shop_of(options.visits, options), families, options.people)
+    return _keep(f"{options.visits}-visits", _told(found, json.dumps))
 
 
 def _print_similar(options: argparse.Namespace) -> int:
-    found = []
-    for row in similar_rows(options.similar, options.data_dir):
-        print(json.dumps(row), flush=True)
-        found.append(row)
-    BUILD.mkdir(parents=True, exist_ok=True)
-    (BUILD / f"{options.similar}-similar.json").write_text(json.dumps(found, indent=1))
-    return 0
+    return _keep(f"{options.similar}-similar", _told(similar_rows(options.similar, options.data_dir), json.dumps))
+
+
+def _print_champion(options: argparse.Namespace) -> int:
+    found = evaluate_champion(_shop_of(options.champion, options), options.budget)
+    _told(lines(found), str)
+    return _keep(f"{options.champion}-champion", found)
 
 
 def _print_due(options: argparse.Namespace) -> int:
-    found = due.evaluate_due(SHOPS[options.due](options.data_dir))
-    for line_of_table in due.lines(found):
-        print(line_of_table, flush=True)
-    BUILD.mkdir(parents=True, exist_ok=True)
-    (BUILD / f"{options.due}-due.json").write_text(json.dumps(found, indent=1))
-    return 0
+    found = due.evaluate_due(_shop_of(options.due, options))
+    _told(due.lines(found), str)
+    return _keep(f"{options.due}-due", found)
 
 
 def _print_kinds(options: argparse.Namespace) -> int:
-    if options.kinds == CLICKS:
-        found = kinds.evaluate_clicks(options.data_dir)
-    else:
-        found = kinds.evaluate_kinds(SHOPS[CALLED[options.kinds]](options.data_dir))
-    for line_of_table in kinds.lines(found):
-        print(line_of_table, flush=True)
-    BUILD.mkdir(parents=True, exist_ok=True)
-    (BUILD / f"{options.kinds}-kinds.json").write_text(json.dumps(found, indent=1))
-    return 0
+    is_clicks = options.kinds == CLICKS
+    found = (
+        kinds.evaluate_clicks(options.data_dir) if is_clicks else kinds.evaluate_kinds(_shop_of(options.kinds, options))
+    )
+    _told(kinds.lines(found), str)
+    return _keep(f"{options.kinds}-kinds", found)
 
 
 def _print_popular(options: argparse.Namespace) -> int:
-    found = popular.evaluate_popular(SHOPS[CALLED[options.popular]](options.data_dir))
-    for line_of_table in popular.lines(found):
-        print(line_of_table, flush=True)
-    BUILD.mkdir(parents=True, exist_ok=True)
-    (BUILD / f"{options.popular}-popular.json").write_text(json.dumps(found, indent=1))
-    return 0
+    found = popular.evaluate_popular(_shop_of(options.popular, options))
+    _told(popular.lines(found), str)
+    return _keep(f"{options.popular}-popular", found)
 
 
 NO_SUCH_CELL: Final = {
@@ -236,6 +201,21 @@ def _print_tables(options: argparse.Namespace) -> int:
     for cell in NO_SUCH_CELL[shop]:
         print(f"no such cell: {cell}", flush=True)
     return max(codes)
+
+
+TABLES: Final[dict[str, Callable[[argparse.Namespace], int]]] = {
+    "shop": _print_shop,
+    "floor": _print_floor,
+    "champion": _print_champion,
+    "visits": _print_visits,
+    "similar": _print_similar,
+    "due": _print_due,
+    "kinds": _print_kinds,
+    "popular": _print_popular,
+    "tables": _print_tables,
+    "for_you": _print_for_you,
+}
+"""What is printed for an option of this name."""
 
 
 def _options() -> argparse.Namespace:

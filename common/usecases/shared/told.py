@@ -1,4 +1,4 @@
-"""What a run says to an admin, in words: the terminal, `recsys status`, `recsys doctor` and the report share it."""
+"""What a run says to an admin, in words: `recsys upload --wait`, `recsys status` and `recsys doctor` share it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""What was bought together before a window, counted as the store counts it for the lists that are served."""
+"""What was bought together before a window, from events in memory: what the store counts for the lists that are served,
+without its bound on one person."""
 
 from __future__ import annotations
 
@@ -22,7 +23,7 @@ _ALL_LINES: Final = CooccurrenceConfig(window=MAX_LINES, nearness=Nearness.FLAT,
 def co_purchases_of(past: Interactions, rule: PairRule, watch: Watch) -> CoPurchases:
     """The items of orders and the pairs with as many people as `rule` asks for. Item codes are rows.
 
-    Of one person all orders count, which the store bounds. `watch` is called between blocks of items.
+    `watch` is called between blocks of items.
     """
     bought = past.where(past.event_types == EVENT_TYPES.index(EventType.PURCHASE))
     rows = replace(bought, items=np.arange(len(bought), dtype=np.int32))

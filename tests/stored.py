@@ -24,6 +24,7 @@ from common.store.engine import connect_trusted
 from common.store.segments.reader import open_store
 from common.store.segments.segment import SegmentFile, finish, new_segment
 from common.usecases.publish import rollback as publish_rollback
+from common.usecases.publish.publish import ServingChoices
 from common.usecases.shared.context import Context
 from common.usecases.shared.runs import start_run
 from common.usecases.train.publish_model import publish_model
@@ -120,7 +121,7 @@ def fit(ctx: Context, family: str = "als") -> tuple[Artifact, int]:
 
 def publish(ctx: Context, artifact: Artifact, covers_seq: int, due: DueSettings | None = None) -> Bundle:
     with start_run(ctx, "train") as log:
-        bundle = publish_model(ctx, artifact, {}, covers_seq, log, due=due)
+        bundle = publish_model(ctx, artifact, {}, covers_seq, log, choices=ServingChoices(due=due))
         log.finish()
     return bundle
 

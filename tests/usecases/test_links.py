@@ -22,7 +22,7 @@ from common.schemas.pairs import PairRule
 from common.serving.bundle import ServedBundle
 from common.store.segments.reader import open_store
 from common.usecases.erase.erase import erase
-from common.usecases.publish.publish import Beside
+from common.usecases.publish.publish import Beside, ServingChoices
 from common.usecases.shared.context import Context
 from common.usecases.shared.runs import start_run
 from common.usecases.train.publish_model import publish_model
@@ -77,7 +77,7 @@ def publish(ctx: Context) -> Bundle:
     data, (artifact, covers_seq) = stored(ctx), fit(ctx)
     beside = {Place.VISIT: Beside(links_of(data, int(data.ts[-1])), {"ndcg@10": 0.5})}
     with start_run(ctx, "train") as log:
-        bundle = publish_model(ctx, artifact, {}, covers_seq, log, beside=beside)
+        bundle = publish_model(ctx, artifact, {}, covers_seq, log, choices=ServingChoices(beside=beside))
         log.finish()
     return bundle
 

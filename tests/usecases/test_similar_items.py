@@ -13,6 +13,7 @@ from common.schemas.documents import DEFAULT_BLEND, Bundle, ServingDocument, Sim
 from common.testing.memory import MemoryBucket
 from common.usecases.erase.erase import erase
 from common.usecases.publish.layers.similar import SIMILAR_DEPTH
+from common.usecases.publish.publish import ServingChoices
 from common.usecases.shared.context import Context
 from common.usecases.shared.runs import start_run
 from common.usecases.train.publish_model import publish_model
@@ -153,7 +154,7 @@ def test_a_shop_without_categories_and_titles_has_the_nearest_vectors(tmp_path: 
 def published_with(ctx: Context, blend: SimilarBlend | None, family: str = "als") -> None:
     artifact, covers_seq = fit(ctx, family)
     with start_run(ctx, "train") as log:
-        publish_model(ctx, artifact, {}, covers_seq, log, similar=blend)
+        publish_model(ctx, artifact, {}, covers_seq, log, choices=ServingChoices(similar=blend))
         log.finish()
 
 
@@ -203,7 +204,7 @@ def test_a_pair_that_few_people_support_changes_no_list(tmp_path: Path) -> None:
         artifact, covers_seq = fit(ctx)
         with start_run(ctx, "train") as log:
             only = SimilarBlend(interchange=1, popular=0, vectors=0, words=0, brand=0, price=0)
-            publish_model(ctx, artifact, {}, covers_seq, log, similar=only)
+            publish_model(ctx, artifact, {}, covers_seq, log, choices=ServingChoices(similar=only))
             log.finish()
         return read_served(ctx).similar
 

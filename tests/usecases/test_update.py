@@ -15,6 +15,7 @@ from common.schemas.documents import RepeatPurchases, RunState
 from common.schemas.kind import Kind
 from common.serving.filters import Filter
 from common.testing.memory import MemoryBucket
+from common.usecases.publish.publish import ServingChoices
 from common.usecases.recommend.service import Query, RecommendService
 from common.usecases.shared.context import Context
 from common.usecases.shared.runs import start_run
@@ -82,7 +83,7 @@ def test_what_somebody_buys_anew_is_put_forward_at_once(once: tuple[Path, Memory
     artifact, covers_seq = fit(shop)
     with start_run(shop, "train") as log:
         decided = RepeatPurchases(decision="boost", boost=100.0, half_life_days=30.0)
-        publish_model(shop, artifact, {}, covers_seq, log, repeats=decided)
+        publish_model(shop, artifact, {}, covers_seq, log, choices=ServingChoices(repeats=decided))
         log.finish()
     assert set(shown(shop, "u01")) <= set(TEA)
     add_batch(shop, [Event("u01", "shoe2", 20 + day) for day in range(3)], [])

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final
+from typing import Final, NamedTuple
 
 from common.errors import FileRejected
 from common.store.uploads.bounds import Bounds
@@ -101,57 +101,79 @@ CsvRow = tuple[list[str], str]
 """The fields of a row, and the code of a problem with it as a whole; the fields are then empty."""
 
 
+class _Attempt(NamedTuple):
+    """What the reader made of the next lines: `fields` is None for a row that it cannot read.
+
+    too_long: the row goes over too many lines; never_ends: it is open at the end of the file, or beyond what a value
+    may have"""
+
+    fields: list[str] | None
+    problem: str = ""
+    too_long: RowTooLong | None = None
+    never_ends: bool = False
+
+
+def _attempt(reader: Iterator[list[str]], width: int) -> _Attempt | None:
+    """None behind the last row."""
+    try:
+        fields = next(reader)
+    except StopIteration:
+        return None
+    except (csv.Error, RowTooLong) as error:
+        never_ends = "unexpected end" in str(error) or "field larger" in str(error)
+        return _Attempt(None, "broken_quotes", error if isinstance(error, RowTooLong) else None, never_ends)
+    if len(fields) > width and not any(field.strip() for field in fields[width:]):
+        del fields[width:]
+    return _Attempt(fields, "" if len(fields) == width else "wrong_number_of_fields")
+
+
 def rows_of(
     lines: BoundedRow, dialect: CsvDialect, width: int, bounds: Bounds, one_line_each: bool
 ) -> Iterator[CsvRow]:
     """Every row that is not blank. `one_line_each` says that no value of this kind of file has line breaks.
 
     Raises `FileRejected` for more rows than may be, and for a row that is too long or never ends."""
-    refused = [""] * width
     reader = dialect.reader(lines)
     row = blank = open_quotes = 0
     while True:
         lines.begin()
-        problem, fields = "", refused
-        try:
-            fields = next(reader)
-        except StopIteration:
+        found = _attempt(reader, width)
+        if found is None:
             return
-        except (csv.Error, RowTooLong) as error:
-            problem = "broken_quotes"
-            too_long = error if isinstance(error, RowTooLong) else None
-            never_ends = "unexpected end" in str(error) or "field larger" in str(error)
-            reader = dialect.reader(lines)
-        else:
-            too_long, never_ends = None, False
-            if len(fields) > width and not any(field.strip() for field in fields[width:]):
-                del fields[width:]
-            problem = "" if len(fields) == width else "wrong_number_of_fields"
         if row + blank >= bounds.rows:
             bounds.check_rows(row + blank + 1)
-        if fields is not refused and not any(map(str.strip, fields)):
+        if found.fields is None:
+            reader = dialect.reader(lines)
+        elif not any(map(str.strip, found.fields)):
             blank += 1
             continue
         row += 1
-        if len(lines.taken) > 1 and (problem or one_line_each):
-            first = _next_row(lines.taken, dialect, width)
-            if first is None and never_ends:
-                first = 1
-            if first is not None:
-                lines.give_back(lines.taken[first:])
-                reader = dialect.reader(lines)
-                problem, too_long = "open_quote", None
-                open_quotes += 1
-                if open_quotes > _MOST_OPEN_QUOTES:
-                    raise FileRejected(
-                        f"row {row}: here and in {_MOST_OPEN_QUOTES} rows before a quotation mark is opened and never "
-                        "closed: double the marks within values"
-                    )
-        elif never_ends:
+        problem = found.problem
+        swallowed = _swallowed(lines.taken, found, dialect, width, one_line_each)
+        if swallowed:
+            lines.give_back(swallowed)
+            reader = dialect.reader(lines)
+            open_quotes += 1
+            if open_quotes > _MOST_OPEN_QUOTES:
+                raise FileRejected(
+                    f"row {row}: here and in {_MOST_OPEN_QUOTES} rows before a quotation mark is opened and never "
+                    "closed: double the marks within values"
+                )
+        elif found.too_long:
+            raise bounds.line_too_long(found.too_long.line)
+        if swallowed or (found.never_ends and len(lines.taken) == 1):
             problem = "open_quote"
-        if too_long:
-            raise bounds.line_too_long(too_long.line)
-        yield (refused, problem) if problem else (fields, "")
+        yield ([""] * width, problem) if problem or found.fields is None else (found.fields, "")
+
+
+def _swallowed(taken: list[str], found: _Attempt, dialect: CsvDialect, width: int, one_line_each: bool) -> list[str]:
+    """The lines behind an open mark that are rows of their own; none for a row that may have all of its lines."""
+    if len(taken) == 1 or not (found.problem or one_line_each):
+        return []
+    first = _next_row(taken, dialect, width)
+    if first is None and found.never_ends:
+        first = 1
+    return [] if first is None else taken[first:]
 
 
 def _next_row(taken: list[str], dialect: CsvDialect, width: int) -> int | None:

@@ -43,27 +43,17 @@ class Personal(StrEnum):
 _WORDS: Final[Mapping[Personal, tuple[str, ...]]] = {
     Personal.EMAILS: ("email", "courriel", "correoelectronico", "postaelettronica", "mailadres"),
     Personal.ADDRESSES: (
-        *("street", "strasse", "address", "adresse", "anschrift", "adres", "indirizzo", "direccion", "endereco"),
-        *("postcode", "postalcode", "zipcode", "postleitzahl", "codepostal", "codigopostal", "kodpocztowy", "ulica"),
-        *("hausnummer", "housenumber", "postnummer"),
+        "street", "strasse", "address", "adresse", "anschrift", "adres", "indirizzo", "direccion", "endereco",
+        "postcode", "postalcode", "zipcode", "postleitzahl", "codepostal", "codigopostal", "kodpocztowy", "ulica",
+        "hausnummer", "housenumber", "postnummer",
     ),
     Personal.NAMES: (
-        *("firstname", "lastname", "surname", "fullname", "customername", "billingname", "shippingname", "vorname"),
-        *(
-            "nachname",
-            "prenom",
-            "nomdefamille",
-            "apellido",
-            "cognome",
-            "voornaam",
-            "achternaam",
-            "fornamn",
-            "efternamn",
-        ),
-        *("imieinazwisko", "nazwisko", "fornavn", "efternavn"),
+        "firstname", "lastname", "surname", "fullname", "customername", "billingname", "shippingname", "vorname",
+        "nachname", "prenom", "nomdefamille", "apellido", "cognome", "voornaam", "achternaam", "fornamn", "efternamn",
+        "imieinazwisko", "nazwisko", "fornavn", "efternavn",
     ),
     Personal.PHONES: ("phone", "telefon", "telefoon"),
-}
+}  # fmt: skip
 _WHOLE_WORDS: Final = {
     **dict.fromkeys(("mail", "mails", "epost", "epostadress"), Personal.EMAILS),
     **dict.fromkeys(("plz", "zip", "rue", "calle", "gatuadress"), Personal.ADDRESSES),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -55,6 +55,31 @@ class Beside(NamedTuple):
     metrics: Mapping[str, Any]
 
 
+@dataclass(frozen=True)
+class ServingChoices:
+    """What a training has chosen for serving, beside the model.
+
+    repeats: the treatment of repeat purchases that was judged for the model
+    beside: models of links by the place that each answers in front of the model
+    popular_days: the window of what is popular
+    similar: how similar items are found, None for the nearest vectors
+    due: what `buy-again` is ranked by, None where it was not judged
+    first_lists: by kind, the list that it is filled from first
+    """
+
+    repeats: RepeatPurchases | None = None
+    beside: Mapping[Place, Beside] = field(default_factory=dict)
+    popular_days: float = WINDOW_DAYS
+    similar: SimilarBlend | None = DEFAULT_BLEND
+    due: DueSettings | None = None
+    first_lists: Mapping[str, str] = field(default_factory=dict)
+
+    def of_model(self) -> dict[str, Any]:
+        """The fields of `ModelInfo` that hold them."""
+        own = {name: getattr(self, name) for name in ("repeats", "popular_days", "similar", "due")}
+        return {**own, "first_lists": dict(self.first_lists)}
+
+
 class FollowUps(NamedTuple):
     """What may have to follow a new version. Both are in rooms that import this one, so callers pass them in.
 
@@ -73,23 +98,12 @@ def publish_base(
     covers_seq: int,
     log: RunLog,
     follow_ups: FollowUps,
-    read: StoreRead | None = None,
-    repeats: RepeatPurchases | None = None,
-    beside: Mapping[Place, Beside] | None = None,
-    popular_days: float = WINDOW_DAYS,
-    similar: SimilarBlend | None = DEFAULT_BLEND,
-    due: DueSettings | None = None,
-    first_lists: Mapping[str, str] | None = None,
+    read: StoreRead | None,
+    choices: ServingChoices,
 ) -> Bundle:
     """Publishes `artifact`, trained on the batches up to `covers_seq`, with all data that the store has now.
 
     read: what training has read; it is used again if nothing has been committed to the store since
-    repeats: the treatment of repeat purchases that was judged for this model
-    beside: models of links by the place that each answers in front of this model
-    popular_days: the window of what is popular
-    similar: how similar items are found, None for the nearest vectors
-    due: what `buy-again` is ranked by, None where it was not judged
-    first_lists: by kind, the list that it is filled from first
 
     The version of the model is the run's id. Batches that are committed meanwhile are added at the end, and people who
     are erased meanwhile are left out. Returns what is served then; if a training that shares the search was faster, it
@@ -97,25 +111,18 @@ def publish_base(
     """
     # By a clock that is behind, the model would be older than the one before, and nothing could be gone back to.
     now, version = max(ctx.now(), ctx.bucket.now()), log.record.run_id
-    served = {
-        "repeats": repeats,
-        "popular_days": popular_days,
-        "similar": similar,
-        "due": due,
-        "first_lists": dict(first_lists or {}),
-    }
-    model = _model_info(artifact, version, metrics, now).model_copy(update=served)
-    others = beside or {}
+    model = _model_info(artifact, version, metrics, now).model_copy(update=choices.of_model())
+    others = choices.beside
     with workspace(ctx) as work:
         stored, held, changed = reading_store(
             ctx, lambda document: _store_content(ctx, document, covers_seq, work, read)
         )
         held = replace(
             held,
-            repeat_half_life_days=repeats.half_life_days if repeats else None,
-            popular_days=popular_days,
-            similar=similar,
-            due=due or DueSettings(),
+            repeat_half_life_days=choices.repeats.half_life_days if choices.repeats else None,
+            popular_days=choices.popular_days,
+            similar=choices.similar,
+            due=choices.due or DueSettings(),
             pairs=pair_rule(ctx.settings),
             links={place: other.artifact for place, other in others.items()},
         )

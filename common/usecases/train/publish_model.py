@@ -6,16 +6,15 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from common.models.artifact import Artifact
-from common.models.popularity import WINDOW_DAYS
-from common.schemas.documents import DEFAULT_BLEND, Bundle, DueSettings, RepeatPurchases, SimilarBlend
-from common.schemas.links import Place
+from common.schemas.documents import Bundle
 from common.usecases.erase.served import erase_served
-from common.usecases.publish.publish import Beside, FollowUps, StoreRead, publish_base
+from common.usecases.publish.publish import FollowUps, ServingChoices, StoreRead, publish_base
 from common.usecases.shared.context import Context
 from common.usecases.shared.runs import RunLog
 from common.usecases.update.update import bring_up_to_date
 
 _FOLLOW_UPS: Final = FollowUps(erase_again=erase_served, bring_up_to_date=bring_up_to_date)
+_DEFAULTS: Final = ServingChoices()
 
 
 def publish_model(
@@ -25,26 +24,7 @@ def publish_model(
     covers_seq: int,
     log: RunLog,
     read: StoreRead | None = None,
-    repeats: RepeatPurchases | None = None,
-    beside: Mapping[Place, Beside] | None = None,
-    popular_days: float = WINDOW_DAYS,
-    similar: SimilarBlend | None = DEFAULT_BLEND,
-    due: DueSettings | None = None,
-    first_lists: Mapping[str, str] | None = None,
+    choices: ServingChoices = _DEFAULTS,
 ) -> Bundle:
     """Publishes the model with `publish_base` and all follow-ups. Returns the bundle that is served afterwards."""
-    return publish_base(
-        ctx,
-        artifact,
-        metrics,
-        covers_seq,
-        log,
-        _FOLLOW_UPS,
-        read,
-        repeats,
-        beside,
-        popular_days,
-        similar,
-        due,
-        first_lists,
-    )
+    return publish_base(ctx, artifact, metrics, covers_seq, log, _FOLLOW_UPS, read, choices)

@@ -27,7 +27,7 @@ from common.models.shape import DataShape
 from common.models.trend import with_trend
 from common.schemas.documents import DEFAULT_BLEND, Bundle, ModelInfo, RunRecord, ServingDocument, StoreDocument
 from common.usecases.ingest.compact import compact
-from common.usecases.publish.publish import StoreRead
+from common.usecases.publish.publish import ServingChoices, StoreRead
 from common.usecases.shared.context import Context
 from common.usecases.shared.learning import open_for_learning
 from common.usecases.shared.report_files import save_figures
@@ -190,20 +190,15 @@ class _Training:
             artifact = with_trend(artifact, data.interactions, int(data.interactions.ts[-1]), selection.trend)
         log.step("publishing", PUBLISHING)
         _save(ctx, log.record.run_id, artifact)
-        bundle = publish_model(
-            ctx,
-            artifact,
-            selection.summary,
-            document.seq,
-            log,
-            read,
-            repeats,
-            chosen.links.beside,
-            selection.popular_days,
-            chosen.similar.blend,
-            chosen.due.settings,
-            chosen.kinds.first,
+        choices = ServingChoices(
+            repeats=repeats,
+            beside=chosen.links.beside,
+            popular_days=selection.popular_days,
+            similar=chosen.similar.blend,
+            due=chosen.due.settings,
+            first_lists=chosen.kinds.first,
         )
+        bundle = publish_model(ctx, artifact, selection.summary, document.seq, log, read, choices)
         log.step("reporting", REPORTING)
         published = {"family": bundle.model.family, "params": bundle.model.params}
         _report(ctx, log, figures(log.record.notices) | published, data, bundle)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from common.usecases.shared import run_watch
 from common.usecases.shared.context import Context
 from common.usecases.shared.run_watch import find_run, follow, of_upload
 from common.usecases.shared.runs import RunLog, start_run
+from tests.later import later
 from tests.memory import memory_context
 
 UPLOAD = Upload(key="incoming/events/a.csv", etag="1")
@@ -32,7 +34,8 @@ def ctx(tmp_path: Path) -> Context:
 @pytest.mark.parametrize("first", [taken, gone])
 def test_the_run_that_has_taken_an_upload_tells_of_it(ctx: Context, first: object) -> None:
     since = ctx.now()
-    with start_run(ctx, "ingest", UPLOAD) as one, start_run(ctx, "ingest", UPLOAD) as other:
+    newer = later(ctx, timedelta(minutes=1))  # runs that began in one second are in no order
+    with start_run(ctx, "ingest", UPLOAD) as one, start_run(newer, "ingest", UPLOAD) as other:
         ends = (taken, gone) if first is taken else (gone, taken)
         for run, end in zip((one, other), ends, strict=True):
             end(run)
